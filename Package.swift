@@ -1,0 +1,91 @@
+// swift-tools-version: 6.3
+// The modules of the house, floor by floor, and what each may use.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// A C library and its headers, found by pkg-config.
+func foreign(_ name: String, _ folder: String, _ pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/C/\(folder)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+/// A module of ours and what it may import.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// The tests of a module: they may import what the module may, and more where named.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: strict)
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "gatehouse",
+    products: [.executable(name: "gatehouse", targets: ["gatehouse"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // Foreign headers
+        foreign("CCurl", "Curl", "libcurl", apt: "libcurl4-openssl-dev"),
+        foreign("CJansson", "Jansson", "jansson", apt: "libjansson-dev"),
+        foreign("COpenSSL", "OpenSSL", "libcrypto", apt: "libssl-dev"),
+        foreign("CPCRE2", "PCRE2", "libpcre2-8", apt: "libpcre2-dev"),
+        // Floor 1: one foreign thing each
+        module("Cryptography", ["COpenSSL"]),
+        module("Fetch", ["CCurl"]),
+        module("JSON", ["CJansson"]),
+        module("Pattern", ["CPCRE2"]),
+        module("Proxy", [nioCore, nioPosix, logging]),
+        // Floor 2: a token, a route
+        module("JOSE", ["Cryptography", "JSON"]),
+        module("Gateway", ["JSON", "Pattern", "Proxy", logging]),
+        // Floor 3: an issuer
+        module("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
+        // Floor 4: who may pass; the rules
+        module("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", logging]),
+        module("Control", ["Gateway", "JSON", yams]),
+        // Floor 5: the program
+        .executableTarget(
+            name: "gatehouse",
+            dependencies: [
+                "Access", "Control", "Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy",
+                argumentParser, logging, nioCore, nioPosix,
+            ],
+            swiftSettings: strict),
+        // Tests
+        tests("Cryptography"),
+        tests("Fetch", ["JSON"]),
+        tests("JSON"),
+        tests("Pattern"),
+        tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1, logging]),
+        tests("JOSE", ["Cryptography", "JSON"]),
+        tests("Gateway", ["JSON", "Proxy", nioCore, nioPosix, nioEmbedded]),
+        tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
+        tests("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
+        tests("Control", ["Gateway", "JSON"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+// What jansson's header needs to be seen from Swift.
+#pragma once
+#include <jansson.h>

@@ -1,0 +1,45 @@
+// What is known of the client, and from whom.
+
+/// Who asks, as far as the connection and trusted peers tell (P1).
+package struct ClientFacts: Sendable {
+    /// How the client reached the outermost trusted proxy.
+    package enum Scheme: String, Sendable {
+        case http, https
+
+        /// The scheme's port when none is named.
+        package var defaultPort: UInt16 { self == .https ? 443 : 80 }
+    }
+
+    /// The address at the other end of the connection.
+    package internal(set) var peer = IPAddress(v4: 0)
+    /// Whether that peer is in the trusted list.
+    package internal(set) var isTrustedPeer = false
+    /// The client's address: the right-most `X-Forwarded-For` entry that is not trusted, if a trusted peer sent it; else the peer's.
+    package internal(set) var address = IPAddress(v4: 0)
+    /// The scheme the client used.
+    package internal(set) var scheme = Scheme.http
+    /// The port the client used.
+    package internal(set) var port: UInt16 = 0
+    /// The authority the client used, where a trusted peer told it by `X-Forwarded-Host`.
+    package internal(set) var forwardedHost: String?
+    /// Whether a stranger's `X-Forwarded-Proto` was dropped and said another scheme than the connection's.
+    package internal(set) var strangerDisagreed = false
+
+    /// Facts made in code, for tests and explanations.
+    package init(
+        peer: IPAddress,
+        isTrustedPeer: Bool = false,
+        address: IPAddress? = nil,
+        scheme: Scheme = .http,
+        port: UInt16 = 80
+    ) {
+        self.peer = peer
+        self.isTrustedPeer = isTrustedPeer
+        self.address = address ?? peer
+        self.scheme = scheme
+        self.port = port
+    }
+
+    /// Facts of nobody yet.
+    init() {}
+}

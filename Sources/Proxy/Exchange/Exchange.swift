@@ -1,0 +1,120 @@
+// A request and its answer: the noun that walks the house.
+
+package import NIOCore
+
+/// One request with its answer, bound to its connection's event loop; the object is reused for the connection's next request.
+package final class Exchange {
+    /// The request's head.
+    package internal(set) var request: RequestHead
+    /// Who asks.
+    package internal(set) var client: ClientFacts
+    /// Fields that the upstream shall see, besides the client's.
+    package var upstreamEdits = FieldEdits()
+    /// Fields of whatever answer goes to the client.
+    package var answerEdits = FieldEdits()
+    /// The handler's own, kept on the connection for its next request.
+    package var attachment: AnyObject?
+    /// When the request's head was complete.
+    package internal(set) var startedAt: NIODeadline
+    /// What has become of it so far.
+    package internal(set) var record = ExchangeRecord()
+    /// The loop that all of it happens on.
+    package let eventLoop: any EventLoop
+
+    private weak var transport: (any ExchangeTransport)?
+    /// Rises with every request on the connection, so that late results find theirs gone.
+    private var generation: UInt64 = 0
+    private var isDecided = false
+    private var task: Task<Void, Never>?
+    private var alarm: Scheduled<Void>?
+    private let waitLimit: TimeAmount
+
+    /// Makes an exchange; `request` and `client` are given where there is no wire.
+    package init(
+        transport: any ExchangeTransport,
+        eventLoop: any EventLoop,
+        request: RequestHead = RequestHead(),
+        client: ClientFacts,
+        waitLimit: TimeAmount = .seconds(60)
+    ) {
+        self.transport = transport
+        self.eventLoop = eventLoop
+        self.request = request
+        self.client = client
+        self.waitLimit = waitLimit
+        self.startedAt = .now()
+    }
+
+    /// Sends an answer of our own; the exchange is decided.
+    package func answer(_ answer: Answer) {
+        guard self.decide() else { return }
+        self.transport?.answer(self, answer)
+    }
+
+    /// Sends the request to an upstream and its answer back; the exchange is decided.
+    package func forward(_ order: ForwardOrder) {
+        guard self.decide() else { return }
+        self.transport?.forward(self, order)
+    }
+
+    /// Does `work` off the loop, then `then` on it; dropped if the client has gone or the time is up.
+    package func wait<T: Sendable>(
+        for work: @escaping @Sendable () async -> T,
+        then: @escaping (T) -> Void
+    ) {
+        guard !self.isDecided else { return }
+        self.endWait()
+        let mine = self.generation
+        let landing = NIOLoopBound((exchange: self, then: then), eventLoop: self.eventLoop)
+        let loop = self.eventLoop
+        self.task = Task {
+            let result = await work()
+            loop.execute {
+                let (exchange, then) = landing.value
+                guard exchange.generation == mine, !exchange.isDecided else { return }
+                exchange.endWait()
+                then(result)
+            }
+        }
+        self.alarm = loop.assumeIsolated().scheduleTask(in: self.waitLimit) {
+            guard self.generation == mine, !self.isDecided else { return }
+            self.endWait()
+            self.transport?.decisionTimedOut(self)
+        }
+    }
+
+    /// Makes ready for the next request on the connection.
+    func renew(startedAt: NIODeadline) {
+        self.endWait()
+        self.generation &+= 1
+        self.isDecided = false
+        self.upstreamEdits.reset()
+        self.answerEdits.reset()
+        self.record = ExchangeRecord()
+        self.startedAt = startedAt
+    }
+
+    /// Cuts the exchange off: nothing that is still under way reaches anyone.
+    func abandon() {
+        self.generation &+= 1
+        self.isDecided = true
+        self.endWait()
+    }
+
+    /// Whether a handler has answered or forwarded.
+    package var hasBeenDecided: Bool { self.isDecided }
+
+    private func decide() -> Bool {
+        guard !self.isDecided else { return false }
+        self.isDecided = true
+        self.endWait()
+        return true
+    }
+
+    private func endWait() {
+        self.alarm?.cancel()
+        self.alarm = nil
+        self.task?.cancel()
+        self.task = nil
+    }
+}

@@ -1,0 +1,33 @@
+// Who decides what becomes of an exchange: the one door upward.
+
+/// Decides on exchanges; one per event loop, called only there.
+package protocol ExchangeHandler: AnyObject {
+    /// A request's head is here, guarded and canonical; ends, now or after `wait`, in exactly one `answer` or `forward`.
+    func began(_ exchange: Exchange)
+    /// The upstream's answer head, before it goes to the client; also edit `exchange.answerEdits`.
+    func answered(_ exchange: Exchange, head: inout ResponseHead)
+    /// Nothing came of a forward or of a wait: what the client is told.
+    func failed(_ exchange: Exchange, _ error: ProxyError) -> Answer
+    /// The guard refused the request; `exchange.request` may be empty or half read.
+    func refused(_ exchange: Exchange, _ refusal: RequestRefusal) -> Answer
+    /// The exchange is over; called once for each that began or was refused.
+    func ended(_ exchange: Exchange, _ record: ExchangeRecord)
+    /// The worker's loop is about to end; nothing follows.
+    func stopped()
+}
+
+extension ExchangeHandler {
+    package func answered(_ exchange: Exchange, head: inout ResponseHead) {}
+    package func ended(_ exchange: Exchange, _ record: ExchangeRecord) {}
+    package func stopped() {}
+}
+
+/// Carries out what a handler decided; a connection, or a stand-in where there is none.
+package protocol ExchangeTransport: AnyObject {
+    /// Sends an answer of our own.
+    func answer(_ exchange: Exchange, _ answer: Answer)
+    /// Sends the request on.
+    func forward(_ exchange: Exchange, _ order: ForwardOrder)
+    /// The handler's work took too long.
+    func decisionTimedOut(_ exchange: Exchange)
+}

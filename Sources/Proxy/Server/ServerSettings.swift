@@ -1,0 +1,50 @@
+// What a proxy server is made from.
+
+package import NIOCore
+
+/// An address to listen on.
+package struct ListenAddress: Sendable, Equatable {
+    /// An IP address or host name.
+    package var host: String
+    /// The port; 0 lets the system choose.
+    package var port: Int
+
+    /// Names an address.
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+}
+
+/// Settings of a proxy server.
+package struct ServerSettings: Sendable {
+    /// Where to listen.
+    package var listen: [ListenAddress]
+    /// Event loops, each with its own listening socket; 0 is one a core.
+    package var workers: Int
+    /// Limits of clients.
+    package var limits: ProxyLimits
+    /// Peers whose word about a client is believed; none by default (P1).
+    package var trustedPeers: [AddressRange]
+    /// The name in `Via`.
+    package var viaName: String
+    /// Makes the handler of a worker, on its event loop.
+    package var makeHandler: @Sendable (_ worker: Int, _ eventLoop: any EventLoop) -> any ExchangeHandler
+
+    /// Settings with the defaults.
+    package init(
+        listen: [ListenAddress],
+        workers: Int = 0,
+        limits: ProxyLimits = ProxyLimits(),
+        trustedPeers: [AddressRange] = [],
+        viaName: String = "gatehouse",
+        makeHandler: @escaping @Sendable (_ worker: Int, _ eventLoop: any EventLoop) -> any ExchangeHandler
+    ) {
+        self.listen = listen
+        self.workers = workers
+        self.limits = limits
+        self.trustedPeers = trustedPeers
+        self.viaName = viaName
+        self.makeHandler = makeHandler
+    }
+}

@@ -80,7 +80,7 @@ final class TransferState {
 
     deinit {
         unsafe curl_easy_cleanup(self.handle)
-        for unsafelist in unsafe self.lists { unsafe curl_slist_free_all(list) }
+        while let list = unsafe self.lists.popLast() { unsafe curl_slist_free_all(list) }
     }
 
     /// Gives the handle to `body`, for the multi handle that runs it.
@@ -92,6 +92,10 @@ final class TransferState {
     /// What became of the transfer, once libcurl says that it ended with `code`.
     func result(_ code: CURLcode) -> Result<FetchResponse, FetchError> {
         if let failure = self.state.failure { return .failure(failure) }
+        // What its Content-Length announces is too large before a byte of it came.
+        guard code != CURLE_FILESIZE_EXCEEDED else {
+            return .failure(.bodyTooLarge(limit: self.state.maximumBodyBytes))
+        }
         guard code == CURLE_OK else { return .failure(FetchError(code)) }
         var status = 0
         guard unsafe ccurl_getinfo_long(self.handle, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK,

@@ -9,6 +9,13 @@ struct Transfer: Sendable {
     let address: WebAddress
     let addresses: AddressPolicy
 
+    /// A transfer that was judged elsewhere.
+    init(_ request: FetchRequest, at address: WebAddress, dialling addresses: AddressPolicy) {
+        self.request = request
+        self.address = address
+        self.addresses = addresses
+    }
+
     /// Judges `request` before libcurl hears of it.
     init(_ request: FetchRequest) throws(FetchError) {
         let address = try WebAddress(request.url)

@@ -142,7 +142,7 @@ struct JSONValueTests {
 
     @Test func `what is written is read again`() throws {
         let value: JSONValue = [
-            "a": [1.0e300, 5e-324, 0.1, -0.0], "b": .integer(.min), "c": "\u{10FFFF}\u{8}",
+            "a": [1.0e300, 2.2250738585072014e-308, 0.1, -0.0], "b": .integer(.min), "c": "\u{10FFFF}\u{8}",
         ]
         #expect(try JSONValue(parsing: value.serialized()) == value)
     }

@@ -1,0 +1,176 @@
+// Counts of what happened, by worker and without locks; and their text for Prometheus.
+
+/// One metric's name and labels.
+package struct MetricKey: Sendable, Hashable, Comparable {
+    package let name: String
+    /// In the order in which they are shown.
+    package let labels: [Label]
+
+    /// A label and its value.
+    package struct Label: Sendable, Hashable {
+        let name: String
+        let value: String
+    }
+
+    /// Names a metric.
+    package init(_ name: String, _ labels: KeyValuePairs<String, String> = [:]) {
+        self.name = name
+        self.labels = labels.map { Label(name: $0.key, value: $0.value) }
+    }
+
+    package static func < (one: MetricKey, other: MetricKey) -> Bool {
+        guard one.name == other.name else { return one.name < other.name }
+        return one.labels.lexicographicallyPrecedes(other.labels) { $0.value < $1.value }
+    }
+}
+
+/// One worker's counters; used on its loop only.
+package final class Metrics {
+    private final class StatusCounts {
+        var byStatus: [Int: Int] = [:]
+    }
+
+    private var counters: [MetricKey: Double] = [:]
+    /// By the route's place in the current plan; -1 for none.
+    private var exchanges: [Int: StatusCounts] = [:]
+    private var latency = Histogram()
+
+    init() {}
+
+    /// Adds to a counter.
+    package func count(_ key: MetricKey, by amount: Double = 1) {
+        self.counters[key, default: 0] += amount
+    }
+
+    /// Counts an exchange that has ended.
+    func countExchange(route: Int, status: Int, seconds: Double) {
+        let counts: StatusCounts
+        if let known = self.exchanges[route] {
+            counts = known
+        } else {
+            counts = StatusCounts()
+            self.exchanges[route] = counts
+        }
+        counts.byStatus[status, default: 0] += 1
+        self.latency.add(seconds)
+    }
+
+    /// Gives the places of routes their names back, before another plan gives them a new meaning.
+    func fold(_ plan: Plan) {
+        for (index, counts) in self.exchanges {
+            let route = plan.routes.indices.contains(index) ? plan.routes[index].route.title : ""
+            for (status, count) in counts.byStatus {
+                self.count(
+                    MetricKey("gatehouse_exchanges_total", ["route": route, "status": String(status)]),
+                    by: Double(count)
+                )
+            }
+        }
+        self.exchanges.removeAll(keepingCapacity: true)
+    }
+
+    /// Everything so far, to be taken to another loop.
+    func snapshot(_ plan: Plan) -> MetricsSnapshot {
+        self.fold(plan)
+        return MetricsSnapshot(counters: self.counters, latency: self.latency)
+    }
+}
+
+/// Seconds in buckets that double from 1 ms on.
+struct Histogram: Sendable, Equatable {
+    static let bounds: [Double] = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+    ]
+
+    private(set) var counts = [Int](repeating: 0, count: Self.bounds.count + 1)
+    private(set) var sum = 0.0
+
+    mutating func add(_ seconds: Double) {
+        self.counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
+        self.sum += seconds
+    }
+
+    mutating func merge(_ other: Histogram) {
+        for index in self.counts.indices { self.counts[index] += other.counts[index] }
+        self.sum += other.sum
+    }
+}
+
+/// Counters at one moment; can be added up over workers and rendered.
+package struct MetricsSnapshot: Sendable {
+    private var counters: [MetricKey: Double]
+    private var gauges: [MetricKey: Double] = [:]
+    private var latency: Histogram
+
+    init(counters: [MetricKey: Double], latency: Histogram) {
+        self.counters = counters
+        self.latency = latency
+    }
+
+    /// Nothing counted.
+    package init() {
+        self.init(counters: [:], latency: Histogram())
+    }
+
+    /// Adds another worker's counts.
+    package mutating func merge(_ other: MetricsSnapshot) {
+        self.counters.merge(other.counters, uniquingKeysWith: +)
+        self.gauges.merge(other.gauges, uniquingKeysWith: { _, new in new })
+        self.latency.merge(other.latency)
+    }
+
+    /// Adds to a counter that is kept elsewhere.
+    package mutating func count(_ key: MetricKey, by amount: Double) {
+        self.counters[key, default: 0] += amount
+    }
+
+    /// Sets a value that goes up and down.
+    package mutating func set(_ key: MetricKey, to value: Double) { self.gauges[key] = value }
+
+    /// A counter's value; for tests.
+    func value(_ key: MetricKey) -> Double? { self.counters[key] ?? self.gauges[key] }
+
+    /// The text exposition format, version 0.0.4.
+    package func exposition() -> String {
+        var text = ""
+        Self.write(self.counters, type: "counter", to: &text)
+        Self.write(self.gauges, type: "gauge", to: &text)
+        let name = "gatehouse_exchange_seconds"
+        text += "# TYPE \(name) histogram\n"
+        var total = 0
+        for (index, bound) in Histogram.bounds.enumerated() {
+            total += self.latency.counts[index]
+            text += "\(name)_bucket{le=\"\(bound)\"} \(total)\n"
+        }
+        total += self.latency.counts[Histogram.bounds.count]
+        text +=
+            "\(name)_bucket{le=\"+Inf\"} \(total)\n\(name)_sum \(self.latency.sum)\n\(name)_count \(total)\n"
+        return text
+    }
+
+    private static func write(_ values: [MetricKey: Double], type: String, to text: inout String) {
+        var name = ""
+        for (key, value) in values.sorted(by: { $0.key < $1.key }) {
+            if key.name != name {
+                text += "# TYPE \(key.name) \(type)\n"
+                name = key.name
+            }
+            let labels = key.labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
+            let number = Int64(exactly: value).map(String.init) ?? String(value)
+            text += "\(key.name)\(labels.isEmpty ? "" : "{\(labels)}") \(number)\n"
+        }
+    }
+
+    private static func escaped(_ value: String) -> String {
+        var result = ""
+        for character in value.unicodeScalars {
+            switch character {
+            case "\\": result += "\\\\"
+            case "\"": result += "\\\""
+            case "\n": result += "\\n"
+            default: result.unicodeScalars.append(character)
+            }
+        }
+        return result
+    }
+}

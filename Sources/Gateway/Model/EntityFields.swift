@@ -1,0 +1,235 @@
+// The fields of every entity: Kong's names and defaults, and what we serve of them.
+import JSON
+
+/// The fields of the file's entities.
+package enum EntityFields {
+    /// A reference is a name, or a record with a name or an id.
+    package static let reference = FieldType.any
+
+    private static let identity: [FieldSchema] = [
+        FieldSchema("id", .string, help: "A stable identifier; kept."),
+        FieldSchema("tags", .list(.string), help: "Words for your own tools; kept, and change nothing."),
+        FieldSchema("created_at", .any, status: .inert, help: "Written by exports; ignored."),
+        FieldSchema("updated_at", .any, status: .inert, help: "Written by exports; ignored."),
+    ]
+
+    /// A service without what is nested in it.
+    package static let service: [FieldSchema] =
+        Self.identity + [
+            FieldSchema("name", .string, help: "The name by which routes and plugins refer to it."),
+            FieldSchema("enabled", .boolean, default: true, help: "False: its routes answer 503."),
+            FieldSchema(
+                "url",
+                .string,
+                help: "Short for protocol, host, port and path: `http://host:port/path`."
+            ),
+            FieldSchema(
+                "protocol",
+                .string,
+                default: "http",
+                oneOf: [
+                    "http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss",
+                ],
+                help: "How to speak to it; only `http` is served yet."
+            ),
+            FieldSchema("host", .string, help: "A host name or an address."),
+            FieldSchema("port", .integer, default: 80, range: 0...65535, help: "The port."),
+            FieldSchema("path", .string, help: "What goes before the rest of the path."),
+            FieldSchema(
+                "retries",
+                .integer,
+                default: 5,
+                range: 0...32767,
+                help: "How often to try again where that is safe."
+            ),
+            FieldSchema(
+                "connect_timeout",
+                .integer,
+                default: 60000,
+                range: 1...2_147_483_646,
+                help: "Milliseconds to connect."
+            ),
+            FieldSchema(
+                "write_timeout",
+                .integer,
+                default: 60000,
+                range: 1...2_147_483_646,
+                help: "Milliseconds between two writes."
+            ),
+            FieldSchema(
+                "read_timeout",
+                .integer,
+                default: 60000,
+                range: 1...2_147_483_646,
+                help: "Milliseconds between two reads."
+            ),
+            FieldSchema("client_certificate", .any, status: .notYet),
+            FieldSchema("tls_verify", .boolean, status: .notYet),
+            FieldSchema("tls_verify_depth", .integer, status: .notYet),
+            FieldSchema("tls_sans", .any, status: .notYet),
+            FieldSchema("ca_certificates", .list(.string), status: .notYet),
+        ]
+
+    /// A route without what is nested in it.
+    package static let route: [FieldSchema] =
+        Self.identity + [
+            FieldSchema("name", .string, help: "The name by which plugins refer to it, and for logs."),
+            FieldSchema("service", Self.reference, help: "Its service, by name; none is allowed."),
+            FieldSchema(
+                "protocols",
+                .list(.string),
+                default: ["http", "https"],
+                oneOf: [
+                    "http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss",
+                ],
+                help: "How clients may come; `https` alone answers others by https_redirect_status_code."
+            ),
+            FieldSchema("methods", .list(.string), help: "Methods, in upper case."),
+            FieldSchema("hosts", .list(.string), help: "Host names; `*.example.com` or `example.*` too."),
+            FieldSchema(
+                "headers",
+                .map(.list(.string)),
+                help:
+                    "Fields with the values that they may have; one value that begins with `~*` is a pattern."
+            ),
+            FieldSchema("paths", .list(.string), help: "Path prefixes; `~` begins a pattern."),
+            FieldSchema(
+                "regex_priority",
+                .integer,
+                default: 0,
+                help: "Among patterns, the higher is asked first."
+            ),
+            FieldSchema(
+                "strip_path",
+                .boolean,
+                default: true,
+                help: "Whether the matched prefix is cut off before the service's path is put there."
+            ),
+            FieldSchema(
+                "path_handling",
+                .string,
+                default: "v0",
+                oneOf: ["v0", "v1"],
+                help: "How service path and request path are joined; only `v0` is served."
+            ),
+            FieldSchema(
+                "preserve_host",
+                .boolean,
+                default: false,
+                help: "Whether the service sees the client's Host."
+            ),
+            FieldSchema(
+                "https_redirect_status_code",
+                .integer,
+                default: 426,
+                help: "What http gets on an https route: 426, 301, 302, 307 or 308."
+            ),
+            FieldSchema(
+                "request_buffering",
+                .boolean,
+                default: true,
+                status: .inert,
+                help: "We always stream."
+            ),
+            FieldSchema(
+                "response_buffering",
+                .boolean,
+                default: true,
+                status: .inert,
+                help: "We always stream."
+            ),
+            FieldSchema("snis", .list(.string), status: .notYet),
+            FieldSchema("sources", .list(.any), status: .notYet),
+            FieldSchema("destinations", .list(.any), status: .notYet),
+            FieldSchema("expression", .string, status: .notYet),
+            FieldSchema("priority", .integer, status: .notYet),
+        ]
+
+    /// A consumer without what is nested in it.
+    package static let consumer: [FieldSchema] =
+        Self.identity + [
+            FieldSchema("username", .string, help: "The name; it or custom_id is needed."),
+            FieldSchema("custom_id", .string, help: "A name that another system has for it."),
+            FieldSchema(
+                "keyauth_credentials",
+                .list(.record(Self.keyCredential)),
+                default: [],
+                help: "Its keys."
+            ),
+            FieldSchema("acls", .list(.record(Self.acl)), default: [], help: "The groups that acl looks at."),
+            FieldSchema(
+                "groups",
+                .list(.record(Self.membership)),
+                default: [],
+                help: "The consumer_groups that it belongs to."
+            ),
+            FieldSchema("basicauth_credentials", .list(.any), status: .notYet),
+            FieldSchema("hmacauth_credentials", .list(.any), status: .notYet),
+            FieldSchema("jwt_secrets", .list(.any), status: .notYet),
+            FieldSchema("mtls_auth_credentials", .list(.any), status: .notYet),
+            FieldSchema("oauth2_credentials", .list(.any), status: .notYet),
+        ]
+
+    private static let keyCredential: [FieldSchema] =
+        Self.identity + [
+            FieldSchema("key", .string, required: true, secret: true, help: "The key."),
+            FieldSchema("ttl", .integer, status: .notYet),
+        ]
+
+    private static let acl: [FieldSchema] =
+        Self.identity + [FieldSchema("group", .string, required: true, help: "A group's name.")]
+
+    private static let membership: [FieldSchema] =
+        Self.identity + [FieldSchema("name", .string, required: true, help: "A consumer group's name.")]
+
+    /// A consumer group without what is nested in it.
+    package static let consumerGroup: [FieldSchema] =
+        Self.identity + [FieldSchema("name", .string, required: true, help: "The group's name.")]
+
+    /// A plugin but for its `config`, whose fields are the kind's.
+    package static let plugin: [FieldSchema] =
+        Self.identity + [
+            FieldSchema("name", .string, required: true, help: "Which plugin."),
+            FieldSchema("instance_name", .string, help: "A name of its own."),
+            FieldSchema("enabled", .boolean, default: true, help: "False: as if it were not there."),
+            FieldSchema("service", Self.reference, help: "Only requests to this service."),
+            FieldSchema("route", Self.reference, help: "Only requests on this route."),
+            FieldSchema("consumer", Self.reference, help: "Only requests of this consumer."),
+            FieldSchema("consumer_group", Self.reference, help: "Only requests of this group's consumers."),
+            FieldSchema(
+                "protocols",
+                .list(.string),
+                default: ["grpc", "grpcs", "http", "https"],
+                oneOf: [
+                    "http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss",
+                ],
+                help: "Which requests it is asked for."
+            ),
+            FieldSchema("config", .any, help: "The plugin's own settings."),
+            FieldSchema("ordering", .any, status: .notYet),
+            FieldSchema("condition", .any, status: .notYet),
+            FieldSchema("partials", .any, status: .notYet),
+        ]
+
+    /// One entry of `tests`.
+    package static let test: [FieldSchema] = [
+        FieldSchema("request", .string, required: true, help: "`GET https://host/path`."),
+        FieldSchema("headers", .map(.string), help: "Fields of the request."),
+        FieldSchema("claims", .any, help: "Claims of a user who is logged in; none for a stranger."),
+        FieldSchema(
+            "expect",
+            .integer,
+            range: 100...599,
+            required: true,
+            help: "The status: 200 stands for passed on to the service."
+        ),
+        FieldSchema("reason", .string, help: "The refusal's reason word."),
+    ]
+
+    /// Entities of the file that are known by name and not served.
+    package static let unservedEntities: [String] = [
+        "upstreams", "certificates", "ca_certificates", "keys", "key_sets", "partials", "licenses",
+        "filter_chains", "custom_entities", "service_packages", "rbac_roles", "_plugin_configs",
+        "consumer_group_plugins", "consumer_group_consumers", "plugins_partials", "snis",
+    ]
+}

@@ -1,0 +1,142 @@
+// A request on its way through the gateway.
+package import Proxy
+
+/// Through which door a request came.
+package enum Door: Sendable, Equatable {
+    /// It is to be carried to an upstream.
+    case proxy
+    /// Another gateway carries it and asks for the verdict alone.
+    case callout
+    /// Nobody carries it: somebody wants to know what would happen.
+    case explanation
+}
+
+/// What the upstream shall see of a request's query.
+package enum QueryEdit: Sendable, Equatable {
+    case unchanged
+    /// These octets after the `?`; nil for no query at all.
+    case replaced([UInt8]?)
+}
+
+/// One request on its way: what is known of it, and what it shall look like afterwards.
+///
+/// Bound to its event loop; kept on the connection and used again for its next request.
+package final class Passage {
+    /// What carries it; nil where nothing is carried.
+    package let exchange: Exchange?
+    package let worker: Worker
+    /// The plan that it began with, and ends with.
+    package internal(set) var plan: Plan
+    package internal(set) var door = Door.proxy
+    /// The route, and what of the path matched; nil on own paths and before routing.
+    package internal(set) var match: RouteMatch?
+    /// Who it is for, once a plugin has proven it.
+    package var identity: Identity?
+    /// Fields that the upstream shall see besides the client's.
+    package var upstream = FieldEdits()
+    /// Fields of whatever answer the client gets.
+    package var answer = FieldEdits()
+    /// The query that the upstream shall see.
+    package var upstreamQuery = QueryEdit.unchanged
+    /// Wall time at which the request came, in seconds since 1970.
+    package internal(set) var now: Double
+    package internal(set) var requestID: String
+    /// The reason word for the log, where a plugin has one for what it answered.
+    package var reason: String?
+    /// A plugin's own memory within this request, by the plugin.
+    package var notes: [ObjectIdentifier: AnyObject] = [:]
+
+    private var original: RequestHead?
+    private var originalClient: ClientFacts?
+    var deliver: (@Sendable (Passage, Verdict) -> Answer)?
+    /// The next plugin to be asked.
+    var nextStep = 0
+    /// Plugins that were asked, for the way back.
+    var asked: [any Plugin] = []
+
+    init(exchange: Exchange?, worker: Worker, plan: Plan, now: Double, requestID: String) {
+        self.exchange = exchange
+        self.worker = worker
+        self.plan = plan
+        self.now = now
+        self.requestID = requestID
+    }
+
+    /// A passage about a request that nobody carries: for explanations and tests.
+    package init(
+        explaining request: RequestHead,
+        client: ClientFacts,
+        plan: Plan,
+        worker: Worker,
+        now: Double,
+        door: Door = .explanation
+    ) {
+        self.exchange = nil
+        self.worker = worker
+        self.plan = plan
+        self.now = now
+        self.requestID = worker.nextRequestID()
+        self.original = request
+        self.originalClient = client
+        self.door = door
+    }
+
+    /// The request that is judged: the exchange's own, or a callout's original.
+    package var request: RequestHead {
+        if let original = self.original { return original }
+        return self.exchange?.request ?? RequestHead()
+    }
+
+    /// Who sent the request that is judged.
+    package var client: ClientFacts {
+        if let client = self.originalClient { return client }
+        guard let exchange = self.exchange else {
+            preconditionFailure("a passage without exchange has a client")
+        }
+        return exchange.client
+    }
+
+    /// The route's settings, once it is found.
+    package var route: Route? { self.match?.planned.route }
+
+    /// Whether the client is a browser that would show a page: GET or HEAD that accepts HTML, and navigates.
+    package var isBrowserNavigation: Bool {
+        let request = self.request
+        guard request.method == .get || request.method == .head, self.acceptsHTML else { return false }
+        guard let mode = request.string(of: .secFetchMode) else { return true }
+        return mode == "navigate"
+    }
+
+    /// Whether the client asks for HTML.
+    package var acceptsHTML: Bool {
+        self.request.fields.strings(of: .accept).contains { $0.lowercased().contains("text/html") }
+    }
+
+    /// Judges a callout's original request from here on.
+    func turn(to callout: Callout) {
+        self.original = callout.original
+        self.originalClient = callout.client
+        self.deliver = callout.deliver
+        self.door = .callout
+    }
+
+    /// Makes ready for the connection's next request.
+    func renew(plan: Plan, now: Double, requestID: String) {
+        self.plan = plan
+        self.now = now
+        self.requestID = requestID
+        self.door = .proxy
+        self.match = nil
+        self.identity = nil
+        self.upstream.reset()
+        self.answer.reset()
+        self.upstreamQuery = .unchanged
+        self.reason = nil
+        if !self.notes.isEmpty { self.notes.removeAll() }
+        self.original = nil
+        self.originalClient = nil
+        self.deliver = nil
+        self.nextStep = 0
+        self.asked.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,59 @@
+// A configuration compiled for serving: immutable, swapped whole.
+package import Pattern
+package import Proxy
+
+/// A plugin instance of a plan.
+package struct PlannedPlugin: Sendable {
+    /// The kind's name.
+    package let name: String
+    /// Names the instance, the same in every plan that has it.
+    package let key: String
+    package let plugin: any Plugin
+}
+
+/// Everything that the data plane needs to know, made from a configuration in one go.
+package final class Plan: Sendable {
+    /// Rises with every plan that is taken into service.
+    package let generation: UInt64
+    package let router: Router
+    package let routes: [PlannedRoute]
+    package let consumers: ConsumerDirectory
+    /// All instances, in the order of the file.
+    package let plugins: [PlannedPlugin]
+    /// Names that any plugin can set towards an upstream: never taken from a client, on any path (H1).
+    package let identityFields: FieldNameSet
+    /// What is allowed and should be looked at.
+    package let warnings: [Diagnostic]
+    /// Shared with the next plan, so that what did not change keeps its connections.
+    let endpoints: [String: Endpoint]
+
+    /// Compiles a configuration.
+    ///
+    /// - Throws: everything that plugins and patterns find wrong, in one error.
+    package init(
+        _ configuration: Configuration,
+        kinds: [PluginKind],
+        generation: UInt64 = 1,
+        after previous: Plan? = nil
+    ) throws(ConfigurationError) {
+        var builder = PlanBuilder(configuration, kinds: kinds, endpoints: previous?.endpoints ?? [:])
+        builder.build()
+        guard builder.failures.isEmpty else { throw ConfigurationError(builder.failures) }
+        self.generation = generation
+        self.router = try Router(builder.routes)
+        self.routes = builder.routes
+        self.consumers = builder.consumers
+        self.plugins = builder.plugins
+        self.identityFields = builder.identityFields
+        self.warnings = builder.warnings
+        self.endpoints = builder.endpoints
+    }
+
+    /// The best route for a request.
+    package func match(_ head: RequestHead) throws(PatternError) -> RouteMatch? {
+        try self.router.match(head)
+    }
+
+    /// The instance with that key.
+    package func plugin(key: String) -> (any Plugin)? { self.plugins.first { $0.key == key }?.plugin }
+}

@@ -1,0 +1,202 @@
+// Puts a plan together: endpoints, plugin instances, and each route's steps.
+import Proxy
+
+/// Gathers the parts of a plan, and what is wrong with them.
+struct PlanBuilder {
+    private struct Made {
+        let instance: PluginInstance
+        let order: Order
+        let plugin: any Plugin
+    }
+
+    private let configuration: Configuration
+    private let kinds: [String: PluginKind]
+    private let services: [String: Service]
+    let consumers: ConsumerDirectory
+    private(set) var endpoints: [String: Endpoint]
+    private(set) var routes: [PlannedRoute] = []
+    private(set) var plugins: [PlannedPlugin] = []
+    private(set) var identityFields = FieldNameSet()
+    private(set) var failures: [Diagnostic] = []
+    private(set) var warnings: [Diagnostic] = []
+
+    /// Names that the gateway itself sets; plugins add theirs.
+    private static let ownFields: [FieldName] = [
+        "x-consumer-id", "x-consumer-username", "x-consumer-custom-id", "x-consumer-groups",
+        "x-credential-identifier", "x-credential-username", "x-anonymous-consumer", "x-authenticated-groups",
+        "x-authenticated-userid",
+    ]
+
+    /// Names that a plugin may set and that a client may have its own reasons to send where no plugin is asked.
+    private static let clientsOwn: [FieldName] = [.authorization, .cookie, .host]
+
+    init(_ configuration: Configuration, kinds: [PluginKind], endpoints: [String: Endpoint]) {
+        self.configuration = configuration
+        self.kinds = Dictionary(kinds.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.services = Dictionary(
+            configuration.services.map { ($0.id, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        self.consumers = ConsumerDirectory(configuration.consumers)
+        self.endpoints = endpoints
+    }
+
+    mutating func build() {
+        let before = self.endpoints
+        self.endpoints = [:]
+        for service in self.configuration.services {
+            let name = Self.endpointName(service)
+            self.endpoints[name] = before[name] ?? Endpoint(host: service.host, port: service.port)
+        }
+        self.checkDuplicates()
+        let made = self.makePlugins()
+        self.planRoutes(made)
+        self.identityFields = FieldNameSet(Self.ownFields)
+        for made in made {
+            self.warnings.append(contentsOf: made.plugin.warnings)
+            for name in made.plugin.emittedFields where !Self.clientsOwn.contains(name) {
+                self.identityFields.insert(name)
+            }
+        }
+    }
+
+    private static func endpointName(_ service: Service) -> String { "\(service.host) \(service.port)" }
+
+    /// Two instances of one plugin with one binding: nobody could say which of them counts.
+    private mutating func checkDuplicates() {
+        var seen: [String: Set<PluginBinding>] = [:]
+        for instance in self.configuration.plugins
+        where !seen[instance.name, default: []].insert(instance.binding).inserted {
+            self.failures.append(
+                Diagnostic(
+                    .error,
+                    at: instance.position,
+                    "plugin '\(instance.name)' is there twice for the same service, route and consumer"
+                )
+            )
+        }
+    }
+
+    // MARK: Plugins
+
+    private mutating func makePlugins() -> [Made] {
+        var result: [Made] = []
+        let byService = Dictionary(grouping: self.configuration.routes.filter { $0.service != nil }) {
+            $0.service ?? ""
+        }
+        let byID = Dictionary(
+            self.configuration.routes.map { ($0.id, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        for instance in self.configuration.plugins where instance.isEnabled {
+            guard let kind = self.kinds[instance.name] else {
+                self.failures.append(
+                    Diagnostic(.error, at: instance.position, "there is no plugin '\(instance.name)'")
+                )
+                continue
+            }
+            var routes = self.configuration.routes
+            if let route = instance.binding.route {
+                routes = byID[route].map { [$0] } ?? []
+                if let service = instance.binding.service { routes = routes.filter { $0.service == service } }
+            } else if let service = instance.binding.service {
+                routes = byService[service] ?? []
+            }
+            self.checkReach(instance, routes)
+            let scope = PluginScope(
+                key: "\(instance.name)/\(instance.id)",
+                binding: instance.binding,
+                routes: routes,
+                consumers: self.consumers,
+                position: instance.position
+            )
+            do throws(ConfigurationError) {
+                let plugin = try kind.make(instance.settings, scope)
+                result.append(Made(instance: instance, order: kind.order, plugin: plugin))
+                self.plugins.append(PlannedPlugin(name: instance.name, key: scope.key, plugin: plugin))
+            } catch {
+                self.failures.append(contentsOf: error.diagnostics)
+            }
+        }
+        return result
+    }
+
+    /// Notes that an instance would never be asked (P8): an error where its own binding contradicts itself.
+    private mutating func checkReach(_ instance: PluginInstance, _ routes: [Route]) {
+        guard routes.isEmpty, instance.binding.route != nil || instance.binding.service != nil else { return }
+        let contradicts = instance.binding.route != nil && instance.binding.service != nil
+        let message = "plugin '\(instance.name)' is bound to what no request reaches"
+        if contradicts {
+            self.failures.append(Diagnostic(.error, at: instance.position, message))
+        } else {
+            self.warnings.append(Diagnostic(.warning, at: instance.position, message))
+        }
+    }
+
+    // MARK: Routes
+
+    private mutating func planRoutes(_ made: [Made]) {
+        let ordered = made.enumerated().sorted {
+            ($0.element.order, $0.offset) < ($1.element.order, $1.offset)
+        }
+        var global: [Int] = []
+        var byService: [String: [Int]] = [:]
+        var byRoute: [String: [Int]] = [:]
+        for (place, item) in ordered.enumerated() {
+            let binding = item.element.instance.binding
+            if let route = binding.route {
+                byRoute[route, default: []].append(place)
+            } else if let service = binding.service {
+                byService[service, default: []].append(place)
+            } else {
+                global.append(place)
+            }
+        }
+        let inOrder = ordered.map(\.element)
+        let globalSteps = Self.steps(global.map { inOrder[$0] })
+        for route in self.configuration.routes {
+            let service = route.service.flatMap { self.services[$0] }
+            if let service, !service.isEnabled { continue }
+            let own = (byRoute[route.id] ?? []) + (route.service.flatMap { byService[$0] } ?? [])
+            let steps =
+                own.isEmpty ? globalSteps : Self.steps((own + global).sorted().map { inOrder[$0] })
+            self.routes.append(
+                PlannedRoute(
+                    route: route,
+                    service: service,
+                    endpoint: service.flatMap { self.endpoints[Self.endpointName($0)] },
+                    steps: steps,
+                    index: self.routes.count
+                )
+            )
+        }
+    }
+
+    /// One step a plugin name, in order, each with the instances that may be asked.
+    private static func steps(_ made: [Made]) -> [PlannedStep] {
+        var steps: [PlannedStep] = []
+        for made in made {
+            let place: Int
+            if let known = steps.firstIndex(where: { $0.name == made.instance.name }) {
+                place = known
+            } else {
+                place = steps.count
+                steps.append(PlannedStep(name: made.instance.name))
+            }
+            let binding = made.instance.binding
+            let choice = PlannedStep.Choice(plugin: made.plugin, weight: binding.weight)
+            if let consumer = binding.consumer {
+                if choice.weight > steps[place].ofConsumers[consumer]?.weight ?? 0 {
+                    steps[place].ofConsumers[consumer] = choice
+                }
+            } else if let group = binding.consumerGroup {
+                if choice.weight > steps[place].ofGroups[group]?.weight ?? 0 {
+                    steps[place].ofGroups[group] = choice
+                }
+            } else if choice.weight > steps[place].common?.weight ?? 0 {
+                steps[place].common = choice
+            }
+        }
+        return steps
+    }
+}

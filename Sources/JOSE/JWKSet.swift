@@ -1,0 +1,94 @@
+// A set of keys: what can be used is kept, what cannot is named and left out.
+
+package import JSON
+
+/// Why a JSON value is no set of keys.
+package enum JWKSetError: Error, Sendable, Equatable {
+    /// Not an object with an array `keys` (RFC 7517 §5).
+    case malformed
+    /// More keys than anyone needs (J11).
+    case tooManyKeys(limit: Int)
+    /// The text is no JSON by our rules.
+    case json(JSONError)
+}
+
+/// The keys of an issuer, or of the operator (RFC 7517 §5).
+package struct JWKSet: Sendable {
+    /// A key that was left out: its place in the set, and why.
+    ///
+    /// Foreign kinds of key are not listed.
+    package struct Rejected: Sendable, Equatable {
+        package let index: Int
+        package let error: JWKError
+    }
+
+    /// The most keys a set may have.
+    package static let maximumKeys = 256
+
+    /// The keys that can be used, in the order of the set.
+    package let keys: [JWK]
+    /// The keys that cannot; an operator's file should have none.
+    package let rejected: [Rejected]
+    private let places: [String: [Int]]
+
+    /// A set of keys made here.
+    package init(_ keys: [JWK]) {
+        self.init(keys, rejected: [])
+    }
+
+    private init(_ keys: [JWK], rejected: [Rejected]) {
+        self.keys = keys
+        self.rejected = rejected
+        var places: [String: [Int]] = [:]
+        for (index, key) in keys.enumerated() {
+            if let kid = key.kid { places[kid, default: []].append(index) }
+        }
+        self.places = places
+    }
+
+    /// A set without keys.
+    package static let empty = JWKSet([])
+
+    /// Reads a set; one bad key leaves the others usable (J11).
+    package init(parsing value: JSONValue, from source: KeySource) throws(JWKSetError) {
+        guard let values = value["keys"]?.array else { throw .malformed }
+        guard values.count <= Self.maximumKeys else { throw .tooManyKeys(limit: Self.maximumKeys) }
+        var keys: [JWK] = []
+        var rejected: [Rejected] = []
+        for (index, value) in values.enumerated() {
+            do {
+                keys.append(try JWK(parsing: value, from: source))
+            } catch .foreign {
+                continue
+            } catch {
+                rejected.append(Rejected(index: index, error: error))
+            }
+        }
+        self.init(keys, rejected: rejected)
+    }
+
+    /// Reads a set from text, at most one mebibyte.
+    package init(parsing bytes: [UInt8], from source: KeySource) throws(JWKSetError) {
+        let value: JSONValue
+        do { value = try JSONValue(parsing: bytes) } catch { throw .json(error) }
+        try self.init(parsing: value, from: source)
+    }
+
+    /// Says whether no key of the set can be used.
+    package var isEmpty: Bool { keys.isEmpty }
+
+    /// Says whether a key has this name.
+    package func contains(kid: String) -> Bool {
+        !named(kid).isEmpty
+    }
+
+    /// The keys of this name, byte for byte; a set should have one, and may have more.
+    package func named(_ kid: String) -> [JWK] {
+        (places[kid] ?? []).map { keys[$0] }.filter { $0.kid?.isIdentical(toUTF8Of: kid) ?? false }
+    }
+
+    /// This set and the keys of another after its own.
+    package func adding(_ other: JWKSet) -> JWKSet {
+        JWKSet(keys + other.keys, rejected: rejected + other.rejected)
+    }
+}

@@ -1,0 +1,74 @@
+// The header's rules: what must be understood, and what is never trusted.
+
+internal import JSON
+
+/// The rules on a token's header (RFC 7515 §4).
+///
+/// `jku`, `x5u`, `jwk` and `x5c` are not read anywhere in this module: a key that a token brings proves nothing (J4).
+enum TokenHeader {
+    /// Reads a header: a JSON object whose `alg` is a string, and `kid`, `typ`, `cty` too where they are.
+    static func parse(_ bytes: [UInt8]) throws(TokenError) -> JSONValue {
+        guard let header = try? JSONValue(parsing: bytes), header.object != nil else {
+            throw .malformed(.header)
+        }
+        guard header["alg"]?.string != nil else { throw .malformed(.headerMember("alg")) }
+        for name in ["kid", "typ", "cty"] {
+            guard header[name] == nil || header[name]?.string != nil else {
+                throw .malformed(.headerMember(name))
+            }
+        }
+        return header
+    }
+
+    /// Refuses every critical member.
+    ///
+    /// None is implemented, so an honest list cannot be satisfied and any other is
+    /// against RFC 7515 §4.1.11 (J6). `b64: false` (RFC 7797) is critical by its own nature.
+    static func checkCritical(_ header: JSONValue) throws(TokenError) {
+        guard header["crit"] == nil else { throw .criticalHeader }
+        guard header["b64"] == nil || header["b64"] == .bool(true) else { throw .criticalHeader }
+    }
+
+    /// The signature algorithm: known, and in the allowed list (B1).
+    static func algorithm(
+        _ header: JSONValue,
+        allowed: Set<Algorithm>
+    ) throws(TokenError) -> Algorithm {
+        // By bytes: `Algorithm(rawValue:)` compares as Unicode does.
+        guard let name = header["alg"]?.string,
+            let algorithm = Algorithm.allCases.first(where: { $0.rawValue.isIdentical(toUTF8Of: name) })
+        else { throw .unsupportedAlgorithm }
+        guard allowed.contains(algorithm) else { throw .algorithmNotAllowed }
+        return algorithm
+    }
+}
+
+/// The type of a token, as `typ` names it: compared without case, `application/` left out (RFC 7515 §4.1.9).
+package struct TokenType: Sendable, Hashable {
+    /// In lower case, without `application/`.
+    package let name: String
+
+    package init(_ text: String) {
+        let bytes = text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        let lower = String(decoding: bytes, as: UTF8.self)
+        let prefix = "application/"
+        name = lower.hasPrefix(prefix) ? String(lower.dropFirst(prefix.count)) : lower
+    }
+
+    /// Any JWT (RFC 7519 §5.1).
+    package static let jwt = TokenType("JWT")
+    /// An access token (RFC 9068 §2.1).
+    package static let accessToken = TokenType("at+jwt")
+    /// A logout token (OIDC Back-Channel Logout §2.4).
+    package static let logout = TokenType("logout+jwt")
+
+    /// Checks the header's `typ`: the one that is wanted, or else absent, `JWT` or `at+jwt` (B10).
+    static func check(_ header: JSONValue, wanted: TokenType?) throws(TokenError) {
+        let found = header["typ"]?.string.map(TokenType.init)
+        if let wanted {
+            guard found == wanted else { throw .wrongType }
+        } else if let found {
+            guard found == .jwt || found == .accessToken else { throw .wrongType }
+        }
+    }
+}

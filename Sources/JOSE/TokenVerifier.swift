@@ -1,0 +1,119 @@
+// The verdict on a token: the only place that makes a verified one.
+
+package import JSON
+
+/// A token whose signature and claims were checked; only `TokenVerifier` makes one.
+package struct VerifiedToken: Sendable {
+    /// The header, a JSON object.
+    package let header: JSONValue
+    /// The claims, a JSON object.
+    package let claims: JSONValue
+    /// The algorithm of the signature that was checked; nothing for an encrypted token without one.
+    package let algorithm: Algorithm?
+    /// When it expires; nothing only where an expiry was not asked for.
+    package let expires: NumericDate?
+    /// The claims that nothing was asked about, of `iss`, `aud` and `exp`.
+    package let unchecked: [String]
+
+    fileprivate init(
+        header: JSONValue,
+        claims: JSONValue,
+        algorithm: Algorithm?,
+        _ expectations: TokenExpectations
+    ) {
+        self.header = header
+        self.claims = claims
+        self.algorithm = algorithm
+        expires = claims["exp"]?.number.map(NumericDate.init)
+        var unchecked: [String] = []
+        if expectations.issuers == nil { unchecked.append("iss") }
+        if expectations.audiences == nil { unchecked.append("aud") }
+        if expires == nil { unchecked.append("exp") }
+        self.unchecked = unchecked
+    }
+}
+
+/// A payload of any kind whose signature was checked; only `TokenVerifier` makes one.
+package struct VerifiedPayload: Sendable {
+    package let header: JSONValue
+    package let bytes: [UInt8]
+    package let algorithm: Algorithm
+
+    fileprivate init(_ token: UnverifiedToken, _ algorithm: Algorithm) {
+        header = token.header
+        bytes = token.payload
+        self.algorithm = algorithm
+    }
+}
+
+/// Judges tokens, in the order of `TokenError`'s cases, and stops at the first rule that fails.
+package enum TokenVerifier {
+    /// Checks that a JWT may be used at this moment.
+    ///
+    /// - Parameter token: a compact JWS, at most 16 KiB; nothing of it is trusted.
+    /// - Throws: `TokenError`; `.unknownKey` where fetching the keys anew might help.
+    ///
+    /// RFC 7519 §7.2, RFC 8725 §3.
+    package static func verify(
+        _ token: [UInt8],
+        keys: JWKSet,
+        expecting expectations: TokenExpectations,
+        at now: NumericDate
+    ) throws(TokenError) -> VerifiedToken {
+        try verify(UnverifiedToken(parsing: token), keys: keys, expecting: expectations, at: now)
+    }
+
+    /// Checks that a JWT that was taken apart may be used at this moment.
+    package static func verify(
+        _ token: UnverifiedToken,
+        keys: JWKSet,
+        expecting expectations: TokenExpectations,
+        at now: NumericDate
+    ) throws(TokenError) -> VerifiedToken {
+        let algorithm = try checkSignature(token, keys, expectations)
+        try TokenType.check(token.header, wanted: expectations.type)
+        // A form without claims was not meant for this.
+        guard case .object(let claims) = token.claims else { throw .malformed(.payload) }
+        try check(claims, expectations, now)
+        return VerifiedToken(
+            header: token.header,
+            claims: token.claims,
+            algorithm: algorithm,
+            expectations
+        )
+    }
+
+    /// Checks the signature and the header's rules alone: the payload may be anything.
+    ///
+    /// `typ` is judged only where one is wanted.
+    package static func verifySignature(
+        _ token: UnverifiedToken,
+        keys: JWKSet,
+        expecting expectations: TokenExpectations
+    ) throws(TokenError) -> VerifiedPayload {
+        let algorithm = try checkSignature(token, keys, expectations)
+        if let type = expectations.type { try TokenType.check(token.header, wanted: type) }
+        return VerifiedPayload(token, algorithm)
+    }
+
+    private static func checkSignature(
+        _ token: UnverifiedToken,
+        _ keys: JWKSet,
+        _ expectations: TokenExpectations
+    ) throws(TokenError) -> Algorithm {
+        try TokenHeader.checkCritical(token.header)
+        let algorithm = try TokenHeader.algorithm(token.header, allowed: expectations.algorithms)
+        let candidates = try KeySelection.keys(of: keys, kid: token.kid, algorithm)
+        guard candidates.contains(where: { JWS.isValid(token, $0, algorithm) }) else { throw .badSignature }
+        return algorithm
+    }
+
+    private static func check(
+        _ claims: [String: JSONValue],
+        _ expectations: TokenExpectations,
+        _ now: NumericDate
+    ) throws(TokenError) {
+        let token = ClaimRule.Case(claims: claims, expectations: expectations, now: now)
+        for rule in ClaimRules.all { try rule.check(token) }
+    }
+}

@@ -13,7 +13,7 @@ package struct Identity: Sendable {
     /// What stands in `X-Credential-Identifier`: never the credential itself.
     package var credentialIdentifier: String?
     package var claims: JSONValue?
-    /// How it was proven: `session`, `bearer`, `key-auth`, …
+    /// How it was proven, such as `session`, `bearer` or `key-auth`.
     package var method: String
     /// Whether nobody was proven and the plugin's `anonymous` consumer stands in.
     package var isAnonymous: Bool

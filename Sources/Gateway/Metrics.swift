@@ -18,6 +18,11 @@ package struct MetricKey: Sendable, Hashable, Comparable {
         self.labels = labels.map { Label(name: $0.key, value: $0.value) }
     }
 
+    /// Counts exchanges of a route; an empty name stands for none.
+    static func exchanges(route: String, status: Int) -> MetricKey {
+        MetricKey("gatehouse_exchanges_total", ["route": route, "status": String(status)])
+    }
+
     package static func < (one: MetricKey, other: MetricKey) -> Bool {
         guard one.name == other.name else { return one.name < other.name }
         return one.labels.lexicographicallyPrecedes(other.labels) { $0.value < $1.value }
@@ -43,7 +48,9 @@ package final class Metrics {
     }
 
     /// Counts an exchange that has ended.
-    func countExchange(route: Int, status: Int, seconds: Double) {
+    ///
+    /// - Parameter route: its route's place in the current plan; -1 for no route.
+    func countExchange(route: Int, status: Int) {
         let counts: StatusCounts
         if let known = self.exchanges[route] {
             counts = known
@@ -52,8 +59,10 @@ package final class Metrics {
             self.exchanges[route] = counts
         }
         counts.byStatus[status, default: 0] += 1
-        self.latency.add(seconds)
     }
+
+    /// Adds an exchange's time from head to end.
+    func time(_ seconds: Double) { self.latency.add(seconds) }
 
     /// Gives the places of routes their names back, before another plan gives them a new meaning.
     func fold(_ plan: Plan) {

@@ -17,7 +17,7 @@ package enum EntityFields {
     package static let service: [FieldSchema] =
         Self.identity + [
             FieldSchema("name", .string, help: "The name by which routes and plugins refer to it."),
-            FieldSchema("enabled", .boolean, default: true, help: "False: its routes answer 503."),
+            FieldSchema("enabled", .boolean, default: true, help: "False: its routes are not served."),
             FieldSchema(
                 "url",
                 .string,

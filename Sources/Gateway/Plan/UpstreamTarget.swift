@@ -28,6 +28,6 @@ enum UpstreamTarget {
 
     /// Whether the upstream would see the same path.
     static func isUnchanged(matched: Int, strips: Bool, base: [UInt8]) -> Bool {
-        base.count == 1 && (!strips || matched == 0)
+        base.count == 1 && (!strips || matched <= 1)
     }
 }

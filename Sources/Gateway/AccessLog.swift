@@ -1,0 +1,132 @@
+// One JSON line for each exchange; never a query, a field or a secret.
+import Proxy
+
+/// Where a worker's lines go.
+package struct LogSink: Sendable {
+    /// Takes whole lines.
+    package let write: @Sendable ([UInt8]) -> Void
+
+    /// Wraps a writer.
+    package init(_ write: @escaping @Sendable ([UInt8]) -> Void) {
+        self.write = write
+    }
+}
+
+/// Writes the lines of one worker, many at a time.
+final class AccessLog {
+    private let sink: LogSink
+    /// Runs its argument when the loop has nothing more urgent; nil writes every line at once.
+    private let later: ((@escaping () -> Void) -> Void)?
+    private var lines: [UInt8] = []
+    private static let enoughBytes = 65_536
+
+    init(sink: LogSink, later: ((@escaping () -> Void) -> Void)?) {
+        self.sink = sink
+        self.later = later
+    }
+
+    /// Adds the line of an exchange that has ended.
+    func note(_ exchange: Exchange, _ passage: Passage, _ record: ExchangeRecord, reason: String?) {
+        let wasEmpty = self.lines.isEmpty
+        self.write(exchange, passage, record, reason)
+        if self.later == nil || self.lines.count >= Self.enoughBytes {
+            self.flush()
+        } else if wasEmpty {
+            self.later? { [weak self] in self?.flush() }
+        }
+    }
+
+    /// Hands over what was gathered.
+    func flush() {
+        guard !self.lines.isEmpty else { return }
+        self.sink.write(self.lines)
+        self.lines.removeAll(keepingCapacity: true)
+    }
+
+    private func write(_ exchange: Exchange, _ passage: Passage, _ record: ExchangeRecord, _ reason: String?)
+    {
+        let request = exchange.request
+        self.lines.append(contentsOf: "{\"time\":\"".utf8)
+        self.lines.append(contentsOf: Timestamp.text(passage.now).utf8)
+        self.lines.append(UInt8(ascii: "\""))
+        self.add("request_id", passage.requestID.utf8)
+        self.add("client", exchange.client.address.description.utf8)
+        self.add("method", request.methodText.utf8)
+        self.add("host", request.host)
+        self.add("path", request.path)
+        self.add("status", record.status)
+        if let route = passage.route { self.add("route", route.title.utf8) }
+        if let service = passage.match?.planned.service {
+            self.add("service", (service.name ?? service.id).utf8)
+        }
+        if let identity = passage.identity {
+            if let consumer = identity.consumer { self.add("consumer", consumer.title.utf8) }
+            if let subject = identity.subject { self.add("subject", subject.utf8) }
+            self.add("method_of_proof", identity.method.utf8)
+        }
+        if let reason { self.add("reason", reason.utf8) }
+        if let endpoint = record.endpoint { self.add("upstream", endpoint.description.utf8) }
+        self.add("request_bytes", record.requestBodyBytes)
+        self.add("answer_bytes", record.answerBodyBytes)
+        self.add("total_ms", milliseconds: record.totalNanoseconds)
+        self.add("gateway_ms", milliseconds: record.gatewayNanoseconds)
+        if let upstream = record.upstreamNanoseconds { self.add("upstream_ms", milliseconds: upstream) }
+        if !record.isComplete { self.lines.append(contentsOf: ",\"broken_off\":true".utf8) }
+        self.lines.append(contentsOf: "}\n".utf8)
+    }
+
+    private func name(_ name: StaticString) {
+        self.lines.append(contentsOf: ",\"".utf8)
+        self.lines.append(contentsOf: name.description.utf8)
+        self.lines.append(contentsOf: "\":".utf8)
+    }
+
+    private func add(_ name: StaticString, _ text: some Collection<UInt8>) {
+        self.name(name)
+        JSONText.append(quoted: text, to: &self.lines)
+    }
+
+    private func add(_ name: StaticString, _ number: Int) {
+        self.name(name)
+        self.lines.append(contentsOf: String(number).utf8)
+    }
+
+    private func add(_ name: StaticString, milliseconds nanoseconds: Int64) {
+        self.name(name)
+        let microseconds = max(0, nanoseconds / 1000)
+        let rest = String(microseconds % 1000)
+        self.lines.append(contentsOf: String(microseconds / 1000).utf8)
+        self.lines.append(UInt8(ascii: "."))
+        for _ in rest.utf8.count..<3 { self.lines.append(UInt8(ascii: "0")) }
+        self.lines.append(contentsOf: rest.utf8)
+    }
+}
+
+/// Wall time as text.
+package enum Timestamp {
+    /// RFC 3339 in UTC with milliseconds, for years 1970 to 9999.
+    package static func text(_ seconds: Double) -> String {
+        let clamped = min(max(seconds, 0), 253_402_300_799.999)
+        let milliseconds = Int64((clamped * 1000).rounded(.down))
+        let (days, rest) = (milliseconds / 86_400_000, milliseconds % 86_400_000)
+        // Civil date from days: the year begins in March, so that the leap day is its last.
+        let shifted = days + 719_468
+        let era = shifted / 146_097
+        let day = shifted % 146_097
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365
+        let dayOfYear = day - (365 * year + year / 4 - year / 100)
+        let month = (5 * dayOfYear + 2) / 153
+        let civilMonth = month < 10 ? month + 3 : month - 9
+        let civilYear = year + era * 400 + (civilMonth <= 2 ? 1 : 0)
+        let date = "\(Self.padded(civilYear, 4))-\(Self.padded(civilMonth, 2))-"
+        let time =
+            "\(Self.padded(dayOfYear - (153 * month + 2) / 5 + 1, 2))T\(Self.padded(rest / 3_600_000, 2)):"
+        return date + time + "\(Self.padded(rest / 60_000 % 60, 2)):\(Self.padded(rest / 1000 % 60, 2))."
+            + "\(Self.padded(rest % 1000, 3))Z"
+    }
+
+    private static func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+}

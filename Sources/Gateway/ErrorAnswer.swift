@@ -1,0 +1,123 @@
+// What a client is told when its request does not pass: the only place where that is decided.
+package import Proxy
+
+/// Turns refusals and failures into answers: JSON as Kong's, HTML for browsers.
+package struct ErrorAnswer {
+    /// Whether the client gets a page.
+    private let isPage: Bool
+    private let requestID: String
+
+    /// Answers one request.
+    package init(acceptsHTML: Bool, requestID: String) {
+        self.isPage = acceptsHTML
+        self.requestID = requestID
+    }
+
+    /// Answers the request of a passage.
+    package init(_ passage: Passage) {
+        self.init(acceptsHTML: passage.acceptsHTML, requestID: passage.requestID)
+    }
+
+    /// A plugin's or the gateway's own refusal.
+    package func answer(_ refusal: Refusal) -> Answer {
+        let cause = refusal.cause
+        var fields = cause.challenges.map { ("WWW-Authenticate", $0) }
+        switch refusal {
+        case .tooMany(let seconds, _), .unavailable(let seconds, _):
+            fields.append(("Retry-After", String(seconds)))
+        case .methodNotAllowed(let methods): fields.append(("Allow", methods.joined(separator: ", ")))
+        case .unauthenticated, .forbidden, .notFound, .malformed, .failed: break
+        }
+        var message = refusal.message
+        if cause.isDisplayed {
+            message += " (\(cause.reason)\(cause.detail.map { ": \($0)" } ?? ""))"
+        }
+        return self.answer(refusal.status, message, fields)
+    }
+
+    /// A failure on the way to the upstream or back.
+    package func answer(_ error: ProxyError) -> Answer {
+        self.answer(error.status, Self.message(error.status))
+    }
+
+    /// A request that the guard did not let in.
+    package func answer(_ refusal: RequestRefusal) -> Answer {
+        self.answer(refusal.status, Self.message(refusal.status))
+    }
+
+    /// Any status with its text; only what is written here ends up in the answer.
+    package func answer(_ status: Int, _ message: String, _ fields: [(String, String)] = []) -> Answer {
+        let common = fields + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+        guard self.isPage else {
+            let text = """
+                {
+                  "message":\(JSONText.quoted(message)),
+                  "request_id":\(JSONText.quoted(self.requestID))
+                }
+                """
+            return Answer(
+                status: status,
+                contentType: "application/json; charset=utf-8",
+                fields: common,
+                text: text
+            )
+        }
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+        return Answer(
+            status: status,
+            contentType: "text/html; charset=utf-8",
+            fields: common + [("Content-Security-Policy", policy)],
+            text: self.page(status, message)
+        )
+    }
+
+    private func page(_ status: Int, _ message: String) -> String {
+        """
+        <!DOCTYPE html>
+        <html lang="en">
+        <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>\(status)</title>
+        <style>body{font:16px/1.5 sans-serif;margin:15vh auto;max-width:32em;padding:0 1em}\
+        p{color:#555}code{font-size:.85em}</style></head>
+        <body><h1>\(Self.escaped(message))</h1>
+        <p>Status \(status) · request <code>\(Self.escaped(self.requestID))</code></p></body>
+        </html>
+
+        """
+    }
+
+    /// Text as it may stand in HTML (S2).
+    package static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text.unicodeScalars {
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            case "'": result += "&#39;"
+            default: result.unicodeScalars.append(character)
+            }
+        }
+        return result
+    }
+
+    /// Kong's words for a status.
+    package static func message(_ status: Int) -> String {
+        switch status {
+        case 400: "Bad request"
+        case 404: "Not found"
+        case 405: "Method not allowed"
+        case 408: "Request timeout"
+        case 413: "Payload too large"
+        case 414: "URI too long"
+        case 417: "Expectation failed"
+        case 431: "Request header or cookie too large"
+        case 501: "Not implemented"
+        case 502: "An invalid response was received from the upstream server"
+        case 503: "The upstream server is currently unavailable"
+        case 504: "The upstream server is timing out"
+        case 505: "HTTP version not supported"
+        default: "An unexpected error occurred"
+        }
+    }
+}

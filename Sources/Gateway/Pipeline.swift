@@ -1,0 +1,291 @@
+// An exchange's way: match, ask, forward or answer, log.
+import Pattern
+package import Proxy
+
+/// What all workers' pipelines have in common.
+package struct PipelineSettings: Sendable {
+    /// Our own paths on the proxy listener.
+    package var ownPaths: [OwnPath]
+    /// Seconds since 1970.
+    package var clock: @Sendable () -> Double
+    /// Takes the access log; nil writes none.
+    package var accessLog: LogSink?
+    /// Takes one line for the operator, at most once a worker for each kind.
+    package var notice: @Sendable (String) -> Void
+
+    /// Settings of pipelines.
+    package init(
+        ownPaths: [OwnPath] = [],
+        clock: @escaping @Sendable () -> Double,
+        accessLog: LogSink? = nil,
+        notice: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        self.ownPaths = ownPaths
+        self.clock = clock
+        self.accessLog = accessLog
+        self.notice = notice
+    }
+}
+
+/// Decides on the exchanges of one event loop.
+package final class Pipeline: ExchangeHandler {
+    /// This loop's memory.
+    package let worker: Worker
+    private let settings: PipelineSettings
+    private let holder: PlanHolder
+    private let ownPaths: OwnPaths
+    private let log: AccessLog?
+    private var plan: Plan
+    private var revision: UInt64
+    private var hasNoticedStranger = false
+
+    /// Makes the pipeline of a loop.
+    ///
+    /// - Parameter later: runs its argument on this loop, after what is more urgent; lets log lines gather.
+    package init(
+        worker: Int,
+        holder: PlanHolder,
+        settings: PipelineSettings,
+        later: ((@escaping () -> Void) -> Void)? = nil
+    ) {
+        self.worker = Worker(index: worker)
+        self.settings = settings
+        self.holder = holder
+        self.ownPaths = OwnPaths(settings.ownPaths)
+        self.log = settings.accessLog.map { AccessLog(sink: $0, later: later) }
+        self.revision = holder.revision
+        self.plan = holder.current
+    }
+
+    // MARK: ExchangeHandler
+
+    package func began(_ exchange: Exchange) {
+        let passage = self.passage(for: exchange)
+        if exchange.client.strangerDisagreed { self.noticeStranger(exchange) }
+        do throws(Refusal) {
+            if let own = try self.ownPaths.path(for: exchange.request) {
+                self.carryOut(try own.serve(passage), passage)
+            } else {
+                self.judge(passage)
+            }
+        } catch {
+            self.deliver(.refused(error), passage)
+        }
+    }
+
+    package func answered(_ exchange: Exchange, head: inout ResponseHead) {
+        guard let passage = exchange.attachment as? Passage else { return }
+        for plugin in passage.asked.reversed() { plugin.answer(passage, head: &head) }
+        guard !passage.answer.isEmpty else { return }
+        exchange.answerEdits.add(passage.answer)
+        passage.answer.reset()
+    }
+
+    package func failed(_ exchange: Exchange, _ error: ProxyError) -> Answer {
+        guard let passage = exchange.attachment as? Passage else {
+            return ErrorAnswer(acceptsHTML: false, requestID: "").answer(error)
+        }
+        passage.reason = error.reason
+        return ErrorAnswer(passage).answer(error)
+    }
+
+    package func refused(_ exchange: Exchange, _ refusal: RequestRefusal) -> Answer {
+        // Half a head tells nothing that could be relied on: no plugin, no page.
+        let passage = self.passage(for: exchange)
+        passage.reason = refusal.reason
+        return ErrorAnswer(acceptsHTML: false, requestID: passage.requestID).answer(refusal)
+    }
+
+    package func ended(_ exchange: Exchange, _ record: ExchangeRecord) {
+        guard let passage = exchange.attachment as? Passage else { return }
+        let reason = passage.reason ?? record.error?.reason ?? record.refusal?.reason
+        if let reason {
+            self.worker.metrics.count(MetricKey("gatehouse_refusals_total", ["reason": reason]))
+        }
+        let metrics = self.worker.metrics
+        if passage.plan === self.plan {
+            metrics.countExchange(route: passage.match?.planned.index ?? -1, status: record.status)
+        } else {
+            // A plan that was replaced meanwhile has other places for its routes.
+            metrics.count(
+                .exchanges(route: passage.route?.title ?? "", status: record.status)
+            )
+        }
+        metrics.time(Double(record.totalNanoseconds) / 1e9)
+        self.log?.note(exchange, passage, record, reason: reason)
+    }
+
+    package func stopped() { self.log?.flush() }
+
+    /// This worker's counters so far.
+    package func snapshot() -> MetricsSnapshot { self.worker.metrics.snapshot(self.plan) }
+
+    // MARK: Judging
+
+    /// Finds the route of the passage's request and asks its plugins.
+    private func judge(_ passage: Passage) {
+        do throws(PatternError) {
+            passage.match = try passage.plan.match(passage.request)
+        } catch {
+            self.deliver(.refused(.malformed(.init("pattern-exhausted"))), passage)
+            return
+        }
+        guard let planned = passage.match?.planned else {
+            self.deliver(.refused(Self.noRoute(passage.door)), passage)
+            return
+        }
+        if planned.demandsHTTPS, passage.client.scheme == .http {
+            passage.reason = "https-required"
+            self.deliver(.answered(HTTPSDemand.answer(passage, planned.route)), passage)
+            return
+        }
+        self.goOn(passage)
+    }
+
+    static func noRoute(_ door: Door) -> Refusal {
+        door == .callout
+            ? .forbidden(.init("no-route"))
+            : .notFound(.init("no-route", message: "no Route matched with those values"))
+    }
+
+    /// Asks the plugins that are left, then delivers the verdict.
+    private func goOn(_ passage: Passage) {
+        guard let planned = passage.match?.planned else { return }
+        while passage.nextStep < planned.steps.count {
+            let step = planned.steps[passage.nextStep]
+            passage.nextStep += 1
+            guard let plugin = step.plugin(for: passage.identity) else { continue }
+            passage.asked.append(plugin)
+            do throws(Refusal) {
+                let outcome = try plugin.request(passage)
+                guard case .proceed = outcome else {
+                    self.carryOut(outcome, passage)
+                    return
+                }
+            } catch {
+                self.deliver(.refused(error), passage)
+                return
+            }
+        }
+        self.deliver(.passes, passage)
+    }
+
+    private func carryOut(_ step: Step, _ passage: Passage) {
+        switch step {
+        case .proceed: self.goOn(passage)
+        case .answer(let answer): self.deliver(.answered(answer), passage)
+        case .wait(let inquiry):
+            passage.exchange?.wait(for: inquiry.work) { resumption in
+                do throws(Refusal) {
+                    self.carryOut(try resumption(passage), passage)
+                } catch {
+                    self.deliver(.refused(error), passage)
+                }
+            }
+        case .callout(let callout):
+            passage.turn(to: callout)
+            self.judge(passage)
+        }
+    }
+
+    // MARK: Delivering
+
+    private func deliver(_ verdict: Verdict, _ passage: Passage) {
+        var verdict = verdict
+        if case .passes = verdict, let identity = passage.identity {
+            do throws(Refusal) {
+                try IdentityFields.set(identity, on: &passage.upstream)
+            } catch {
+                verdict = .refused(error)
+            }
+        }
+        if case .refused(let refusal) = verdict { passage.reason = refusal.reason }
+        if let deliver = passage.deliver {
+            self.answer(passage, deliver(passage, verdict))
+            return
+        }
+        switch verdict {
+        case .passes: self.forward(passage)
+        case .answered(let answer): self.answer(passage, answer)
+        case .refused(let refusal): self.answer(passage, ErrorAnswer(passage).answer(refusal))
+        }
+    }
+
+    private func answer(_ passage: Passage, _ answer: Answer) {
+        guard let exchange = passage.exchange else { return }
+        swap(&exchange.answerEdits, &passage.answer)
+        exchange.answer(answer)
+    }
+
+    private func forward(_ passage: Passage) {
+        guard let exchange = passage.exchange, let match = passage.match else { return }
+        guard let endpoint = match.planned.endpoint, let service = match.planned.service else {
+            passage.reason = "no-service"
+            self.answer(passage, ErrorAnswer(passage).answer(503, "no Service found with those values"))
+            return
+        }
+        do throws(FieldEditError) {
+            try passage.upstream.set(.xRequestID, passage.requestID)
+        } catch {
+            self.deliver(.refused(.unsafeField), passage)
+            return
+        }
+        var order = ForwardOrder(endpoint: endpoint, dropped: passage.plan.identityFields)
+        match.shape(&order, exchange.request, query: passage.upstreamQuery)
+        order.connectSeconds = Double(service.connectTimeoutMilliseconds) / 1000
+        order.writeSeconds = Double(service.writeTimeoutMilliseconds) / 1000
+        order.readSeconds = Double(service.readTimeoutMilliseconds) / 1000
+        order.retries = service.retries
+        swap(&exchange.upstreamEdits, &passage.upstream)
+        swap(&exchange.answerEdits, &passage.answer)
+        exchange.forward(order)
+    }
+
+    // MARK: Beginning
+
+    /// The connection's passage, made ready for a new request under today's plan.
+    private func passage(for exchange: Exchange) -> Passage {
+        let revision = self.holder.revision
+        if revision != self.revision {
+            self.worker.metrics.fold(self.plan)
+            self.plan = self.holder.current
+            self.revision = revision
+            self.worker.sweep()
+        }
+        let requestID = self.requestID(exchange)
+        let now = self.settings.clock()
+        if let passage = exchange.attachment as? Passage {
+            passage.renew(plan: self.plan, now: now, requestID: requestID)
+            return passage
+        }
+        let passage = Passage(
+            exchange: exchange,
+            worker: self.worker,
+            plan: self.plan,
+            now: now,
+            requestID: requestID
+        )
+        exchange.attachment = passage
+        return passage
+    }
+
+    /// A trusted peer's identifier if it is a sound one, else a new one.
+    private func requestID(_ exchange: Exchange) -> String {
+        if exchange.client.isTrustedPeer, exchange.request.count(of: .xRequestID) == 1,
+            let given = exchange.request.string(of: .xRequestID), (1...128).contains(given.utf8.count),
+            given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") })
+        {
+            return given
+        }
+        return self.worker.nextRequestID()
+    }
+
+    private func noticeStranger(_ exchange: Exchange) {
+        guard !self.hasNoticedStranger else { return }
+        self.hasNoticedStranger = true
+        self.settings.notice(
+            "\(exchange.client.peer) sends X-Forwarded-Proto and is not trusted, so it is not believed; "
+                + "if it is your proxy, set trusted_ips (GATEHOUSE_TRUSTED_IPS)"
+        )
+    }
+}

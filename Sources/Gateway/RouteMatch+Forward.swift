@@ -1,0 +1,54 @@
+// How a matched request looks to its upstream.
+import Proxy
+
+extension RouteMatch {
+    /// Fills in target, host and prefix, as the route's `strip_path` and `preserve_host` ask.
+    func shape(_ order: inout ForwardOrder, _ head: RequestHead, query edit: QueryEdit) {
+        let (route, base) = (self.planned.route, self.planned.servicePath)
+        let path = head.path
+        let isUnchanged = UpstreamTarget.isUnchanged(
+            matched: self.matchedPathBytes,
+            strips: route.stripsPath,
+            base: base
+        )
+        if !isUnchanged || edit != .unchanged {
+            var target = UpstreamTarget.path(
+                of: path,
+                matched: self.matchedPathBytes,
+                strips: route.stripsPath,
+                base: base
+            )
+            let query: [UInt8]? =
+                switch edit {
+                case .unchanged: head.query.map { Array($0) }
+                case .replaced(let octets): octets
+                }
+            if let query {
+                target.append(UInt8(ascii: "?"))
+                target.append(contentsOf: query)
+            }
+            order.target = target
+        }
+        if route.preservesHost { order.host = Array(head.authority) }
+        if route.stripsPath, self.matchedPathBytes > 0 {
+            order.forwardedPrefix = Array(path.prefix(self.matchedPathBytes))
+        }
+    }
+}
+
+/// What a client gets that came by http where https is demanded.
+enum HTTPSDemand {
+    /// A redirect to the same place, or 426 as Kong.
+    static func answer(_ passage: Passage, _ route: Route) -> Answer {
+        guard route.httpsRedirectStatus != 426 else {
+            return ErrorAnswer(passage).answer(
+                426,
+                "Please use HTTPS protocol",
+                [("Upgrade", "TLS/1.2, HTTP/1.1")]
+            )
+        }
+        let request = passage.request
+        let target = String(decoding: request.pathAndQuery, as: UTF8.self)
+        return .redirect(to: "https://\(request.hostText)\(target)", status: route.httpsRedirectStatus)
+    }
+}

@@ -1,0 +1,152 @@
+// Whether a bearer token of an issuer may be used here.
+package import JOSE
+import JSON
+
+/// Why a bearer token is not taken.
+package enum AccessTokenError: Error, Sendable, Equatable {
+    /// A rule on every token, or `wrongType` for an ID token shown as an access token.
+    case token(TokenError)
+    /// The token is bound to a key whose possession was not shown (RFC 7800 §3).
+    case proofRequired
+    /// No key of the issuer could be had: 503 with Retry-After.
+    case unavailable(OIDCError)
+
+    /// The stable word of the contract.
+    package var reason: String {
+        switch self {
+        case .token(let error): error.reason
+        case .proofRequired: "proof-required"
+        case .unavailable(let error): error.reason
+        }
+    }
+
+    /// The section that the rule comes from.
+    package var rule: String {
+        switch self {
+        case .token(let error): error.rule
+        case .proofRequired: "RFC 7800 §3"
+        case .unavailable: "RFC 7517 §5"
+        }
+    }
+
+    /// A sentence; never the token's text.
+    package var detail: String {
+        switch self {
+        case .token(let error): error.detail
+        case .proofRequired: "the token is bound to a key, and no proof came with it"
+        case .unavailable(let error): error.detail
+        }
+    }
+}
+
+/// A bearer token that may be used here.
+package struct AcceptedToken: Sendable {
+    /// The token, proven.
+    package let token: VerifiedToken
+    /// Whose keys proved it.
+    package let issuer: Issuer
+}
+
+/// What a synchronous check found out.
+package enum AccessTokenVerdict: Sendable {
+    /// The token is good.
+    case accepted(AcceptedToken)
+    /// The token names a key that is not known: `check` may be asked, which waits for newer keys.
+    case needsKeys(Issuer, seen: UInt64)
+}
+
+/// The rules on bearer tokens of one instance.
+package struct AccessTokenCheck: Sendable {
+    /// The issuers that are taken, the configured one first; each is proven by its own keys alone (B7).
+    package let issuers: [Issuer]
+    /// The audiences of which a token must name one; nil where the configuration asks for none.
+    package var audiences: [String]?
+    /// The algorithms that are taken.
+    package var algorithms = Algorithm.asymmetric
+    /// The leeway, in seconds.
+    package var leeway = 0.0
+    /// Whether a token with `cnf` is taken without its proof: `proof_of_possession_*: off` on the route.
+    package var ignoresConfirmation = false
+
+    /// The rules for tokens of `issuer`, and of others that are allowed besides.
+    package init(issuer: Issuer, allowed: [Issuer] = [], audiences: [String]?) {
+        self.issuers = [issuer] + allowed
+        self.audiences = audiences
+    }
+
+    /// Judges a token at once, with the keys that are known.
+    package func verdict(
+        on text: [UInt8],
+        at now: NumericDate
+    ) throws(AccessTokenError) -> AccessTokenVerdict {
+        let token: UnverifiedToken
+        do throws(TokenError) { token = try UnverifiedToken(parsing: text) } catch { throw .token(error) }
+        let named = token.unverifiedIssuer.flatMap { name in
+            self.issuers.first { $0.settings.issuer.isIdentical(toUTF8Of: name) }
+        }
+        // A token of nobody we know is judged with the first issuer's keys, so that the reason stays in order.
+        let issuer = named ?? self.issuers[0]
+        let snapshot = issuer.keySnapshot
+        let verified: VerifiedToken
+        do throws(TokenError) {
+            verified = try TokenVerifier.verify(
+                token,
+                keys: snapshot.keys,
+                expecting: self.expectations(issuer),
+                at: now
+            )
+            try Self.checkPurpose(verified)
+        } catch {
+            guard case .unknownKey = error, named != nil else { throw .token(error) }
+            return .needsKeys(issuer, seen: snapshot.version)
+        }
+        guard self.ignoresConfirmation || verified.claims["cnf"] == nil else { throw .proofRequired }
+        return .accepted(AcceptedToken(token: verified, issuer: issuer))
+    }
+
+    /// Judges a token, and waits once for newer keys if it names one that is not known.
+    package func check(
+        _ text: [UInt8],
+        at now: NumericDate
+    ) async throws(AccessTokenError) -> AcceptedToken {
+        guard case .needsKeys(let issuer, let seen) = try self.verdict(on: text, at: now) else {
+            return try self.accepted(text, at: now)
+        }
+        let lookup = await issuer.keysAfterUnknownKey(seen: seen)
+        if lookup != .refreshed, issuer.keys.isEmpty {
+            if case .failed(let error) = lookup { throw .unavailable(error) }
+            throw .unavailable(.noKeys)
+        }
+        return try self.accepted(text, at: now)
+    }
+
+    private func accepted(_ text: [UInt8], at now: NumericDate) throws(AccessTokenError) -> AcceptedToken {
+        guard case .accepted(let token) = try self.verdict(on: text, at: now) else {
+            throw .token(.unknownKey)
+        }
+        return token
+    }
+
+    private func expectations(_ issuer: Issuer) -> TokenExpectations {
+        var expectations = TokenExpectations(
+            issuers: [issuer.settings.issuer],
+            audiences: self.audiences,
+            algorithms: self.algorithms
+        )
+        expectations.leeway = self.leeway
+        return expectations
+    }
+
+    /// Refuses ID tokens, refresh tokens and logout tokens that are shown as access tokens (B10).
+    ///
+    /// `typ: at+jwt` settles it (RFC 9068 §4); without it the marks of the other kinds are looked for.
+    private static func checkPurpose(_ token: VerifiedToken) throws(TokenError) {
+        if let type = token.header["typ"]?.string, TokenType(type) == .accessToken { return }
+        let claims = token.claims
+        let marks = ["at_hash", "c_hash", "s_hash", "events"]
+        guard !marks.contains(where: { claims[$0] != nil }) else { throw .wrongType }
+        if let kind = claims["typ"]?.string, ["ID", "Refresh", "Logout"].contains(kind) { throw .wrongType }
+        let isForAccess = ["scope", "scp", "client_id"].contains { claims[$0] != nil }
+        guard claims["nonce"] == nil || isForAccess else { throw .wrongType }
+    }
+}

@@ -1,0 +1,68 @@
+// What the operator hears about issuers.
+
+/// Hears what was asked of issuers and what became of it; for metrics and log lines.
+package protocol IssuerEvents: Sendable {
+    /// A request ended; `outcome` is `ok` or a reason word.
+    func fetched(issuer: String, request: IssuerRequest, outcome: String)
+    /// Keys were taken at `time`, seconds since 1970.
+    func tookKeys(issuer: String, count: Int, at time: Double)
+    /// The issuer's clock is ahead of ours by `seconds`, by its Date field.
+    func sawClock(issuer: String, aheadBySeconds seconds: Double)
+}
+
+/// Hears nothing.
+package struct UnheardIssuerEvents: IssuerEvents {
+    /// A listener that keeps nothing.
+    package init() {}
+    package func fetched(issuer: String, request: IssuerRequest, outcome: String) {}
+    package func tookKeys(issuer: String, count: Int, at time: Double) {}
+    package func sawClock(issuer: String, aheadBySeconds seconds: Double) {}
+}
+
+/// A pause between attempts that grows while they fail, and ends with the first success.
+///
+/// A clock that went back does not lengthen it.
+struct Backoff: Sendable {
+    /// The longest pause, in seconds.
+    let limit: Double
+    private var failures = 0
+    private var lastFailure = 0.0
+
+    init(limit: Double) { self.limit = limit }
+
+    /// The pause that is in force: 1, 2, 4 … seconds, up to the limit.
+    var seconds: Double {
+        self.failures == 0 ? 0 : min(self.limit, Double(1 << min(self.failures - 1, 10)))
+    }
+
+    func mayTry(at now: Double) -> Bool {
+        now < self.lastFailure || now >= self.lastFailure + self.seconds
+    }
+
+    mutating func failed(at now: Double) {
+        self.failures += 1
+        self.lastFailure = now
+    }
+
+    mutating func succeeded() { self.failures = 0 }
+}
+
+/// A date as HTTP writes it, to compare clocks and nothing else.
+enum HTTPDate {
+    /// The seconds since 1970 of an IMF-fixdate (RFC 9110 §5.6.7).
+    static func seconds(_ text: String) -> Double? {
+        let parts = text.split(whereSeparator: { $0 == " " || $0 == ":" || $0 == "," }).map(String.init)
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard parts.count == 8, parts[7] == "GMT", let day = Int(parts[1]), (1...31).contains(day),
+            let month = months.firstIndex(of: parts[2]), let year = Int(parts[3]),
+            (1970...9999).contains(year), let hour = Int(parts[4]), (0...23).contains(hour),
+            let minute = Int(parts[5]), (0...59).contains(minute), let second = Int(parts[6]),
+            (0...60).contains(second)
+        else { return nil }
+        // Days from a March-based year, so that the leap day comes last.
+        let y = month < 2 ? year - 1 : year
+        let m = (month + 10) % 12
+        let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719_468
+        return Double(((days * 24 + hour) * 60 + minute) * 60 + second)
+    }
+}

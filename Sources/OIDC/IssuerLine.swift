@@ -1,0 +1,57 @@
+// The line to one issuer: every request of ours goes through here.
+import Fetch
+import JSON
+
+/// Sends requests to one issuer under its settings, and tells what became of them.
+struct IssuerLine: Sendable {
+    let settings: IssuerSettings
+    let client: any HTTPClient
+    let clock: @Sendable () -> Double
+    let events: any IssuerEvents
+
+    /// Sends a request; its policy and time limit are the settings', it follows no redirect (H6).
+    func send(
+        _ request: FetchRequest,
+        for purpose: IssuerRequest,
+        within seconds: Double? = nil
+    ) async throws(OIDCError) -> FetchResponse {
+        var request = request
+        request.policy = self.settings.policy
+        request.redirects = 0
+        request.timeoutSeconds = min(seconds ?? self.settings.timeoutSeconds, self.settings.timeoutSeconds)
+        do throws(FetchError) {
+            let response = try await self.client.fetch(request)
+            if let date = response.field("date").flatMap(HTTPDate.seconds) {
+                self.events.sawClock(issuer: self.settings.issuer, aheadBySeconds: date - self.clock())
+            }
+            return response
+        } catch {
+            throw .unreachable(purpose, error)
+        }
+    }
+
+    /// Gets a JSON document whose answer must be 200.
+    func document(
+        _ url: String,
+        fields: [(String, String)] = [],
+        for purpose: IssuerRequest,
+        within seconds: Double? = nil
+    ) async throws(OIDCError) -> (document: JSONValue, response: FetchResponse) {
+        let request = FetchRequest(url: url, fields: [("Accept", "application/json")] + fields)
+        let response = try await self.send(request, for: purpose, within: seconds)
+        guard response.status == 200 else { throw .failed(purpose, status: response.status) }
+        guard let document = try? JSONValue(parsing: response.body), document.object != nil else {
+            throw .malformedAnswer(purpose, "the answer is not a JSON object")
+        }
+        return (document, response)
+    }
+
+    /// Tells the operator what became of a whole attempt.
+    func report(_ purpose: IssuerRequest, _ outcome: OIDCError?) {
+        self.events.fetched(
+            issuer: self.settings.issuer,
+            request: purpose,
+            outcome: outcome?.reason ?? "ok"
+        )
+    }
+}

@@ -21,7 +21,8 @@ package final class Exchange {
     /// The loop that all of it happens on.
     package let eventLoop: any EventLoop
 
-    private weak var transport: (any ExchangeTransport)?
+    /// Who carries out what is decided.
+    weak var transport: (any ExchangeTransport)?
     /// Rises with every request on the connection, so that late results find theirs gone.
     private var generation: UInt64 = 0
     private var isDecided = false
@@ -31,7 +32,7 @@ package final class Exchange {
 
     /// Makes an exchange; `request` and `client` are given where there is no wire.
     package init(
-        transport: any ExchangeTransport,
+        transport: (any ExchangeTransport)?,
         eventLoop: any EventLoop,
         request: RequestHead = RequestHead(),
         client: ClientFacts,

@@ -119,7 +119,7 @@ package struct FieldEdits: Sendable {
     private func names(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
         for edit in self.edits where edit.action == .remove {
             if bytes.matches(range, lowercased: edit.name.octets) { return true }
-            if folding, bytes.matches(range, folded: edit.name.octets.map(Octet.folded)) { return true }
+            if folding, bytes.matches(range, folding: edit.name.octets) { return true }
         }
         return false
     }

@@ -6,6 +6,8 @@ package struct FieldRange: Sendable {
     var nameEnd: UInt32
     var valueStart: UInt32
     var valueEnd: UInt32
+    /// Where the next line begins.
+    var lineEnd: UInt32 = 0
     var kind: FieldKind
     /// Set when a rule took the field out of the head.
     var isRemoved = false

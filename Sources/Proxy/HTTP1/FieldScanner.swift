@@ -50,18 +50,19 @@ enum FieldScanner {
             guard span[index] == Octet.colon, index > nameStart else { throw .fieldName }
             let nameEnd = index
             let value = try Self.value(span, after: nameEnd)
+            index = value.upperBound
+            while span[index] != Octet.lineFeed { index &+= 1 }
+            index &+= 1
             ranges.append(
                 FieldRange(
                     nameStart: UInt32(truncatingIfNeeded: nameStart),
                     nameEnd: UInt32(truncatingIfNeeded: nameEnd),
                     valueStart: UInt32(truncatingIfNeeded: value.lowerBound),
                     valueEnd: UInt32(truncatingIfNeeded: value.upperBound),
+                    lineEnd: UInt32(truncatingIfNeeded: index),
                     kind: FieldKind(bytes, nameStart..<nameEnd)
                 )
             )
-            index = value.upperBound
-            while span[index] != Octet.lineFeed { index &+= 1 }
-            index &+= 1
         }
     }
 

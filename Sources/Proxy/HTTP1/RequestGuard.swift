@@ -8,6 +8,7 @@ enum RequestGuard {
     static func admit(_ head: inout RequestHead, limits: ProxyLimits) throws(RequestRefusal) {
         let bytes = head.fields.bytes
         let line = try RequestLine.read(bytes)
+        guard bytes.count <= limits.headBytes else { throw .headTooLarge }
         guard line.next - 2 <= limits.lineBytes else { throw .targetTooLong }
         head.methodRange = line.method
         head.method = Method(bytes, line.method)

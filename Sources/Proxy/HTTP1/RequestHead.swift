@@ -38,12 +38,13 @@ package struct RequestHead: Sendable {
         limits: ProxyLimits = ProxyLimits()
     ) throws(RequestRefusal) -> RequestHead {
         var parser = RequestParser(limits: limits)
+        var head = RequestHead()
         let octets = Array(bytes)
-        parser.feed(octets)
-        switch parser.advance() {
+        parser.feed(octets, to: &head)
+        switch parser.advance(&head) {
         case .complete(let consumed):
             guard consumed == octets.count else { throw .malformed(.requestLine) }
-            return parser.head
+            return head
         case .incomplete: throw .malformed(.requestLine)
         case .refused(let refusal): throw refusal
         }
@@ -77,6 +78,15 @@ package struct RequestHead: Sendable {
             result.append(contentsOf: query)
         }
         return result
+    }
+
+    /// Forgets everything; keeps the storage.
+    mutating func reset() {
+        self.fields.reset()
+        (self.method, self.framing) = (.other, .none)
+        (self.methodRange, self.targetRange, self.pathRange) = (0..<0, 0..<0, 0..<0)
+        (self.hostRange, self.authorityRange, self.queryRange) = (0..<0, 0..<0, nil)
+        (self.port, self.expectsContinue, self.hadAbsoluteTarget) = (nil, false, false)
     }
 
     /// Gives the first field of that name.

@@ -9,6 +9,8 @@ package struct ResponseHead: Sendable {
     /// How the answer's body is delimited by the upstream.
     package internal(set) var framing = BodyFraming.none
 
+    /// What `Content-Length` says, also where there is no body (HEAD, 304).
+    var contentLength: Int?
     var isHTTP11 = true
     var keepsAlive = true
     var reasonRange = 0..<0

@@ -1,0 +1,98 @@
+// Answers out of a client's connection, and the end of exchanges.
+
+import NIOCore
+
+extension ServerConnection: ExchangeTransport {
+    /// Why an answer of our own is sent.
+    enum Cause { case decided, failed, refused }
+
+    func answer(_ exchange: Exchange, _ answer: Answer) {
+        guard self.phase == .deciding || self.phase == .forwarding else { return }
+        self.send(answer, after: .decided)
+        self.resume()
+    }
+
+    func decisionTimedOut(_ exchange: Exchange) {
+        guard self.phase == .deciding else { return }
+        self.fail(.decisionTimedOut)
+        self.resume()
+    }
+
+    /// Lets the handler tell the client of a failure.
+    func fail(_ error: ProxyError) {
+        self.exchange.record.error = error
+        let answer = self.worker.handler.failed(self.exchange, error)
+        self.exchange.abandon()
+        self.send(answer, after: .failed)
+    }
+
+    /// Sends an answer of our own and ends the exchange; the body that is still to come is dropped (S9).
+    func send(_ answer: Answer, after cause: Cause) {
+        let now = NIODeadline.now()
+        if cause != .refused { self.shape.keepsAlive = self.shape.keepsAlive && self.mayStay(after: answer) }
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.writer.write(
+            answer,
+            self.exchange.answerEdits,
+            shape: self.shape,
+            into: &self.worker.scratch
+        )
+        self.worker.toClient.clear()
+        self.worker.toClient.writeBytes(self.worker.scratch)
+        self.exchange.record.status = answer.status
+        self.exchange.record.answerBodyBytes = self.shape.method == .head ? 0 : answer.body.count
+        if self.exchange.record.upstreamNanoseconds == nil, self.exchange.record.gatewayNanoseconds == 0 {
+            self.exchange.record.gatewayNanoseconds = (now - self.exchange.startedAt).nanoseconds
+        }
+        self.exchange.record.isComplete = true
+        self.finish(error: nil)
+        let isUnread = cause == .refused || !self.body.isComplete
+        self.afterLastWrite(isUnread: isUnread) { context, promise in
+            context.writeAndFlush(self.wrapOutboundOut(self.worker.toClient), promise: promise)
+        }
+    }
+
+    /// Writes the end of an answer, then goes on to the next request, drains this one, or closes.
+    func afterLastWrite(
+        isUnread: Bool,
+        _ write: (ChannelHandlerContext, EventLoopPromise<Void>?) -> Void
+    ) {
+        guard let context = self.context else { return }
+        guard self.shape.keepsAlive else {
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            self.phase = isUnread ? .lingering : .draining
+            self.deadline =
+                .now() + TimeAmount(seconds: min(self.worker.limits.readerSeconds, isUnread ? 2 : 60))
+            promise.futureResult.assumeIsolated().whenComplete { _ in
+                guard let context = self.context else { return }
+                context.close(mode: isUnread ? .output : .all, promise: nil)
+            }
+            return write(context, promise)
+        }
+        write(context, nil)
+        guard self.body.isComplete else {
+            self.phase = .draining
+            self.deadline = .now() + TimeAmount(seconds: self.worker.limits.bodySeconds)
+            return
+        }
+        self.becomeIdle()
+    }
+
+    /// Whether the connection can go on after an answer of our own.
+    private func mayStay(after answer: Answer) -> Bool {
+        guard !answer.closesConnection, !self.worker.isDraining else { return false }
+        guard !self.body.isComplete else { return true }
+        // What is left must be known to be little, and must be coming.
+        guard case .length(let count) = self.exchange.request.framing else { return false }
+        return count <= self.worker.limits.drainedBytes && !self.exchange.request.expectsContinue
+    }
+
+    /// Tells the handler, once, what became of the exchange.
+    func finish(error: ProxyError?) {
+        if let error { self.exchange.record.error = error }
+        if self.exchange.record.status == 0 { self.exchange.record.status = 499 }
+        self.exchange.record.requestBodyBytes = self.body.received
+        self.exchange.record.totalNanoseconds = (NIODeadline.now() - self.exchange.startedAt).nanoseconds
+        self.worker.handler.ended(self.exchange, self.exchange.record)
+    }
+}

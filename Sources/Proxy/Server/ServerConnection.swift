@@ -1,0 +1,306 @@
+// One client's connection: octets in, exchanges through, answers out.
+
+import NIOCore
+
+/// Speaks HTTP/1.1 with one client; one exchange at a time, pipelined requests wait their turn.
+final class ServerConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Where the connection stands.
+    enum Phase {
+        /// Between requests, or within a head.
+        case head
+        /// The handler is thinking.
+        case deciding
+        /// The exchange goes to an upstream, or waits for a connection to one.
+        case forwarding
+        /// Our answer is out; the rest of the request's body is read and dropped.
+        case draining
+        /// The last answer is out; what still comes is dropped until the client closes (RFC 9112 §9.6).
+        case lingering
+        case closed
+    }
+
+    let worker: Worker
+    let exchange: Exchange
+    var phase = Phase.head
+    /// When something must have happened; watched by the worker's one timer.
+    var deadline = NIODeadline.distantFuture
+    /// Where the worker keeps this connection.
+    var place: Int?
+    var context: ChannelHandlerContext?
+    /// The request's body as it comes in.
+    var body = InboundBody()
+    /// Octets that came while nobody could take them.
+    var held = ByteBuffer()
+    var isReadingPaused = false
+    /// Set while `run` is on the stack, so that it is never entered twice.
+    var isRunning = false
+    /// What the exchange has on the upstream's side.
+    var passage = UpstreamPassage()
+    /// How the answer under way is written.
+    var shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: true)
+    var answerFraming = BodyFraming.none
+
+    private var parser: RequestParser
+    private var requests = 0
+    private var origin = HeadWriter.Origin(client: ClientFacts(), peer: [])
+    private var lingered = 0
+
+    init(worker: Worker) {
+        self.worker = worker
+        self.parser = RequestParser(limits: worker.limits)
+        self.exchange = Exchange(
+            transport: nil,
+            eventLoop: worker.eventLoop,
+            client: ClientFacts(),
+            waitLimit: TimeAmount(seconds: worker.limits.decisionSeconds)
+        )
+        self.exchange.transport = self
+    }
+
+    /// What of the connection goes into a forwarded head.
+    var forwardOrigin: HeadWriter.Origin {
+        HeadWriter.Origin(client: self.exchange.client, peer: self.origin.peer)
+    }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) {
+        guard self.worker.hasRoom else { return context.close(promise: nil) }
+        self.worker.add(self)
+        self.meet(context.channel)
+        self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = self.unwrapInboundIn(data)
+        guard self.held.readableBytes == 0, !self.isRunning else {
+            self.hold(buffer)
+            return self.resume()
+        }
+        self.run(buffer)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.end()
+        self.context = nil
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard context.channel.isWritable, self.phase == .forwarding else { return }
+        self.watchBody(.now())
+        self.passage.link?.resumeReading()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func meet(_ channel: any Channel) {
+        let peer =
+            channel.remoteAddress.flatMap { $0.ipAddress }.flatMap { IPAddress($0) } ?? IPAddress(v4: 0)
+        var facts = ClientFacts()
+        facts.peer = peer
+        facts.address = peer
+        facts.isTrustedPeer = self.worker.trustedPeers.contains { $0.contains(peer) }
+        facts.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
+        self.origin = HeadWriter.Origin(client: facts, peer: Array(peer.description.utf8))
+        self.exchange.client = facts
+    }
+
+    // MARK: Octets in
+
+    /// Goes on with what was held back.
+    func resume() {
+        guard !self.isRunning, self.phase != .closed else { return }
+        let buffer = self.held
+        self.held = ByteBuffer()
+        self.run(buffer)
+        let isFull = self.phase == .forwarding && self.passage.isUpstreamFull
+        if !isFull, self.held.readableBytes <= self.worker.limits.bufferedBytes { self.resumeReading() }
+    }
+
+    /// Takes octets as far as they can be taken now; holds the rest.
+    private func run(_ input: ByteBuffer) {
+        var buffer = input
+        self.isRunning = true
+        defer { self.isRunning = false }
+        while true {
+            switch self.phase {
+            case .head:
+                guard buffer.readableBytes > 0, self.readHead(&buffer) else { return }
+            case .deciding: return self.hold(buffer)
+            case .forwarding:
+                self.pumpBody(&buffer)
+                guard self.phase == .forwarding else { continue }
+                return self.hold(buffer)
+            case .draining:
+                guard self.drainBody(&buffer) else { return }
+            case .lingering:
+                self.lingered += buffer.readableBytes
+                if self.lingered > self.worker.limits.drainedBytes * 4 { self.abort() }
+                return
+            case .closed: return
+            }
+        }
+    }
+
+    private func hold(_ buffer: ByteBuffer) {
+        guard buffer.readableBytes > 0 else { return }
+        if self.held.readableBytes == 0 {
+            self.held = buffer
+        } else {
+            var more = buffer
+            self.held.writeBuffer(&more)
+        }
+        if self.held.readableBytes > self.worker.limits.bufferedBytes { self.pauseReading() }
+    }
+
+    func pauseReading() {
+        guard !self.isReadingPaused, let context = self.context else { return }
+        self.isReadingPaused = true
+        _ = context.channel.setOption(ChannelOptions.autoRead, value: false)
+    }
+
+    func resumeReading() {
+        guard self.isReadingPaused, let context = self.context else { return }
+        self.isReadingPaused = false
+        _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
+    }
+
+    /// Reads on in a head; true if an exchange began or was refused.
+    private func readHead(_ buffer: inout ByteBuffer) -> Bool {
+        let before = self.exchange.request.fields.bytes.count
+        if before == 0 { self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds) }
+        let piece = min(buffer.readableBytes, 4096, max(1, self.worker.limits.headBytes - before))
+        self.parser.feed(buffer.readableBytesView.prefix(piece), to: &self.exchange.request)
+        switch self.parser.advance(&self.exchange.request) {
+        case .incomplete:
+            buffer.moveReaderIndex(forwardBy: piece)
+            return buffer.readableBytes > 0
+        case .complete(let end):
+            buffer.moveReaderIndex(forwardBy: end - before)
+            self.begin()
+        case .refused(let refusal):
+            buffer.clear()
+            self.refuse(refusal)
+        }
+        return true
+    }
+
+    private func begin() {
+        let now = NIODeadline.now()
+        self.requests += 1
+        self.exchange.renew(startedAt: now)
+        self.exchange.client = self.origin.client
+        if self.origin.client.isTrustedPeer {
+            self.exchange.client.hear(self.exchange.request.fields, trusted: self.worker.trustedPeers)
+        } else {
+            self.exchange.client.noticeStranger(self.exchange.request.fields)
+        }
+        self.body.begin(self.exchange.request.framing)
+        self.shape = AnswerShape(
+            isHTTP11: self.exchange.request.isHTTP11,
+            method: self.exchange.request.method,
+            keepsAlive: self.exchange.request.keepsAlive
+                && self.requests < self.worker.limits.requestsPerConnection
+        )
+        self.phase = .deciding
+        self.deadline = .distantFuture
+        self.worker.handler.began(self.exchange)
+    }
+
+    /// Answers what the guard did not let in, and closes (X19).
+    func refuse(_ refusal: RequestRefusal) {
+        if self.phase == .head {
+            self.exchange.renew(startedAt: .now())
+            self.exchange.client = self.origin.client
+            self.body.begin(.none)
+            self.shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: false)
+        }
+        self.exchange.record.refusal = refusal
+        self.shape.keepsAlive = false
+        self.phase = .deciding
+        let answer = self.worker.handler.refused(self.exchange, refusal)
+        self.exchange.abandon()
+        self.send(answer, after: .refused)
+    }
+
+    /// Drops what is left of a body; true once it is all gone.
+    private func drainBody(_ buffer: inout ByteBuffer) -> Bool {
+        var index = 0
+        while true {
+            let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
+            switch piece {
+            case .data: continue
+            case .more: return false
+            case .malformed:
+                self.abort()
+                return false
+            case .end:
+                buffer.moveReaderIndex(forwardBy: index)
+                self.becomeIdle()
+                return true
+            }
+        }
+    }
+
+    // MARK: Between exchanges
+
+    /// Makes ready for the next request.
+    func becomeIdle() {
+        self.phase = .head
+        self.parser.reset(&self.exchange.request)
+        self.deadline = .now() + TimeAmount(seconds: self.worker.limits.idleSeconds)
+        if self.worker.isDraining, self.held.readableBytes == 0 { self.context?.close(promise: nil) }
+    }
+
+    /// Closes when nothing is under way; else lets the answer say so.
+    func drain() {
+        guard self.phase == .head else { return }
+        if self.exchange.request.fields.bytes.isEmpty, self.held.readableBytes == 0 {
+            self.context?.close(promise: nil)
+        }
+    }
+
+    /// Closes at once, with whatever is under way.
+    func abort() {
+        self.context?.close(promise: nil)
+    }
+
+    /// The worker's clock has passed the deadline.
+    func timeIsUp(_ now: NIODeadline) {
+        self.deadline = .distantFuture
+        switch self.phase {
+        case .head:
+            guard !self.exchange.request.fields.bytes.isEmpty else { return self.abort() }
+            self.refuse(.timedOut)
+        case .forwarding: self.forwardTimedOut()
+        case .deciding: return
+        case .draining, .lingering: self.abort()
+        case .closed: return
+        }
+    }
+
+    /// The connection is gone: ends the exchange, if one is under way, and everything else.
+    func end() {
+        guard self.phase != .closed else { return }
+        let phase = self.phase
+        self.phase = .closed
+        self.deadline = .distantFuture
+        switch phase {
+        case .deciding: self.finish(error: .clientGone)
+        case .forwarding:
+            self.dropUpstream()
+            self.finish(error: self.exchange.record.error ?? .clientGone)
+        case .head, .draining, .lingering, .closed: break
+        }
+        self.exchange.abandon()
+        self.exchange.attachment = nil
+        self.worker.remove(self)
+    }
+}

@@ -1,0 +1,160 @@
+// One event loop's share of the server: its connections, pools, scratch space and the clock hand.
+
+import NIOCore
+
+/// What all connections of an event loop share; touched only there.
+final class Worker {
+    let eventLoop: any EventLoop
+    let limits: ProxyLimits
+    let writer: HeadWriter
+    let handler: any ExchangeHandler
+    let trustedPeers: [AddressRange]
+    /// Tells the server how many connections came or went.
+    let count: @Sendable (Int) -> Void
+
+    /// Where heads are put together.
+    var scratch: [UInt8] = []
+    /// What leaves for a client, and for an upstream; reused once written.
+    var toClient: ByteBuffer
+    var toUpstream: ByteBuffer
+    private(set) var isDraining = false
+    private var connections: [ServerConnection] = []
+    private var upstreams: [UpstreamConnection] = []
+    private var pools: [Endpoint: ConnectionPool] = [:]
+    private var lastPool: ConnectionPool?
+    private var sweeper: RepeatedTask?
+    private var lastRequestID: PoolState.RequestID = 0
+    private var whenEmpty: [() -> Void] = []
+
+    init(
+        eventLoop: any EventLoop,
+        settings: ServerSettings,
+        handler: any ExchangeHandler,
+        count: @escaping @Sendable (Int) -> Void
+    ) {
+        self.eventLoop = eventLoop
+        self.limits = settings.limits
+        self.writer = HeadWriter(viaName: settings.viaName)
+        self.handler = handler
+        self.trustedPeers = settings.trustedPeers
+        self.count = count
+        self.scratch.reserveCapacity(4096)
+        self.toClient = ByteBufferAllocator().buffer(capacity: 16_384)
+        self.toUpstream = ByteBufferAllocator().buffer(capacity: 4096)
+    }
+
+    /// Starts the one timer that watches over all connections of the loop.
+    func start() {
+        let interval = Self.sweepInterval(self.limits)
+        let mine = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.sweeper = self.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            mine.value.sweep(.now())
+        }
+    }
+
+    /// A quarter of the shortest limit, between 20 and 250 ms.
+    private static func sweepInterval(_ limits: ProxyLimits) -> TimeAmount {
+        let shortest = [
+            limits.headSeconds, limits.bodySeconds, limits.readerSeconds, limits.idleSeconds,
+            limits.upstreamIdleSeconds,
+        ].min()
+        return .milliseconds(Int64(max(20, min(250, (shortest ?? 1) * 250))))
+    }
+
+    // MARK: Connections
+
+    /// Whether another client may come in.
+    var hasRoom: Bool { self.connections.count < self.limits.connectionsPerWorker && !self.isDraining }
+
+    func add(_ connection: ServerConnection) {
+        connection.place = self.connections.count
+        self.connections.append(connection)
+        self.count(1)
+    }
+
+    func remove(_ connection: ServerConnection) {
+        guard let place = connection.place else { return }
+        connection.place = nil
+        let last = self.connections.removeLast()
+        if last !== connection {
+            self.connections[place] = last
+            last.place = place
+        }
+        self.count(-1)
+        self.tellIfEmpty()
+    }
+
+    func add(_ upstream: UpstreamConnection) {
+        upstream.place = self.upstreams.count
+        self.upstreams.append(upstream)
+    }
+
+    func remove(_ upstream: UpstreamConnection) {
+        guard let place = upstream.place else { return }
+        upstream.place = nil
+        let last = self.upstreams.removeLast()
+        if last !== upstream {
+            self.upstreams[place] = last
+            last.place = place
+        }
+    }
+
+    /// The pool of an endpoint; made when first asked for.
+    func pool(for endpoint: Endpoint) -> ConnectionPool {
+        if let last = self.lastPool, last.endpoint == endpoint { return last }
+        let pool = self.pools[endpoint] ?? ConnectionPool(endpoint: endpoint, worker: self)
+        self.pools[endpoint] = pool
+        self.lastPool = pool
+        return pool
+    }
+
+    /// A number that no other request on this loop has.
+    func nextRequestID() -> PoolState.RequestID {
+        self.lastRequestID &+= 1
+        return self.lastRequestID
+    }
+
+    // MARK: Time and end
+
+    private func sweep(_ now: NIODeadline) {
+        var index = self.connections.count
+        while index > 0 {
+            index -= 1
+            guard index < self.connections.count else { continue }
+            let connection = self.connections[index]
+            if connection.deadline <= now { connection.timeIsUp(now) }
+        }
+        index = self.upstreams.count
+        while index > 0 {
+            index -= 1
+            guard index < self.upstreams.count else { continue }
+            let upstream = self.upstreams[index]
+            if upstream.deadline <= now { upstream.timeIsUp() }
+        }
+    }
+
+    /// Lets exchanges end and takes no new ones; calls `then` once no connection is left.
+    func drain(then: @escaping () -> Void) {
+        self.isDraining = true
+        self.whenEmpty.append(then)
+        for connection in self.connections { connection.drain() }
+        self.tellIfEmpty()
+    }
+
+    /// Closes everything at once.
+    func stop() {
+        self.isDraining = true
+        self.sweeper?.cancel()
+        self.sweeper = nil
+        for connection in self.connections { connection.abort() }
+        for upstream in self.upstreams { upstream.abort() }
+        self.handler.stopped()
+    }
+
+    private func tellIfEmpty() {
+        guard self.isDraining, self.connections.isEmpty, !self.whenEmpty.isEmpty else { return }
+        let waiting = self.whenEmpty
+        self.whenEmpty = []
+        for then in waiting { then() }
+    }
+}

@@ -1,0 +1,127 @@
+// Runs the actions of a pool: makes, keeps and hands out connections to one endpoint on one loop.
+
+import NIOCore
+import NIOPosix
+
+/// The connections of one event loop to one endpoint.
+final class ConnectionPool {
+    let endpoint: Endpoint
+    private unowned let worker: Worker
+    private var state: PoolState
+    private var connections: [Int: UpstreamConnection] = [:]
+    private var waiting: [PoolState.RequestID: ServerConnection] = [:]
+
+    init(endpoint: Endpoint, worker: Worker) {
+        self.endpoint = endpoint
+        self.worker = worker
+        self.state = PoolState(
+            limit: worker.limits.upstreamConnections,
+            idleLimit: worker.limits.upstreamIdleConnections,
+            waiterLimit: worker.limits.upstreamWaiters
+        )
+    }
+
+    /// Gets `client` a connection, now or later.
+    func lease(_ request: PoolState.RequestID, for client: ServerConnection, fresh: Bool) {
+        switch self.state.lease(for: request, fresh: fresh) {
+        case .use(let id):
+            guard let connection = self.connections[id.slot] else {
+                return client.upstreamFailed(.overloaded)
+            }
+            client.attach(connection, reused: true)
+        case .connect(let id): self.connect(id, request, client)
+        case .wait: self.waiting[request] = client
+        case .refuse: client.upstreamFailed(.overloaded)
+        }
+    }
+
+    /// Takes back a connection that can carry another exchange.
+    func giveBack(_ connection: UpstreamConnection) {
+        self.act(self.state.giveBack(connection.id), connection)
+    }
+
+    /// A connection has closed, or was never made.
+    func gone(_ id: ConnectionID) {
+        self.connections[id.slot] = nil
+        guard case .connect(let next, let request) = self.state.gone(id) else { return }
+        guard let client = self.waiting.removeValue(forKey: request) else { return self.gone(next) }
+        self.connect(next, request, client)
+    }
+
+    /// A waiting request has left.
+    func forget(_ request: PoolState.RequestID) {
+        self.waiting[request] = nil
+        self.state.forget(request)
+    }
+
+    private func act(_ action: PoolState.OnReturn, _ connection: UpstreamConnection) {
+        switch action {
+        case .handOver(_, let request):
+            guard let client = self.waiting.removeValue(forKey: request) else {
+                return self.giveBack(connection)
+            }
+            client.attach(connection, reused: connection.hasServed)
+        case .keepIdle: connection.rest()
+        case .close: connection.abort()
+        }
+    }
+
+    // MARK: Connecting
+
+    private func connect(_ id: ConnectionID, _ request: PoolState.RequestID, _ client: ServerConnection) {
+        let connection = UpstreamConnection(worker: self.worker, pool: self, id: id)
+        let limit = TimeAmount(seconds: client.passage.order?.connectSeconds ?? 60)
+        let bound = NIOLoopBound(connection, eventLoop: self.worker.eventLoop)
+        let bootstrap = ClientBootstrap(group: self.worker.eventLoop)
+            .connectTimeout(limit)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.maxMessagesPerRead, value: 2)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(bound.value)
+                }
+            }
+        let made: EventLoopFuture<any Channel>
+        if let address = try? SocketAddress(ipAddress: self.endpoint.host, port: self.endpoint.port) {
+            made = bootstrap.connect(to: address)
+        } else {
+            made = bootstrap.connect(host: self.endpoint.host, port: self.endpoint.port)
+        }
+        made.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success: self.connected(connection, request, client)
+            case .failure(let error):
+                self.gone(id)
+                guard client.passage.waiting == request else { return }
+                client.upstreamFailed(Self.proxyError(error))
+            }
+        }
+    }
+
+    private func connected(
+        _ connection: UpstreamConnection,
+        _ request: PoolState.RequestID,
+        _ client: ServerConnection
+    ) {
+        guard connection.isOpen else { return }
+        self.connections[connection.id.slot] = connection
+        guard client.passage.waiting == request else { return self.giveBack(connection) }
+        client.attach(connection, reused: false)
+    }
+
+    /// What a failed attempt to connect is called.
+    private static func proxyError(_ error: any Error) -> ProxyError {
+        switch error {
+        case let channelError as ChannelError:
+            if case .connectTimeout = channelError { return .connectTimedOut }
+            return .connectFailed
+        case let connection as NIOConnectionError:
+            if connection.connectionErrors.contains(where: { Self.proxyError($0.error) == .connectTimedOut })
+            {
+                return .connectTimedOut
+            }
+            return connection.connectionErrors.isEmpty ? .nameNotResolved : .connectFailed
+        default: return .connectFailed
+        }
+    }
+}

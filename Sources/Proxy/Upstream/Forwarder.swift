@@ -1,0 +1,235 @@
+// Carries an exchange to an upstream and streams both ways.
+
+import Glibc
+import NIOCore
+
+/// What an exchange has on the upstream's side.
+struct UpstreamPassage {
+    var order: ForwardOrder?
+    /// The connection that carries the exchange, once there is one.
+    var link: UpstreamConnection?
+    /// The request for a connection, while one is waited for.
+    var waiting: PoolState.RequestID?
+    /// Whether `link` had carried an exchange before.
+    var isReused = false
+    var attempts = 0
+    var sentAt = NIODeadline.distantPast
+    /// Whether an octet of an answer has gone to the client.
+    var hasAnswered = false
+    /// Whether the whole request has been written.
+    var hasSentRequest = false
+    var isUpstreamFull = false
+}
+
+extension ServerConnection {
+    func forward(_ exchange: Exchange, _ order: ForwardOrder) {
+        guard self.phase == .deciding else { return }
+        if exchange.request.method == .options, Self.mayGoNoFurther(exchange.request.fields) {
+            self.send(Answer(status: 200), after: .decided)
+            return self.resume()
+        }
+        self.phase = .forwarding
+        self.exchange.record.endpoint = order.endpoint
+        self.passage = UpstreamPassage()
+        self.passage.order = order
+        self.lease(order, fresh: false)
+        self.resume()
+    }
+
+    /// Whether `Max-Forwards` is used up (X13).
+    private static func mayGoNoFurther(_ fields: FieldTable) -> Bool {
+        fields.ranges.contains { $0.kind == .maxForwards && TokenList.number(fields.bytes, $0.value) == 0 }
+    }
+
+    /// Asks for a connection; `attach` or `upstreamFailed` follows, now or later.
+    private func lease(_ order: ForwardOrder, fresh: Bool) {
+        let id = self.worker.nextRequestID()
+        self.passage.waiting = id
+        self.deadline = .now() + TimeAmount(seconds: order.connectSeconds)
+        self.worker.pool(for: order.endpoint).lease(id, for: self, fresh: fresh)
+    }
+
+    /// A connection is here: the head goes out, and what there is of the body.
+    func attach(_ upstream: UpstreamConnection, reused: Bool) {
+        guard let order = self.passage.order else { return }
+        self.passage.waiting = nil
+        self.passage.link = upstream
+        self.passage.isReused = reused
+        self.passage.sentAt = .now()
+        let origin = self.forwardOrigin
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.writer.write(
+            self.exchange.request,
+            order,
+            self.exchange.upstreamEdits,
+            from: origin,
+            into: &self.worker.scratch
+        )
+        self.worker.toUpstream.clear()
+        self.worker.toUpstream.writeBytes(self.worker.scratch)
+        upstream.begin(for: self, method: self.exchange.request.method, order: order)
+        self.passage.hasSentRequest = self.body.isComplete
+        if self.body.isComplete {
+            self.deadline = .distantFuture
+            upstream.write(self.worker.toUpstream, flush: true)
+            self.passage.link?.awaitAnswer(from: self.passage.sentAt)
+            return
+        }
+        self.watchBody(self.passage.sentAt)
+        upstream.write(self.worker.toUpstream, flush: self.held.readableBytes == 0 && !self.isRunning)
+        self.resume()
+    }
+
+    /// Watches over a client that still has to send, or to read.
+    func watchBody(_ now: NIODeadline) {
+        if let context = self.context, !context.channel.isWritable {
+            self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
+        } else if !self.body.isComplete, !self.isReadingPaused {
+            self.deadline = now + TimeAmount(seconds: self.worker.limits.bodySeconds)
+        } else {
+            self.deadline = .distantFuture
+        }
+    }
+
+    // MARK: The request's body
+
+    /// Sends on what `buffer` holds of the body, as long as the upstream takes it.
+    func pumpBody(_ buffer: inout ByteBuffer) {
+        guard let upstream = self.passage.link, !self.body.isComplete else { return }
+        guard !self.passage.isUpstreamFull else { return self.pauseReading() }
+        let isChunked = self.exchange.request.framing == .chunked
+        var index = 0
+        var isOver = false
+        reading: while !isOver {
+            let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
+            switch piece {
+            case .data(let range):
+                self.sendOn(buffer, range, to: upstream, isChunked: isChunked)
+                isOver = self.body.isComplete
+            case .more: break reading
+            case .end: isOver = true
+            case .malformed: return self.breakOff(refusing: .malformed(.chunk), &buffer)
+            }
+        }
+        buffer.moveReaderIndex(forwardBy: index)
+        if let limit = self.worker.limits.bodyBytes, self.body.received > limit {
+            return self.breakOff(refusing: .bodyTooLarge, &buffer)
+        }
+        guard self.passage.link === upstream else { return }
+        if isOver, isChunked { upstream.write(Self.lastChunk, flush: false) }
+        upstream.flush()
+        guard self.passage.link === upstream else { return }
+        let now = NIODeadline.now()
+        if isOver {
+            self.passage.hasSentRequest = true
+            upstream.awaitAnswer(from: now)
+        } else if !upstream.isWritable {
+            self.passage.isUpstreamFull = true
+            upstream.watchWrite(from: now)
+            self.pauseReading()
+        }
+        self.watchBody(now)
+    }
+
+    private static let lastChunk = ByteBuffer(string: "0\r\n\r\n")
+    private static let lineEnd = ByteBuffer(string: "\r\n")
+
+    private func sendOn(
+        _ buffer: ByteBuffer,
+        _ range: Range<Int>,
+        to upstream: UpstreamConnection,
+        isChunked: Bool
+    ) {
+        guard let data = buffer.getSlice(at: buffer.readerIndex + range.lowerBound, length: range.count)
+        else { return }
+        guard isChunked else { return upstream.write(data, flush: false) }
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.scratch.appendHexadecimal(range.count)
+        self.worker.scratch.append("\r\n")
+        var framed = ByteBufferAllocator().buffer(capacity: range.count + 20)
+        framed.writeBytes(self.worker.scratch)
+        framed.writeImmutableBuffer(data)
+        framed.writeImmutableBuffer(Self.lineEnd)
+        upstream.write(framed, flush: false)
+    }
+
+    /// The upstream takes octets again.
+    func upstreamBecameWritable() {
+        guard self.passage.isUpstreamFull else { return }
+        self.passage.isUpstreamFull = false
+        self.resumeReading()
+        self.watchBody(.now())
+        self.resume()
+    }
+
+    /// The client's body breaks a rule: the upstream never sees its end (H5).
+    private func breakOff(refusing refusal: RequestRefusal, _ buffer: inout ByteBuffer) {
+        buffer.clear()
+        self.dropUpstream()
+        guard !self.passage.hasAnswered else {
+            self.exchange.record.refusal = refusal
+            return self.abandonAnswer(.clientGone)
+        }
+        self.refuse(refusal)
+    }
+
+    // MARK: Failures
+
+    /// Nothing came of the connection, or of the answer on it.
+    func upstreamFailed(_ error: ProxyError) {
+        guard self.phase == .forwarding, let order = self.passage.order else { return }
+        self.passage.link = nil
+        self.passage.waiting = nil
+        guard !self.passage.hasAnswered else { return self.abandonAnswer(error) }
+        if self.mayTryAgain(error, order) {
+            self.passage.attempts += 1
+            return self.lease(order, fresh: true)
+        }
+        self.fail(error)
+        self.resume()
+    }
+
+    /// Whether the same request may be sent once more (X17).
+    private func mayTryAgain(_ error: ProxyError, _ order: ForwardOrder) -> Bool {
+        switch error.retry {
+        case .never: false
+        case .ifNothingWasSent: self.passage.attempts < order.retries
+        case .ifConnectionWasReused:
+            self.passage.isReused && self.exchange.request.method.isIdempotent
+                && self.exchange.request.framing == .none && self.passage.attempts < max(1, order.retries)
+        }
+    }
+
+    /// An answer that has begun cannot be ended: the client must see that it is not whole (X18).
+    func abandonAnswer(_ error: ProxyError) {
+        self.exchange.record.error = error
+        guard let context = self.context else { return }
+        if let options = context.channel as? any SocketOptionProvider {
+            _ = options.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        }
+        context.close(promise: nil)
+    }
+
+    /// Takes the upstream away from the exchange; it cannot be used for another.
+    func dropUpstream() {
+        if let waiting = self.passage.waiting, let order = self.passage.order {
+            self.worker.pool(for: order.endpoint).forget(waiting)
+        }
+        let link = self.passage.link
+        self.passage.waiting = nil
+        self.passage.link = nil
+        link?.abort()
+    }
+
+    /// The client was too slow, or no connection to the upstream came free.
+    func forwardTimedOut() {
+        guard self.passage.waiting == nil else {
+            self.dropUpstream()
+            self.fail(.overloaded)
+            return self.resume()
+        }
+        self.dropUpstream()
+        guard !self.passage.hasAnswered else { return self.abandonAnswer(.clientGone) }
+        self.refuse(.timedOut)
+    }
+}

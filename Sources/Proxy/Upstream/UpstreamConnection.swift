@@ -1,0 +1,228 @@
+// One HTTP/1.1 connection out.
+
+import NIOCore
+
+/// Carries one exchange at a time to an upstream; between them it is idle in its pool.
+final class UpstreamConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase { case connecting, idle, head, body, closed }
+
+    let worker: Worker
+    let pool: ConnectionPool
+    let id: ConnectionID
+    var place: Int?
+    var deadline = NIODeadline.distantFuture
+    /// Whether it has carried an exchange before the one it carries.
+    private(set) var hasServed = false
+
+    private var phase = Phase.connecting
+    private var context: ChannelHandlerContext?
+    private var client: ServerConnection?
+    private var head = ResponseHead()
+    private var parser: ResponseParser
+    private var body = InboundBody()
+    private var method = Method.get
+    private var readLimit = TimeAmount.zero
+    private var writeLimit = TimeAmount.zero
+    private var isReadingPaused = false
+
+    init(worker: Worker, pool: ConnectionPool, id: ConnectionID) {
+        self.worker = worker
+        self.pool = pool
+        self.id = id
+        self.parser = ResponseParser(limits: worker.limits)
+    }
+
+    // MARK: What the exchange asks of it
+
+    /// Takes on an exchange.
+    func begin(for client: ServerConnection, method: Method, order: ForwardOrder) {
+        self.client = client
+        self.method = method
+        self.readLimit = TimeAmount(seconds: order.readSeconds)
+        self.writeLimit = TimeAmount(seconds: order.writeSeconds)
+        self.deadline = .distantFuture
+        self.phase = .head
+        self.parser.reset(&self.head)
+    }
+
+    func write(_ buffer: ByteBuffer, flush: Bool) {
+        guard let context = self.context else { return }
+        if flush {
+            context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
+        } else {
+            context.write(self.wrapOutboundOut(buffer), promise: nil)
+        }
+    }
+
+    func flush() { self.context?.flush() }
+
+    /// Whether it has not closed.
+    var isOpen: Bool { self.context != nil && self.phase != .closed }
+
+    var isWritable: Bool { self.context?.channel.isWritable ?? false }
+
+    /// The request is out: the answer has to come.
+    func awaitAnswer(from now: NIODeadline) {
+        guard self.phase == .head || self.phase == .body, !self.isReadingPaused else { return }
+        self.deadline = now + self.readLimit
+    }
+
+    /// The upstream does not take what it should take.
+    func watchWrite(from now: NIODeadline) { self.deadline = now + self.writeLimit }
+
+    func pauseReading() {
+        guard !self.isReadingPaused, let context = self.context else { return }
+        self.isReadingPaused = true
+        self.deadline = .distantFuture
+        _ = context.channel.setOption(ChannelOptions.autoRead, value: false)
+    }
+
+    func resumeReading() {
+        guard self.isReadingPaused, let context = self.context else { return }
+        self.isReadingPaused = false
+        self.deadline = .now() + self.readLimit
+        _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
+    }
+
+    /// Closes without a word to the exchange.
+    func abort() {
+        self.client = nil
+        self.context?.close(promise: nil)
+    }
+
+    /// The worker's clock has passed the deadline.
+    func timeIsUp() {
+        self.deadline = .distantFuture
+        switch self.phase {
+        case .connecting, .closed: return
+        case .idle: self.abort()
+        case .head, .body:
+            let isWriting = self.client?.passage.isUpstreamFull ?? false
+            self.fail(isWriting ? .writeTimedOut : .answerTimedOut)
+        }
+    }
+
+    /// Becomes idle in its pool.
+    func rest() {
+        self.phase = .idle
+        self.deadline = .now() + TimeAmount(seconds: self.worker.limits.upstreamIdleSeconds)
+    }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) { self.worker.add(self) }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = self.unwrapInboundIn(data)
+        self.worker.toClient.clear()
+        guard let client = self.client else { return self.abort() }
+        if self.phase == .head {
+            guard self.readHead(&buffer, client) else { return }
+        }
+        self.readBody(buffer, client)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else { return }
+        self.client?.upstreamBecameWritable()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let phase = self.phase
+        self.phase = .closed
+        self.context = nil
+        self.worker.remove(self)
+        self.pool.gone(self.id)
+        guard let client = self.client else { return }
+        self.client = nil
+        switch phase {
+        case .head:
+            client.upstreamFailed(self.head.fields.bytes.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
+        case .body:
+            guard self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
+            client.upstreamEnd(isClean: client.passage.hasSentRequest)
+        case .connecting, .idle, .closed: break
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    // MARK: The answer
+
+    /// Reads on in a head; false if more is needed or it came to nothing.
+    private func readHead(_ buffer: inout ByteBuffer, _ client: ServerConnection) -> Bool {
+        while true {
+            let before = self.head.fields.bytes.count
+            let piece = min(buffer.readableBytes, 4096)
+            guard piece > 0 else { return false }
+            self.parser.feed(buffer.readableBytesView.prefix(piece), to: &self.head)
+            switch self.parser.advance(&self.head, answering: self.method) {
+            case .incomplete: buffer.moveReaderIndex(forwardBy: piece)
+            case .malformed:
+                self.fail(.malformedAnswer)
+                return false
+            case .complete(let end):
+                buffer.moveReaderIndex(forwardBy: end - before)
+                guard self.head.status < 200 else { return self.beginBody(client) }
+                guard self.head.status != 101 else {
+                    self.fail(.unexpectedUpgrade)
+                    return false
+                }
+                client.upstreamInterim(self.head)
+                self.parser.reset(&self.head)
+            }
+        }
+    }
+
+    private func beginBody(_ client: ServerConnection) -> Bool {
+        self.phase = .body
+        self.body.begin(self.head.framing)
+        client.upstreamHead(&self.head)
+        return self.client === client
+    }
+
+    private func readBody(_ buffer: ByteBuffer, _ client: ServerConnection) {
+        var index = 0
+        while !self.body.isComplete {
+            let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
+            switch piece {
+            case .data(let range): client.upstreamData(buffer, range)
+            case .more:
+                if client.passage.hasSentRequest { self.deadline = .now() + self.readLimit }
+                return client.upstreamPause()
+            case .malformed:
+                client.upstreamPause()
+                return self.fail(.malformedAnswer)
+            case .end: break
+            }
+        }
+        self.endExchange(client, hasSurplus: index < buffer.readableBytes)
+    }
+
+    /// The answer is whole: back to the pool only if both sides were complete and clean (H5).
+    private func endExchange(_ client: ServerConnection, hasSurplus: Bool) {
+        let isClean = client.passage.hasSentRequest && !hasSurplus
+        self.client = nil
+        self.hasServed = true
+        let stays = isClean && self.head.keepsAlive && !self.worker.isDraining
+        self.phase = .idle
+        if !stays { self.abort() }
+        client.upstreamEnd(isClean: isClean)
+        guard stays, self.isOpen else { return }
+        self.resumeReading()
+        self.pool.giveBack(self)
+    }
+
+    private func fail(_ error: ProxyError) {
+        let client = self.client
+        self.abort()
+        client?.upstreamFailed(error)
+    }
+}

@@ -1,0 +1,70 @@
+"""A real identity provider: Canaille or Glewlwyd, see ../issuers."""
+import json
+import pathlib
+import sys
+
+import httpx
+
+from support.gatehouse import ROOT
+from support.processes import Process, free_port, wait_until
+
+FOLDER = ROOT / "Tests/Support/issuers"
+PYTHON = {"canaille": str(ROOT / ".build/python/canaille/bin/python"), "glewlwyd": sys.executable}
+
+
+class Provider:
+    """A provider with its clients and users; a second start finds them as they were."""
+
+    def __init__(self, name: str, folder, *redirect_uris: str):
+        self.name, self.folder, self.redirect_uris = name, pathlib.Path(folder), redirect_uris
+        self.port = free_port()
+        self.process: Process | None = None
+
+    def start(self):
+        """Starts it and waits until its discovery document answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "info.json").unlink(missing_ok=True)
+        self.process = Process(
+            [PYTHON[self.name], str(FOLDER / self.name / "run.py"), str(self.port), str(self.folder / "data"),
+             *self.redirect_uris], str(self.folder / "provider.log"))
+        wait_until(self.up, f"{self.name} is up", 60)
+        return self
+
+    def up(self) -> bool:
+        if not self.process.alive:
+            raise RuntimeError(f"{self.name} ended:\n" + self.process.said()[-3000:])
+        file = self.folder / "data/info.json"
+        if not file.exists() or not file.read_text().endswith("}\n"):
+            return False
+        self.info = json.loads(file.read_text())
+        try:
+            document = httpx.get(self.issuer + "/.well-known/openid-configuration", timeout=5)
+        except httpx.TransportError:
+            return False
+        return document.status_code == 200
+
+    def stop(self):
+        if self.process:
+            self.process.stop(5)
+
+    def kill(self):
+        """Ends it as a power cut would."""
+        self.process.kill()
+
+    @property
+    def issuer(self) -> str:
+        return self.info["issuer"]
+
+    def client(self, name: str) -> tuple[str, str]:
+        """A client's name and secret."""
+        return name, self.info["clients"][name]["client_secret"]
+
+    def password(self, user: str) -> str:
+        return self.info["users"][user]["password"]
+
+    def tokens(self, client: str = "service", **form: str) -> dict:
+        """A token answer for `form`, asked of the provider directly."""
+        endpoint = httpx.get(self.issuer + "/.well-known/openid-configuration").json()["token_endpoint"]
+        answer = httpx.post(endpoint, data=form, auth=self.client(client))
+        answer.raise_for_status()
+        return answer.json()

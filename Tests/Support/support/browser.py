@@ -9,6 +9,8 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from support import ledger
+
 NAVIGATION = {
     "Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate",
     "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none",
@@ -96,7 +98,10 @@ class LightBrowser:
     def open(self, url: str, **options) -> httpx.Response:
         """One navigation without following redirects."""
         fields = {**NAVIGATION, **options.pop("headers", {})}
-        return self.client.get(url, headers=fields, **options)
+        answer = self.client.get(url, headers=fields, **options)
+        for value in answer.cookies.values():
+            ledger.keep(value, "cookie")
+        return answer
 
     def follow(self, url: str, limit: int = 10) -> httpx.Response:
         """Navigates until an answer is no redirect."""

@@ -7,6 +7,7 @@ import subprocess
 import httpx
 import yaml
 
+from support import ledger
 from support.processes import Process, free_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -54,6 +55,7 @@ class Gatehouse:
             **environment,
         }
         self.write(configuration)
+        ledger.watch(self.log)
         self.process: Process | None = None
 
     def write(self, configuration: dict | str):
@@ -114,6 +116,10 @@ class Gatehouse:
 
     def metrics(self) -> str:
         return httpx.get(self.status_url + "/metrics", timeout=5).text
+
+    def refusals(self, reason: str) -> float:
+        """How often a request was refused for `reason`."""
+        return self.metric("gatehouse_refusals_total", reason=reason)
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that carry all of `labels`."""

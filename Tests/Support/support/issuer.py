@@ -8,6 +8,7 @@ import threading
 import time
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
+from support import ledger
 from support.tokens import Key, encode, now
 from support.upstream import Server
 
@@ -33,17 +34,17 @@ class Issuer:
     def __init__(self, port: int = 0, name: str = "first", path: str = ""):
         self.keys = [Key(f"{name}-1")]
         self.published = list(self.keys)
-        self.client_id, self.client_secret = "app", f"secret-{secrets.token_hex(12)}"
+        self.client_id, self.client_secret = "app", ledger.keep(f"secret-{secrets.token_hex(12)}", "client secret")
+        self.service_secret = ledger.keep(f"service-{secrets.token_hex(12)}", "client secret")
         self.user = {"sub": "alice-id", "preferred_username": "alice", "email": "alice@example.test",
                      "email_verified": True, "name": "Alice Adams", "groups": ["admins", "staff"]}
-        self.passwords = {"alice": "correct horse", "bob": "battery staple"}
+        self.passwords = {"alice": "correct horse battery", "bob": "staple:with colon"}
         self.claims, self.access_claims, self.parameters, self.metadata = {}, {}, {}, {}
         self.mint = lambda claims: self.keys[0].sign(claims)
         self.trouble = {}
         self.asked: list[Asked] = []
         self.codes: dict[str, dict] = {}
         self.refresh_tokens: dict[str, dict] = {}
-        self.issued: list[str] = []
         self.access_seconds = 600
         self.lock = threading.Lock()
         self.path, self.port = path, port
@@ -104,7 +105,7 @@ class Issuer:
                   "auth_time": now(), **self.user}
         if nonce:
             claims["nonce"] = nonce
-        return self.keep(self.mint(changed(claims, self.claims)))
+        return ledger.keep(self.mint(changed(claims, self.claims)), "ID token")
 
     def access_token(self, scope: str = "openid", subject: str | None = None, **more) -> str:
         """An access token in the form of RFC 9068."""
@@ -112,12 +113,7 @@ class Issuer:
                   "client_id": self.client_id, "exp": now() + self.access_seconds, "iat": now(),
                   "jti": secrets.token_hex(8), "groups": self.user.get("groups")}
         claims = changed(changed(claims, self.access_claims), more)
-        return self.keep(self.keys[0].sign(claims, typ="at+jwt"))
-
-    def keep(self, secret: str) -> str:
-        """Remembers what must never stand in a log."""
-        self.issued.append(secret)
-        return secret
+        return ledger.keep(self.keys[0].sign(claims, typ="at+jwt"), "access token")
 
     def grant(self, form: dict) -> dict | None:
         """The token endpoint's answer, or None for `invalid_grant`."""
@@ -145,7 +141,7 @@ class Issuer:
 
     def token_set(self, scope: str, nonce: str | None, subject: str | None = None) -> dict:
         access = self.access_token(scope, subject)
-        refresh = self.keep(secrets.token_urlsafe(24))
+        refresh = ledger.keep(secrets.token_urlsafe(24), "refresh token")
         self.refresh_tokens[refresh] = {"scope": scope}
         return {"access_token": access, "token_type": "Bearer", "expires_in": self.access_seconds, "scope": scope,
                 "refresh_token": refresh, "id_token": self.id_token(nonce, access)}
@@ -179,6 +175,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         path = parts.path.removeprefix(self.issuer.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         with self.issuer.lock:
+            for name in ("state", "nonce", "code_verifier", "password"):
+                ledger.keep({**query, **form}.get(name), name)
             self.issuer.asked.append(Asked(self.command, path, query, form, dict(self.headers.items())))
         trouble = self.issuer.trouble.get(path)
         if trouble is not None:
@@ -195,7 +193,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         return known() if known else self.json(404, {"error": "not_found"})
 
     def authorize(self, query: dict):
-        code = self.issuer.keep(secrets.token_urlsafe(24))
+        code = ledger.keep(secrets.token_urlsafe(24), "code")
         with self.issuer.lock:
             self.issuer.codes[code] = {**query, "scope": query.get("scope", "openid")}
         back = changed({"code": code, "state": query.get("state")}, self.issuer.parameters)
@@ -217,7 +215,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             name, _, secret = base64.b64decode(value).decode().partition(":")
             name, secret = unquote_plus(name), unquote_plus(secret)
         right = (name, secret) == (self.issuer.client_id, self.issuer.client_secret)
-        service = (name, secret) == ("service", "service-secret-" + self.issuer.client_secret)
+        service = (name, secret) == ("service", self.issuer.service_secret)
         return name if right or service else None
 
     def userinfo(self):

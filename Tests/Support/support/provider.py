@@ -5,6 +5,7 @@ import sys
 
 import httpx
 
+from support import ledger
 from support.gatehouse import ROOT
 from support.processes import Process, free_port, wait_until
 
@@ -37,6 +38,10 @@ class Provider:
         if not file.exists() or not file.read_text().endswith("}\n"):
             return False
         self.info = json.loads(file.read_text())
+        for client in self.info["clients"].values():
+            ledger.keep(client["client_secret"], "client secret")
+        for user in self.info["users"].values():
+            ledger.keep(user["password"], "password")
         try:
             document = httpx.get(self.issuer + "/.well-known/openid-configuration", timeout=5)
         except httpx.TransportError:
@@ -67,4 +72,7 @@ class Provider:
         endpoint = httpx.get(self.issuer + "/.well-known/openid-configuration").json()["token_endpoint"]
         answer = httpx.post(endpoint, data=form, auth=self.client(client))
         answer.raise_for_status()
-        return answer.json()
+        tokens = answer.json()
+        for name in ("access_token", "refresh_token", "id_token"):
+            ledger.keep(tokens.get(name), name)
+        return tokens

@@ -1,0 +1,95 @@
+"""What the end-to-end tests are given: the program, upstreams, issuers and browsers, all ended with the test."""
+import itertools
+
+import pytest
+
+from support.browser import Browser, LightBrowser
+from support.gatehouse import Gatehouse
+from support.issuer import Issuer
+from support.processes import free_port
+from support.provider import Provider
+from support.upstream import Upstream
+
+
+def pytest_collection_modifyitems(items):
+    """The search for secrets comes last: it looks through what all others left behind."""
+    items.sort(key=lambda item: item.module.__name__ == "test_secrets")
+
+
+@pytest.fixture
+def upstream():
+    """A sample API of the test's own."""
+    with Upstream() as server:
+        yield server
+
+
+@pytest.fixture
+def issuer():
+    """A scripted issuer of the test's own."""
+    with Issuer() as server:
+        yield server
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the program with a configuration; as often as wanted."""
+    started, numbers = [], itertools.count()
+
+    def begin(configuration, port: int | None = None, **environment) -> Gatehouse:
+        gatehouse = Gatehouse(tmp_path / f"gatehouse-{next(numbers)}", configuration, port, **environment)
+        started.append(gatehouse)
+        return gatehouse.start()
+
+    yield begin
+    for gatehouse in started:
+        gatehouse.stop()
+
+
+@pytest.fixture
+def light():
+    """Makes browsers without a script engine."""
+    made = []
+
+    def make() -> LightBrowser:
+        made.append(LightBrowser())
+        return made[-1]
+
+    yield make
+    for browser in made:
+        browser.close()
+
+
+@pytest.fixture
+def browser():
+    """Headless Chromium with a profile of its own."""
+    person = Browser()
+    yield person
+    person.close()
+
+
+@pytest.fixture(scope="session")
+def gateway_port() -> int:
+    """The port at which the providers know the gateway."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def providers(tmp_path_factory, gateway_port):
+    """The real providers, started once, the first time one is asked for."""
+    running: dict[str, Provider] = {}
+
+    def provider(name: str) -> Provider:
+        if name not in running:
+            running[name] = Provider(
+                name, tmp_path_factory.mktemp(name), f"http://127.0.0.1:{gateway_port}/oauth2/callback").start()
+        return running[name]
+
+    yield provider
+    for one in running.values():
+        one.stop()
+
+
+@pytest.fixture(params=["canaille", "glewlwyd"])
+def provider(request, providers) -> Provider:
+    """Each real provider in turn."""
+    return providers(request.param)

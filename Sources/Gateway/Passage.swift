@@ -22,7 +22,9 @@ package enum QueryEdit: Sendable, Equatable {
 ///
 /// Bound to its event loop; kept on the connection and used again for its next request.
 package final class Passage {
-    /// What carries it; nil where nothing is carried. The exchange owns the passage, not the other way round.
+    /// What carries it; nil where nothing is carried.
+    ///
+    /// The exchange owns the passage, not the other way round.
     package unowned let exchange: Exchange?
     package let worker: Worker
     /// The plan that it began with, and ends with.

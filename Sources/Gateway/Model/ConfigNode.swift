@@ -18,10 +18,19 @@ package struct ConfigNode: Sendable {
         case scalar(String, ScalarStyle)
         case list([ConfigNode])
         case map([ConfigEntry])
+
+        /// Stands for a reference that led nowhere: written, and without a value.
+        package static let unresolved = Value.scalar("", .resolved)
     }
 
     package let value: Value
     package let position: Position
+
+    /// Whether this is a reference that led nowhere, which was noted where it was found.
+    var isUnresolved: Bool {
+        guard case .scalar("", .resolved) = self.value else { return false }
+        return true
+    }
 
     /// Makes a node.
     package init(_ value: Value, at position: Position) {

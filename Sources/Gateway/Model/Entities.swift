@@ -1,5 +1,6 @@
 // The nouns of a configuration: services, routes, consumers, plugins.
 package import JSON
+import Proxy
 
 /// Where requests go.
 package struct Service: Sendable, Hashable {
@@ -76,6 +77,13 @@ package struct Route: Sendable, Hashable {
 
     /// The name for logs: the user's, or else the id.
     package var title: String { self.name ?? self.id }
+
+    /// The form in which requests to `path` arrive at the router; nil if none can.
+    package static func canonical(path: String) -> String? {
+        let bytes = Array("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        guard let head = try? RequestHead.parse(bytes), head.query == nil else { return nil }
+        return head.pathText
+    }
 }
 
 /// A key of a consumer.

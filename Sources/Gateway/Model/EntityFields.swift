@@ -63,6 +63,8 @@ package enum EntityFields {
                 range: 1...2_147_483_646,
                 help: "Milliseconds between two reads."
             ),
+            FieldSchema("routes", .list(.any), help: "Its routes, nested."),
+            FieldSchema("plugins", .list(.any), help: "Plugins for all of its routes, nested."),
             FieldSchema("client_certificate", .any, status: .notYet),
             FieldSchema("tls_verify", .boolean, status: .notYet),
             FieldSchema("tls_verify_depth", .integer, status: .notYet),
@@ -138,6 +140,7 @@ package enum EntityFields {
                 status: .inert,
                 help: "We always stream."
             ),
+            FieldSchema("plugins", .list(.any), help: "Plugins for this route, nested."),
             FieldSchema("snis", .list(.string), status: .notYet),
             FieldSchema("sources", .list(.any), status: .notYet),
             FieldSchema("destinations", .list(.any), status: .notYet),
@@ -163,6 +166,7 @@ package enum EntityFields {
                 default: [],
                 help: "The consumer_groups that it belongs to."
             ),
+            FieldSchema("plugins", .list(.any), help: "Plugins for this consumer, nested."),
             FieldSchema("basicauth_credentials", .list(.any), status: .notYet),
             FieldSchema("hmacauth_credentials", .list(.any), status: .notYet),
             FieldSchema("jwt_secrets", .list(.any), status: .notYet),
@@ -170,21 +174,28 @@ package enum EntityFields {
             FieldSchema("oauth2_credentials", .list(.any), status: .notYet),
         ]
 
-    private static let keyCredential: [FieldSchema] =
+    /// A key of a consumer.
+    package static let keyCredential: [FieldSchema] =
         Self.identity + [
             FieldSchema("key", .string, required: true, secret: true, help: "The key."),
             FieldSchema("ttl", .integer, status: .notYet),
         ]
 
-    private static let acl: [FieldSchema] =
+    /// A group that acl looks at.
+    package static let acl: [FieldSchema] =
         Self.identity + [FieldSchema("group", .string, required: true, help: "A group's name.")]
 
-    private static let membership: [FieldSchema] =
+    /// A consumer group that a consumer belongs to.
+    package static let membership: [FieldSchema] =
         Self.identity + [FieldSchema("name", .string, required: true, help: "A consumer group's name.")]
 
     /// A consumer group without what is nested in it.
     package static let consumerGroup: [FieldSchema] =
-        Self.identity + [FieldSchema("name", .string, required: true, help: "The group's name.")]
+        Self.identity + [
+            FieldSchema("name", .string, required: true, help: "The group's name."),
+            FieldSchema("consumers", .list(.any), default: [], help: "Its consumers, by username."),
+            FieldSchema("plugins", .list(.any), help: "Plugins for its consumers, nested."),
+        ]
 
     /// A plugin but for its `config`, whose fields are the kind's.
     package static let plugin: [FieldSchema] =
@@ -224,6 +235,49 @@ package enum EntityFields {
             help: "The status: 200 stands for passed on to the service."
         ),
         FieldSchema("reason", .string, help: "The refusal's reason word."),
+    ]
+
+    /// What a file may say at its outermost level.
+    package static let file: [FieldSchema] = [
+        FieldSchema("_format_version", .string, oneOf: ["3.0"], required: true, help: "`\"3.0\"`, quoted."),
+        FieldSchema("_comment", .any, status: .inert),
+        FieldSchema("_ignore", .any, status: .inert),
+        FieldSchema("_transform", .boolean, status: .inert),
+        FieldSchema("_workspace", .string, status: .inert, help: "There is one workspace; ignored."),
+        FieldSchema("_info", .record(Self.info), help: "Facts for tools."),
+        FieldSchema("_konnect", .any, status: .notYet),
+        FieldSchema("services", .list(.any), help: "Where requests go."),
+        FieldSchema("routes", .list(.any), help: "Which requests are meant."),
+        FieldSchema("consumers", .list(.any), help: "Who is known."),
+        FieldSchema("consumer_groups", .list(.any), help: "Sets of consumers that share plugins."),
+        FieldSchema("keyauth_credentials", .list(.any), help: "Keys, each with its `consumer`."),
+        FieldSchema("acls", .list(.any), help: "Groups, each with its `consumer`."),
+        FieldSchema("plugins", .list(.any), help: "Plugins for everything, or for what they name."),
+        FieldSchema("vaults", .list(.any), help: "Where references lead; only `env` is served yet."),
+        FieldSchema("tests", .list(.any), help: "Requests, and what has to become of them."),
+    ]
+
+    private static let info: [FieldSchema] = [
+        FieldSchema("select_tags", .list(.string), status: .inert),
+        FieldSchema("default_lookup_tags", .any, status: .inert),
+        FieldSchema("defaults", .any, status: .notYet),
+    ]
+
+    /// One entry of `vaults`.
+    package static let vault: [FieldSchema] =
+        Self.identity + [
+            FieldSchema("name", .string, required: true, help: "`env`."),
+            FieldSchema("prefix", .string, required: true, help: "The name in `{vault://prefix/name}`."),
+            FieldSchema("description", .string, status: .inert),
+            FieldSchema("config", .record(Self.vaultConfig), help: "Its settings."),
+        ]
+
+    private static let vaultConfig: [FieldSchema] = [
+        FieldSchema("prefix", .string, help: "What the variables' names begin with."),
+        FieldSchema("base64_decode", .boolean, default: false, status: .notYet),
+        FieldSchema("ttl", .any, status: .inert),
+        FieldSchema("neg_ttl", .any, status: .inert),
+        FieldSchema("resurrect_ttl", .any, status: .inert),
     ]
 
     /// Entities of the file that are known by name and not served.

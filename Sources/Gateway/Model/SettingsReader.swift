@@ -46,6 +46,7 @@ package struct SettingsReader {
             }
             guard !entry.node.isNull, self.isServed(entry, field, path: path) else { continue }
             positions[field.name] = entry.node.position
+            guard !entry.node.isUnresolved else { continue }
             values[field.name] = self.value(entry.node, field.type, field, path: path.appending(field.name))
         }
         for field in schema where positions[field.name] == nil {

@@ -9,6 +9,10 @@ package struct TokenExpectations: Sendable {
     package var audiences: [String]?
     /// The signature algorithms that are taken (B1).
     package var algorithms: Set<Algorithm>
+    /// The key management that is taken of an encrypted token.
+    package var keyManagement: Set<KeyManagement>
+    /// The content encryption that is taken of an encrypted token.
+    package var encryptions: Set<ContentEncryption>
     /// How many seconds the clocks may differ, for `exp` and `nbf`.
     package var leeway: Double
     /// How many seconds `iat` may be ahead; the leeway where that is more.
@@ -28,6 +32,8 @@ package struct TokenExpectations: Sendable {
         self.issuers = issuers
         self.audiences = audiences
         self.algorithms = algorithms
+        keyManagement = Set(KeyManagement.allCases)
+        encryptions = Set(ContentEncryption.allCases)
         leeway = 0
         maximumAheadSeconds = 60
         type = nil

@@ -96,6 +96,33 @@ package enum TokenVerifier {
         return VerifiedPayload(token, algorithm)
     }
 
+    /// Checks an encrypted JWT: opens it, then judges what is inside.
+    ///
+    /// A token under a public key proves no sender, so there must be a signed one within; plain claims are taken
+    /// only where the sender must have known our secret (J7).
+    package static func verifyEncrypted(
+        _ token: [UInt8],
+        keys: JWKSet,
+        expecting expectations: TokenExpectations,
+        at now: NumericDate
+    ) throws(TokenError) -> VerifiedToken {
+        let content = try JWE.open(
+            token,
+            keys: keys,
+            allowed: expectations.keyManagement,
+            encryptions: expectations.encryptions
+        )
+        let dots = content.plaintext.count { $0 == UInt8(ascii: ".") }
+        if dots == 2, content.plaintext.first != UInt8(ascii: "{") {
+            return try verify(content.plaintext, keys: keys, expecting: expectations, at: now)
+        }
+        guard content.provesSender else { throw .badSignature }
+        let claims = try UnverifiedToken.claims(content.plaintext)
+        try TokenType.check(content.header, wanted: expectations.type)
+        try check(claims.object ?? [:], expectations, now)
+        return VerifiedToken(header: content.header, claims: claims, algorithm: nil, expectations)
+    }
+
     private static func checkSignature(
         _ token: UnverifiedToken,
         _ keys: JWKSet,

@@ -22,6 +22,7 @@ enum DecryptionKeys {
     }
 
     private static func isForDecryption(_ key: JWK) -> Bool {
+        if case .publicKey = key.material { return false }
         guard key.use == nil || key.use == "enc" else { return false }
         guard let operations = key.operations else { return true }
         return ["decrypt", "unwrapKey", "deriveKey", "deriveBits"].contains(where: operations.contains)
@@ -40,15 +41,15 @@ enum DecryptionKeys {
         case (.direct, .symmetric(let secret)): return secret.count == encryption.keyByteCount
         case (.wrap(let count), .symmetric(let secret)), (.gcmWrap(let count), .symmetric(let secret)):
             return secret.count == count
-        case (.rsa, .privateKey(let key)):
-            if case .rsa = key.kind { return true }
+        case (.rsa, _):
+            if case .rsa = key.publicKey?.kind { return true }
             return false
-        case (.agree, .privateKey(let key)):
-            switch key.kind {
+        case (.agree, _):
+            switch key.publicKey?.kind {
             case .elliptic, .octets(.x25519), .octets(.x448): return true
-            case .rsa, .octets(.ed25519), .octets(.ed448): return false
+            case .rsa, .octets(.ed25519), .octets(.ed448), nil: return false
             }
-        case (.direct, _), (.wrap, _), (.gcmWrap, _), (.rsa, _), (.agree, _): return false
+        case (.direct, _), (.wrap, _), (.gcmWrap, _): return false
         }
     }
 

@@ -22,6 +22,12 @@ package enum JWE {
         package let plaintext: [UInt8]
         /// Whether whoever encrypted it must have known our secret.
         package let provesSender: Bool
+
+        /// Whether the content is a signed token, or looks like one: then it must verify.
+        var isSigned: Bool {
+            plaintext.first != UInt8(ascii: "{") && plaintext.count { $0 == UInt8(ascii: ".") } == 2
+                && plaintext.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        }
     }
 
     /// Says whether a text has the five parts of an encrypted token.

@@ -37,11 +37,12 @@ package struct VerifiedToken: Sendable {
 package struct VerifiedPayload: Sendable {
     package let header: JSONValue
     package let bytes: [UInt8]
-    package let algorithm: Algorithm
+    /// The algorithm of the signature; nothing for an encrypted token without one.
+    package let algorithm: Algorithm?
 
-    fileprivate init(_ token: UnverifiedToken, _ algorithm: Algorithm) {
-        header = token.header
-        bytes = token.payload
+    fileprivate init(header: JSONValue, bytes: [UInt8], algorithm: Algorithm?) {
+        self.header = header
+        self.bytes = bytes
         self.algorithm = algorithm
     }
 }
@@ -93,27 +94,24 @@ package enum TokenVerifier {
     ) throws(TokenError) -> VerifiedPayload {
         let algorithm = try checkSignature(token, keys, expectations)
         if let type = expectations.type { try TokenType.check(token.header, wanted: type) }
-        return VerifiedPayload(token, algorithm)
+        return VerifiedPayload(header: token.header, bytes: token.payload, algorithm: algorithm)
     }
 
-    /// Checks an encrypted JWT: opens it, then judges what is inside.
+    /// Checks a JWT, signed or encrypted.
     ///
     /// A token under a public key proves no sender, so there must be a signed one within; plain claims are taken
     /// only where the sender must have known our secret (J7).
-    package static func verifyEncrypted(
+    package static func verifyAny(
         _ token: [UInt8],
         keys: JWKSet,
         expecting expectations: TokenExpectations,
         at now: NumericDate
     ) throws(TokenError) -> VerifiedToken {
-        let content = try JWE.open(
-            token,
-            keys: keys,
-            allowed: expectations.keyManagement,
-            encryptions: expectations.encryptions
-        )
-        let dots = content.plaintext.count { $0 == UInt8(ascii: ".") }
-        if dots == 2, content.plaintext.first != UInt8(ascii: "{") {
+        guard JWE.isEncrypted(token) else {
+            return try verify(token, keys: keys, expecting: expectations, at: now)
+        }
+        let content = try open(token, keys, expectations)
+        guard !content.isSigned else {
             return try verify(content.plaintext, keys: keys, expecting: expectations, at: now)
         }
         guard content.provesSender else { throw .badSignature }
@@ -121,6 +119,46 @@ package enum TokenVerifier {
         try TokenType.check(content.header, wanted: expectations.type)
         try check(claims.object ?? [:], expectations, now)
         return VerifiedToken(header: content.header, claims: claims, algorithm: nil, expectations)
+    }
+
+    /// Checks the signature and the header's rules of a token, signed or encrypted; the payload may be anything.
+    package static func verifySignature(
+        _ token: [UInt8],
+        keys: JWKSet,
+        expecting expectations: TokenExpectations
+    ) throws(TokenError) -> VerifiedPayload {
+        let form = TokenForm(payload: .bytes)
+        guard JWE.isEncrypted(token) else {
+            return try verifySignature(
+                UnverifiedToken(parsing: token, form: form),
+                keys: keys,
+                expecting: expectations
+            )
+        }
+        let content = try open(token, keys, expectations)
+        guard !content.isSigned else {
+            return try verifySignature(
+                UnverifiedToken(parsing: content.plaintext, form: form),
+                keys: keys,
+                expecting: expectations
+            )
+        }
+        guard content.provesSender else { throw .badSignature }
+        if let type = expectations.type { try TokenType.check(content.header, wanted: type) }
+        return VerifiedPayload(header: content.header, bytes: content.plaintext, algorithm: nil)
+    }
+
+    private static func open(
+        _ token: [UInt8],
+        _ keys: JWKSet,
+        _ expectations: TokenExpectations
+    ) throws(TokenError) -> JWE.Content {
+        try JWE.open(
+            token,
+            keys: keys,
+            allowed: expectations.keyManagement,
+            encryptions: expectations.encryptions
+        )
     }
 
     private static func checkSignature(

@@ -85,6 +85,23 @@ extension TokenQuestion {
         return number
     }
 
+    /// The answer to one line of JSON that asks about a token; this question holds the defaults.
+    package func answer(line: [UInt8], keys cache: JWKSetCache) -> JSONValue {
+        let limits = JSONLimits(maximumBytes: Self.maximumLineBytes, maximumDepth: 64)
+        guard let value = try? JSONValue(parsing: line, limits: limits) else {
+            return TokenAnswer.toBadLine(id: nil, QuestionError(member: nil))
+        }
+        do {
+            let question = try reading(value, keys: cache)
+            return question.answer().json(id: question.id)
+        } catch {
+            return TokenAnswer.toBadLine(id: value["id"], error)
+        }
+    }
+
+    /// The longest line that is read: room for tokens far beyond the limit, so that they are called too large.
+    package static let maximumLineBytes = 64 << 20
+
     /// The verdict, as the contract writes it.
     package func answer() -> TokenAnswer {
         do {

@@ -1,0 +1,11 @@
+// The commands about tokens.
+import ArgumentParser
+
+/// Groups what can be done with a token from the command line.
+struct Token: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "token",
+        abstract: "Verify a token, or get one.",
+        subcommands: [TokenVerify.self]
+    )
+}

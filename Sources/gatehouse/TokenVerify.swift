@@ -1,0 +1,113 @@
+// Verifies tokens as the gateway would, and says why one is refused.
+import ArgumentParser
+import Foundation
+import JOSE
+import JSON
+
+/// Judges one token, or one a line, and prints the verdict as JSON.
+struct TokenVerify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Verify a token as the gateway would.",
+        discussion: """
+            Prints one JSON object: {"valid":true,"claims":…} or {"valid":false,"reason":…}. Exits 0 when the token \
+            is valid, 1 when it is not, 2 when the question cannot be asked.
+
+            With --batch each line of the input is a question of its own, {"id":…,"token":…,"jwks":{…},"issuer":…,\
+            "audience":[…],"algorithms":[…],"at":…,"leeway":…,"type":…,"signature_only":…}, the flags are its \
+            defaults, and the exit is 0.
+            """
+    )
+
+    @Option(help: "The keys: a file with a JWK set, or the URL of one.")
+    var jwks: String?
+    @Option(help: "The issuer that the token must name.")
+    var issuer: String?
+    @Option(help: "An audience of which the token must name one; may be given several times.")
+    var audience: [String] = []
+    @Option(help: "The algorithms that are taken, with commas between; all with a public key by default.")
+    var algorithms: String?
+    @Option(help: "Judge at this moment, in seconds since 1970; now by default.")
+    var at: Double?
+    @Option(help: "How many seconds the clocks may differ.")
+    var leeway: Double = 0
+    @Option(help: "The type that the token's header must name, such as at+jwt.")
+    var type: String?
+    @Flag(help: "Check the signature and the header alone, over any payload.")
+    var signatureOnly = false
+    @Flag(help: "Read one question a line from standard input.")
+    var batch = false
+    @Option(help: "Read the token from this file.")
+    var tokenFile: String?
+    @Argument(help: "The token, or - for standard input.")
+    var token: String?
+
+    func validate() throws {
+        if batch {
+            guard token == nil, tokenFile == nil else {
+                throw ValidationError("With --batch the tokens come from standard input.")
+            }
+        } else {
+            guard (token == nil) != (tokenFile == nil) else {
+                throw ValidationError("Give one token, - or --token-file.")
+            }
+        }
+        guard leeway.isFinite, leeway >= 0 else {
+            throw ValidationError("--leeway takes seconds, 0 or more.")
+        }
+        guard at?.isFinite ?? true else { throw ValidationError("--at takes seconds since 1970.") }
+        for name in algorithmNames ?? [] {
+            guard TokenExpectations.knows(name) else {
+                throw ValidationError("The algorithm \(name) is not known.")
+            }
+        }
+    }
+
+    func run() async throws {
+        var question = TokenQuestion(
+            expectations: expectations,
+            at: NumericDate(seconds: at ?? Date().timeIntervalSince1970),
+            signatureOnly: signatureOnly
+        )
+        if let jwks { question.keys = try await TokenKeys.read(jwks) }
+        guard !batch else {
+            try TokenBatch(defaults: question, isNowFixed: at != nil).run()
+            return
+        }
+        question.token = try readToken()
+        let answer = question.answer()
+        try FileHandle.standardOutput.write(contentsOf: Data(answer.json.serialized() + [UInt8(ascii: "\n")]))
+        guard answer.isValid else { throw ExitCode(1) }
+    }
+
+    private var algorithmNames: [String]? {
+        algorithms?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+
+    private var expectations: TokenExpectations {
+        var expectations = TokenExpectations()
+        expectations.issuers = issuer.map { [$0] }
+        expectations.audiences = audience.isEmpty ? nil : audience
+        expectations.leeway = leeway
+        expectations.type = type.map(TokenType.init)
+        if let algorithmNames { expectations.allow(algorithmNames) }
+        return expectations
+    }
+
+    /// The token as bytes; the line break that ends a file is not part of it.
+    private func readToken() throws -> [UInt8] {
+        if let token, token != "-" { return Array(token.utf8) }
+        let bytes: [UInt8]
+        if let tokenFile {
+            guard let data = FileManager.default.contents(atPath: tokenFile) else {
+                throw ValidationError("The file \(tokenFile) cannot be read.")
+            }
+            bytes = Array(data)
+        } else {
+            bytes = Array(try FileHandle.standardInput.readToEnd() ?? Data())
+        }
+        let isEdge: (UInt8) -> Bool = { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
+        guard let end = bytes.lastIndex(where: { !isEdge($0) }) else { return [] }
+        return Array(bytes[...end].drop(while: isEdge))
+    }
+}

@@ -39,10 +39,12 @@ package final class ConsumerDirectory: Sendable {
     }
 
     /// What a plugin computes from all consumers: made once for all instances that want it.
-    package func derived<Value: Sendable & AnyObject>(_ make: (ConsumerDirectory) -> Value) -> Value {
+    package func derived<Value: Sendable & AnyObject, Failure: Error>(
+        _ make: (ConsumerDirectory) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
         let key = ObjectIdentifier(Value.self)
         if let value = self.derived.withLock({ $0[key] }) as? Value { return value }
-        let value = make(self)
+        let value = try make(self)
         self.derived.withLock { $0[key] = value }
         return value
     }

@@ -16,7 +16,11 @@ let strict: [SwiftSetting] = [
 /// A C library and its headers, found by pkg-config.
 func foreign(_ name: String, _ folder: String, _ pkgConfig: String, apt: String) -> Target {
     .systemLibrary(
-        name: name, path: "Sources/C/\(folder)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+        name: name,
+        path: "Sources/C/\(folder)",
+        pkgConfig: pkgConfig,
+        providers: [.apt([apt])]
+    )
 }
 
 /// A module of ours and what it may import.
@@ -27,7 +31,10 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 /// The tests of a module: they may import what the module may, and more where named.
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: strict)
+        name: "\(name)Tests",
+        dependencies: [.target(name: name)] + dependencies,
+        swiftSettings: strict
+    )
 }
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -74,7 +81,8 @@ let package = Package(
                 "Access", "Control", "Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy",
                 argumentParser, logging, nioCore, nioPosix,
             ],
-            swiftSettings: strict),
+            swiftSettings: strict
+        ),
         // Tests
         tests("Cryptography"),
         tests("Fetch", ["JSON"]),

@@ -260,6 +260,25 @@ def test_a_metadata_issuer_must_be_the_configured_one(start, upstream, issuer):
     assert issuer.count("/jwks") == 0
 
 
+@pytest.mark.parametrize("path, content", [
+    ("/.well-known/openid-configuration", lambda issuer: compact(issuer.document())[:-1] + b',"issuer":"http://x"}'),
+    ("/.well-known/openid-configuration", lambda issuer: b"[]"),
+    ("/.well-known/openid-configuration", lambda issuer: b'{"a":' * 100_000),
+    ("/.well-known/openid-configuration", lambda issuer: b'{"a":"' + b"a" * 5_000_000 + b'"}'),
+    ("/jwks", lambda issuer: b'{"keys":[],"keys":[]}'),
+    ("/jwks", lambda issuer: b"not JSON"),
+    ("/jwks", lambda issuer: b'{"keys":[]}'),
+])
+def test_documents_that_are_not_right_verify_nothing(start, upstream, issuer, path, content):
+    """E4, E10: duplicate names, depth, size; the program lives on."""
+    wrong = content(issuer)
+    issuer.trouble[path] = lambda handler: handler.raw(200, wrong)
+    gatehouse = start({"services": [service(upstream.url, route("api", "/", plugins=[
+        openid_connect(issuer, auth_methods=["bearer"])]))]})
+    assert ask(gatehouse, issuer.access_token()).status_code in (401, 503)
+    assert gatehouse.process.alive and upstream.seen == []
+
+
 def test_discovery_follows_no_redirect(start, upstream, issuer):
     """E9, H6."""
     with Issuer(name="elsewhere") as other:

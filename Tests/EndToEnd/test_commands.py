@@ -89,6 +89,15 @@ WRONG = {
         "    client_id: [a]\n", 4, 13, None),
     "a field of Kong's that is not served yet": (
         "services:\n- name: api\n  url: http://a\n  client_certificate: {id: 5d1b}\n", 4, 3, None),
+    "an issuer without TLS": (
+        "plugins:\n- name: openid-connect\n  config:\n    issuer: http://issuer.test\n    client_id: [a]\n",
+        4, 13, "https"),
+    "an empty list of who may pass": (
+        "plugins:\n- name: acl\n  config:\n    allow: []\n", 4, 12, None),
+    "a file of keys that is not there": (
+        "plugins:\n- name: openid-connect\n  config:\n    issuer: https://i.test\n    using_pseudo_issuer: true\n"
+        "    jwks_endpoint: file:///nowhere.json\n    audience_required: [a]\n    auth_methods: [bearer]\n",
+        None, None, None),
     "not YAML": ("services: [\n", None, None, None),
     "an unquoted reference": ('consumers:\n- username: {vault://env/NAME}\n', None, None, None),
     "no audience": (
@@ -112,6 +121,14 @@ def test_an_error_names_its_place(write, name):
         assert (line + 1, column) in [(int(at), int(col)) for at, col, _ in found], found
     if near:
         assert near in answer.stdout
+
+
+def test_the_password_grant_is_warned_of(write):
+    """A13."""
+    answer = run("check", write({**GOOD, "plugins": [plugin(
+        "openid-connect", issuer="https://issuer.test", client_id=["a"], client_secret=["b"],
+        auth_methods=["password"])]}))
+    assert answer.returncode == 0 and re.search(r": warning: .*password", answer.stdout)
 
 
 def test_all_errors_are_told_at_once(write):

@@ -36,7 +36,7 @@ def test_a_password_becomes_a_token(gatehouse, issuer):
 
 
 def test_results_are_cached_and_a_wrong_password_is_never_right(gatehouse, issuer):
-    """The grant is asked for once a worker; nothing of a right answer serves a wrong password, nor the other way round."""
+    """The grant is asked for once a worker; a right answer serves no wrong password, nor the other way round."""
     right, wrong = ("alice", issuer.passwords["alice"]), ("alice", issuer.passwords["alice"] + "x")
     with httpx.Client() as client:
         assert [client.get(gatehouse.url + "/person", auth=right).status_code for _ in range(10)] == [200] * 10

@@ -160,7 +160,7 @@ def test_large_sessions_are_split(start, upstream, issuer, light):
 
     def status(cookies: list[tuple[str, str]]) -> int:
         return httpx.get(gatehouse.url, headers={
-            "Accept": "application/json", "Cookie": "; ".join(f"{name}={value}" for name, value in cookies)}).status_code
+            "Accept": "application/json", "Cookie": "; ".join(map("=".join, cookies))}).status_code
 
     whole = [(name, session[name]) for name in names]
     assert status(whole) == 200
@@ -202,31 +202,35 @@ def public_key_as_secret(issuer: Issuer):
     issuer.mint = lambda claims: with_secret(claims, key.public_pem(), key.kid)
 
 
+def at_token(what):
+    """The token endpoint does `what` from now on."""
+    return lambda issuer: issuer.trouble.update({"/token": what})
+
+
 REFUSED = {
     "wrong nonce": (lambda issuer: spoiled_id_token(issuer, nonce="another"), "wrong-nonce"),
-    "no nonce": (lambda issuer: spoiled_id_token(issuer, nonce=None), None),
+    "no nonce": (lambda issuer: spoiled_id_token(issuer, nonce=None), "missing-claim"),
     "wrong issuer": (lambda issuer: spoiled_id_token(issuer, iss="http://127.0.0.1:1"), "wrong-issuer"),
     "issuer with a slash": (lambda issuer: spoiled_id_token(issuer, iss=issuer.url + "/"), "wrong-issuer"),
     "wrong audience": (lambda issuer: spoiled_id_token(issuer, aud="another"), "wrong-audience"),
-    "untrusted audience beside": (lambda issuer: spoiled_id_token(issuer, aud=["app", "another"]), None),
-    "wrong azp": (lambda issuer: spoiled_id_token(issuer, azp="another"), None),
+    "untrusted audience beside": (lambda issuer: spoiled_id_token(issuer, aud=["app", "another"]), "wrong-audience"),
+    "wrong azp": (lambda issuer: spoiled_id_token(issuer, azp="another"), "wrong-authorized-party"),
     "expired": (lambda issuer: spoiled_id_token(issuer, exp=now() - 61, iat=now() - 600), "expired"),
     "no expiry": (lambda issuer: spoiled_id_token(issuer, exp=None), "missing-claim"),
     "no subject": (lambda issuer: spoiled_id_token(issuer, sub=None), "missing-claim"),
     "no iat": (lambda issuer: spoiled_id_token(issuer, iat=None), "missing-claim"),
     "issued in the future": (lambda issuer: spoiled_id_token(issuer, iat=now() + 600), "issued-in-future"),
-    "wrong at_hash": (lambda issuer: spoiled_id_token(issuer, at_hash="AAAAAAAAAAAAAAAAAAAAAA"), None),
+    "wrong at_hash": (lambda issuer: spoiled_id_token(issuer, at_hash="AAAAAAAAAAAAAAAAAAAAAA"), "wrong-token-hash"),
     "alg none": (lambda issuer: setattr(issuer, "mint", unsigned), "unsupported-algorithm"),
     "HS256 with the public key": (public_key_as_secret, "algorithm-not-allowed"),
     "unknown kid": (unknown_kid, "unknown-key"),
     "signed by another key": (foreign_key, "bad-signature"),
-    "token endpoint answers garbage": (lambda issuer: issuer.trouble.update({"/token": trouble.garbage}), None),
-    "token endpoint answers ten megabytes": (lambda issuer: issuer.trouble.update({"/token": trouble.huge}), None),
-    "token endpoint answers slowly": (lambda issuer: issuer.trouble.update({"/token": trouble.slow(20)}), None),
-    "token endpoint never answers": (lambda issuer: issuer.trouble.update({"/token": trouble.never}), None),
-    "token endpoint fails": (lambda issuer: issuer.trouble.update({"/token": trouble.status(500)}), None),
-    "token endpoint redirects": (
-        lambda issuer: issuer.trouble.update({"/token": trouble.status(307, Location=issuer.url + "/jwks")}), None),
+    "token endpoint answers garbage": (at_token(trouble.garbage), "issuer-answer-malformed"),
+    "token endpoint answers ten megabytes": (at_token(trouble.huge), "issuer-answer-too-large"),
+    "token endpoint answers slowly": (at_token(trouble.slow(20)), "issuer-timed-out"),
+    "token endpoint never answers": (at_token(trouble.never), "issuer-timed-out"),
+    "token endpoint fails": (at_token(trouble.status(500)), "issuer-failed"),
+    "token endpoint redirects": (at_token(trouble.status(307, Location="/jwks")), None),
 }
 DOWN = {name for name in REFUSED if name.startswith("token endpoint")} - {"token endpoint redirects"}
 
@@ -385,6 +389,21 @@ def test_claims_decide(start, upstream, issuer, light, config, status):
         assert upstream.seen == []
 
 
+def test_userinfo_of_somebody_else_is_thrown_away(start, upstream, issuer, light):
+    """I13 (OIDC Core §5.3.2): groups that userinfo tells of another subject decide nothing."""
+    issuer.access_claims = {"groups": None}
+    told = {"sub": issuer.user["sub"], "groups": ["owners"]}
+    issuer.trouble["/userinfo"] = lambda handler: handler.json(200, told)
+    gatehouse = start({"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
+        issuer, search_user_info=True, groups_claim=["from_userinfo"], groups_required=["owners"])]))]})
+    told["from_userinfo"] = ["owners"]
+    assert light().follow(gatehouse.url).status_code == 200
+    told["sub"] = "somebody-else"
+    before = len(upstream.seen)
+    assert light().follow(gatehouse.url).status_code in (400, 401, 403)
+    assert len(upstream.seen) == before
+
+
 # Return addresses
 
 @pytest.mark.parametrize("rd", [
@@ -433,8 +452,29 @@ def test_userinfo_tells_who_is_there(gatehouse, light):
     assert "access_token" not in str(answer)
 
 
+def test_a_new_login_makes_a_new_session(gatehouse, light):
+    """S4: what was there before a login is not taken on."""
+    browser = light()
+    browser.follow(gatehouse.url)
+    before = {name: value for name, value in browser.cookies.items() if "session-" in name}
+    browser.follow(gatehouse.url + "/oauth2/start?rd=/")
+    after = {name: value for name, value in browser.cookies.items() if "session-" in name}
+    assert set(before) == set(after) and before != after
+
+
+def test_cookies_live_no_longer_than_the_session(start, upstream, issuer, light):
+    """K7."""
+    gatehouse = start({"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
+        issuer, session_absolute_timeout=600)]))]})
+    browser = light()
+    answer = browser.open(browser.to_callback(gatehouse.url))
+    for cookie in answer.headers.get_list("set-cookie"):
+        for age in re.findall(r"max-age=(\d+)", cookie.lower()):
+            assert int(age) <= 600
+
+
 def test_signing_out_takes_a_post_from_here(gatehouse, issuer, light):
-    """K9: a GET and a cross-site POST change nothing."""
+    """K9, A11, S4: a GET and a cross-site POST change nothing; the cookie that goes is the cookie that was set."""
     browser = light()
     browser.follow(gatehouse.url)
     url = gatehouse.url + "/oauth2/sign_out"
@@ -443,8 +483,11 @@ def test_signing_out_takes_a_post_from_here(gatehouse, issuer, light):
     for fields in [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.test"}, {"Origin": "null"}]:
         assert browser.client.post(url, headers=fields).status_code == 403
     assert browser.open(gatehouse.url).status_code == 200
+    name, value = next((name, value) for name, value in browser.cookies.items() if "session-" in name)
     answer = browser.client.post(url, headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status_code == 303
+    gone = next(cookie for cookie in answer.headers.get_list("set-cookie") if cookie.startswith(f"{name}="))
+    assert value not in gone and "max-age=0" in gone.lower() and "path=/" in gone.lower()
     end = urlsplit(answer.headers["location"])
     assert end.path == "/end_session" and "id_token_hint" in parse_qs(end.query)
     assert browser.client.get(gatehouse.url, headers={"Accept": "application/json"}).status_code == 401

@@ -6,6 +6,6 @@ struct Token: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
         abstract: "Verify a token, or get one.",
-        subcommands: [TokenVerify.self]
+        subcommands: [TokenGet.self, TokenVerify.self]
     )
 }

@@ -241,12 +241,6 @@ def test_keys_come_from_a_url():
         assert (status, said["reason"]) == (1, "bad-signature")
 
 
-def test_keys_come_from_the_issuer():
-    """Without `--jwks` the issuer's own keys are found by discovery."""
-    with Issuer() as issuer:
-        assert verify("--issuer", issuer.url, "--audience", "app", issuer.access_token())[0] == 0
-
-
 def test_the_signature_alone(key, keys):
     signed = f"{encode(compact({'alg': 'RS256', 'kid': 'k1'}))}.{encode(b'any bytes')}"
     token = f"{signed}.{encode(key.signature(signed.encode()))}"

@@ -1,0 +1,237 @@
+// The contract of the key cache: few fetches, never a wait for what is known, nothing good lost.
+import Fetch
+import Foundation
+import JOSE
+import JSON
+import Testing
+
+@testable import OIDC
+
+struct KeyCacheTests {
+    private func kids(_ issuer: Issuer) -> [String] { issuer.keys.keys.compactMap { $0.kid } }
+
+    private func temporaryFolder() -> String {
+        FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)").path
+    }
+
+    @Test func `D8 five hundred first requests share one fetch of each kind`() async throws {
+        let stage = try Stage()
+        stage.remote.hold("/jwks")
+        await withTaskGroup(of: KeyLookup.self) { group in
+            for _ in 0..<500 { group.addTask { await stage.issuer.keysAfterUnknownKey(seen: 0) } }
+            await stage.remote.reached("/jwks")
+            stage.remote.release()
+            for await lookup in group { #expect(lookup == .refreshed) }
+        }
+        #expect(stage.remote.count("/jwks") == 1)
+        #expect(stage.remote.count("/.well-known/openid-configuration") == 1)
+        #expect(self.kids(stage.issuer) == ["one"])
+    }
+
+    @Test func `J10 D7 ten thousand unknown keys cost one fetch in thirty seconds`() async throws {
+        let stage = try Stage()
+        await stage.issuer.start()
+        #expect(stage.remote.count("/jwks") == 1)
+        for _ in 0..<10_000 {
+            let seen = stage.issuer.keySnapshot.version
+            _ = await stage.issuer.keysAfterUnknownKey(seen: seen)
+        }
+        #expect(stage.remote.count("/jwks") == 2)
+        stage.clock.advance(by: 29.5)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .paused)
+        stage.clock.advance(by: 0.5)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .refreshed)
+        #expect(stage.remote.count("/jwks") == 3)
+    }
+
+    @Test func `J10 a key endpoint that hangs holds nobody up who has a key`() async throws {
+        let stage = try Stage()
+        await stage.issuer.start()
+        stage.remote.hold("/jwks")
+        async let waiting = stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version)
+        await stage.remote.reached("/jwks", count: 2)
+        #expect(self.kids(stage.issuer) == ["one"])
+        stage.remote.release()
+        #expect(await waiting == .refreshed)
+    }
+
+    @Test func `J10 only so many wait for one fetch`() async throws {
+        let stage = try Stage()
+        stage.remote.hold("/jwks")
+        await withTaskGroup(of: KeyLookup.self) { group in
+            for _ in 0..<(KeyCache.maximumWaiting + 10) {
+                group.addTask { await stage.issuer.keysAfterUnknownKey(seen: 0) }
+            }
+            for _ in 0..<10 { #expect(await group.next() == .paused) }
+            stage.remote.release()
+            for await lookup in group { #expect(lookup == .refreshed) }
+        }
+        #expect(stage.remote.count("/jwks") == 1)
+    }
+
+    @Test func `whoever saw older keys than there are verifies again without a fetch`() async throws {
+        let stage = try Stage()
+        await stage.issuer.start()
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: 0) == .refreshed)
+        #expect(stage.remote.count("/jwks") == 1)
+    }
+
+    @Test func `D6 a rotation is followed by one fetch, and a key that is gone is gone`() async throws {
+        let stage = try Stage()
+        await stage.issuer.start()
+        try stage.remote.publish([stage.other])
+        let seen = stage.issuer.keySnapshot.version
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: seen) == .refreshed)
+        #expect(self.kids(stage.issuer) == ["two"])
+        #expect(stage.remote.count("/jwks") == 2)
+    }
+
+    // MARK: Failures
+
+    @Test(arguments: [
+        FetchError.connectionRefused, .timedOut, .bodyTooLarge(limit: 1 << 20), .garbled,
+    ])
+    func `the last good keys stay when a fetch fails`(error: FetchError) async throws {
+        let stage = try Stage()
+        await stage.issuer.start()
+        stage.remote.fail("/jwks", error)
+        let lookup = await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version)
+        #expect(lookup == .failed(.unreachable(.keys, error)))
+        #expect(self.kids(stage.issuer) == ["one"])
+    }
+
+    @Test(arguments: [
+        "{}", #"{"keys":[]}"#, #"{"keys":{}}"#, "[]", "x",
+        #"{"keys":[{"kty":"oct","kid":"o","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#,
+    ])
+    func `J11 a set without a usable key replaces nothing`(text: String) async throws {
+        let stage = try Stage()
+        await stage.issuer.start()
+        stage.remote.answer("/jwks", status: 200, text: text)
+        let lookup = await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version)
+        guard case .failed(.malformedAnswer(.keys, _)) = lookup else {
+            Issue.record("\(lookup)")
+            return
+        }
+        #expect(self.kids(stage.issuer) == ["one"])
+    }
+
+    @Test func `J11 one bad key does not spoil the set`() async throws {
+        let stage = try Stage()
+        let keys: [JSONValue] = [
+            ["kty": "RSA", "n": "AQAB", "e": "AQAB"], ["kty": "new"], try stage.key.json,
+        ]
+        stage.remote.answer("/jwks", ["keys": .array(keys)])
+        await stage.issuer.start()
+        #expect(self.kids(stage.issuer) == ["one"])
+    }
+
+    @Test func `an issuer that is down at the start is asked again, with a pause`() async throws {
+        let stage = try Stage()
+        stage.remote.fail("/.well-known/openid-configuration", .connectionRefused)
+        await stage.issuer.start()
+        #expect(stage.issuer.keys.isEmpty)
+        #expect(
+            await stage.issuer.keysAfterUnknownKey(seen: 0)
+                == .failed(.unreachable(.discovery, .connectionRefused))
+        )
+        stage.remote.answer("/.well-known/openid-configuration", stage.remote.metadata)
+        stage.clock.advance(by: 1)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: 0) == .refreshed)
+        #expect(self.kids(stage.issuer) == ["one"])
+    }
+
+    // MARK: Freshness
+
+    @Test(
+        arguments: [
+            (nil, 3600), ("max-age=600", 600), ("public, max-age=600", 600), ("MAX-AGE=\"600\"", 600),
+            ("max-age=59", 60), ("max-age=0", 60), ("max-age=86400", 86_400), ("max-age=86401", 86_400),
+            ("no-store", 60), ("no-cache, max-age=600", 60), ("max-age=-1", 3600), ("max-age=x", 3600),
+        ] as [(String?, Double)]
+    )
+    func `Cache-Control counts within bounds`(value: String?, seconds: Double) {
+        #expect(CacheControl.lifetime(value) == seconds)
+    }
+
+    @Test func `stale keys are refreshed beside, while the old ones are used`() async throws {
+        let stage = try Stage()
+        try stage.remote.publish([stage.key], fields: [("Cache-Control", "max-age=100")])
+        await stage.issuer.start()
+        stage.clock.advance(by: 99.5)
+        #expect(self.kids(stage.issuer) == ["one"])
+        #expect(stage.remote.count("/jwks") == 1)
+        try stage.remote.publish([stage.other])
+        stage.remote.hold("/jwks")
+        stage.clock.advance(by: 0.5)
+        #expect(self.kids(stage.issuer) == ["one"])
+        await stage.remote.reached("/jwks", count: 2)
+        let version = stage.issuer.keySnapshot.version
+        async let newer = stage.issuer.keysAfterUnknownKey(seen: version)
+        stage.remote.release()
+        #expect(await newer == .refreshed)
+        #expect(self.kids(stage.issuer) == ["two"])
+    }
+
+    // MARK: Other places
+
+    @Test func `extra keys belong to the issuer, and a place that fails keeps its own`() async throws {
+        let stage = try Stage { $0.extraJWKSURLs = ["https://id.example/extra"] }
+        stage.remote.answer("/extra", ["keys": [try stage.other.json]])
+        await stage.issuer.start()
+        #expect(self.kids(stage.issuer) == ["one", "two"])
+        stage.remote.fail("/extra", .timedOut)
+        stage.clock.advance(by: 100)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .refreshed)
+        #expect(self.kids(stage.issuer) == ["one", "two"])
+    }
+
+    @Test func `a pseudo issuer takes its keys from a file that the configuration names`() async throws {
+        let folder = self.temporaryFolder()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let secret: JSONValue = [
+            "kty": "oct", "kid": "o", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ]
+        let document: JSONValue = ["keys": [try TestKeys.first.get().json, secret]]
+        try Data(document.serialized()).write(to: URL(fileURLWithPath: folder + "/keys.json"))
+        let stage = try Stage(dataDirectory: folder) {
+            $0.usesPseudoIssuer = true
+            $0.jwksEndpoint = "file://\(folder)/keys.json"
+        }
+        await stage.issuer.start()
+        #expect(self.kids(stage.issuer) == ["one", "o"])
+        #expect(stage.remote.lastRequest == nil)
+        // What came from a file is not kept a second time: it may hold secrets.
+        #expect(!FileManager.default.fileExists(atPath: folder + "/keys-cache"))
+    }
+
+    // MARK: Disk
+
+    @Test func `keys outlive a restart during which the issuer is down`() async throws {
+        let folder = self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let before = try Stage(dataDirectory: folder)
+        await before.issuer.start()
+        let after = try Stage(dataDirectory: folder)
+        after.remote.fail("/.well-known/openid-configuration", .connectionRefused)
+        #expect(self.kids(after.issuer) == ["one"])
+        await after.issuer.start()
+        #expect(self.kids(after.issuer) == ["one"])
+        let other = try Stage(dataDirectory: folder) { $0.extraJWKSURLs = ["https://id.example/x"] }
+        #expect(other.issuer.keys.isEmpty)
+    }
+
+    @Test(arguments: ["", "{", "{}", #"{"issuer":"https://evil.example","taken_at":1,"documents":{}}"#])
+    func `a damaged file is as good as none`(text: String) async throws {
+        let folder = self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        await (try Stage(dataDirectory: folder)).issuer.start()
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder + "/keys-cache")
+        #expect(files.count == 1)
+        for file in files {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/keys-cache/\(file)"))
+        }
+        #expect(try Stage(dataDirectory: folder).issuer.keys.isEmpty)
+    }
+}

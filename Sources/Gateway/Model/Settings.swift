@@ -91,6 +91,21 @@ package struct Settings: Sendable {
         }
     }
 
+    /// A list of lists of texts; none when nothing is there.
+    package func lists(_ name: String) -> [[String]] {
+        (self.list(name) ?? []).map { element in
+            guard case .list(let texts) = element else {
+                preconditionFailure("\(name) is not a list of lists")
+            }
+            return texts.map { text in
+                guard case .string(let text) = text else {
+                    preconditionFailure("\(name) is not a list of lists of texts")
+                }
+                return text
+            }
+        }
+    }
+
     /// A list of whole numbers, if there is one.
     package func integers(_ name: String) -> [Int]? {
         self.list(name)?.map { element in

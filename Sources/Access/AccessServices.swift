@@ -1,0 +1,87 @@
+// What the plugins and paths of this room need from the program.
+package import Cryptography
+package import Fetch
+import Gateway
+package import OIDC
+import Synchronization
+
+/// Everything that outlives a plan and that all instances share.
+package struct AccessServices: Sendable {
+    /// The issuers, one for equal settings.
+    package let issuers: IssuerDirectory
+    /// Asks the outside world.
+    package let client: any HTTPClient
+    /// The keys that seal cookies.
+    package let keys: SealingKeyRing
+    /// Wall time, in seconds since 1970.
+    package let clock: @Sendable () -> Double
+    /// Where our own paths begin: `/oauth2`.
+    package let authPrefix: String
+    /// Hosts to which a login or a logout may lead; nil for the routes' exact hosts.
+    package let redirectHosts: [String]?
+    /// A PEM file of authorities for issuers; nil for the system's.
+    package let trustedCAFile: String?
+    /// Whether issuers may be reached by plain http beyond loopback.
+    package let allowHTTPIssuers: Bool
+    /// Bound of each worker's memory of proven tokens and sessions.
+    package let tokenCacheBytes: Int
+    let state: AccessState
+
+    /// Gathers what is needed.
+    package init(
+        issuers: IssuerDirectory,
+        client: any HTTPClient,
+        keys: SealingKeyRing,
+        clock: @escaping @Sendable () -> Double,
+        authPrefix: String = "/oauth2",
+        redirectHosts: [String]? = nil,
+        trustedCAFile: String? = nil,
+        allowHTTPIssuers: Bool = false,
+        tokenCacheBytes: Int = 32 << 20
+    ) throws(CryptoError) {
+        self.issuers = issuers
+        self.client = client
+        self.keys = keys
+        self.clock = clock
+        self.authPrefix = authPrefix
+        self.redirectHosts = redirectHosts
+        self.trustedCAFile = trustedCAFile
+        self.allowHTTPIssuers = allowHTTPIssuers
+        self.tokenCacheBytes = tokenCacheBytes
+        state = try AccessState()
+    }
+
+    /// The hosts to which `plan` lets a browser be led.
+    func redirectHosts(_ plan: Plan) -> [String] {
+        redirectHosts ?? plan.routes.flatMap { $0.route.hosts }.filter { !$0.contains("*") }
+    }
+
+    /// This worker's memory of what was proven.
+    func proven(_ worker: Worker) -> ProvenCache<ProvenCredential> {
+        worker.state(state.slot) { ProvenCache(maximumBytes: tokenCacheBytes) }
+    }
+}
+
+/// What the instances remember together; lives as long as the program.
+final class AccessState: Sendable {
+    /// States of logins that came back.
+    let usedStates = UsedOnce()
+    /// Sessions that were ended here.
+    let endedSessions = UsedOnce()
+    /// Refreshes under way.
+    let refreshes = SingleFlight<RefreshOutcome>()
+    /// Grants under way.
+    let grantFlights = SingleFlight<GrantOutcome>()
+    /// Grants that the issuer said yes to.
+    let grants: GrantCache
+    /// Names the slot of each worker's memory.
+    let slot = WorkerSlot<ProvenCache<ProvenCredential>>()
+    private let counter = Atomic<UInt64>(0)
+
+    init() throws(CryptoError) {
+        grants = try GrantCache()
+    }
+
+    /// A number that no other instance has.
+    func nextNumber() -> UInt64 { counter.add(1, ordering: .relaxed).newValue }
+}

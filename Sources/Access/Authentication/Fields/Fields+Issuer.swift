@@ -1,0 +1,209 @@
+// Fields of openid-connect: the issuer and the way to it; who we are to the issuer.
+import Gateway
+import JSON
+
+extension OpenIDConnectFields {
+    /// Fields about the issuer and the way to it.
+    static let issuer: [FieldSchema] = [
+        field("authorization_endpoint", .string, "Authorization endpoint, instead of the discovered one."),
+        field(
+            "discovery_headers_names",
+            .list(.string),
+            "Names of request fields for the discovery request."
+        ),
+        field("discovery_headers_values", .list(.string), "Values of those fields, in the same order."),
+        field("end_session_endpoint", .string, "End-session endpoint, instead of the discovered one."),
+        field("extra_jwks_uris", .list(.string), "More key sets of the issuer; file:// is allowed here."),
+        field("http_proxy", .string, "Proxy for requests to the issuer."),
+        field("http_proxy_authorization", .string, secret: true, "Credential for that proxy."),
+        field(
+            "http_version",
+            .number,
+            default: 1.1,
+            status: .inert,
+            "Version of HTTP towards the issuer; the best that both speak is used."
+        ),
+        field("https_proxy", .string, "Proxy for requests to the issuer."),
+        field("https_proxy_authorization", .string, secret: true, "Credential for that proxy."),
+        field(
+            "introspection_endpoint",
+            .string,
+            status: .notYet,
+            "Introspection endpoint, instead of the discovered one."
+        ),
+        field(
+            "issuer",
+            .string,
+            "The issuer: its discovery document is fetched from here; a trailing well-known path is cut."
+        ),
+        field(
+            "issuers_allowed",
+            .list(.string),
+            "Other issuers whose tokens are taken; each is discovered and has keys of its own."
+        ),
+        field(
+            "jwks_endpoint",
+            .string,
+            "Where the issuer's keys are when discovery is off; file:// is allowed here."
+        ),
+        field(
+            "keepalive",
+            .boolean,
+            default: true,
+            status: .inert,
+            "Whether connections to the issuer are kept; they are."
+        ),
+        field(
+            "mtls_introspection_endpoint",
+            .string,
+            status: .notYet,
+            "Endpoint for clients that authenticate by a certificate."
+        ),
+        field(
+            "mtls_revocation_endpoint",
+            .string,
+            status: .notYet,
+            "Endpoint for clients that authenticate by a certificate."
+        ),
+        field(
+            "mtls_token_endpoint",
+            .string,
+            status: .notYet,
+            "Endpoint for clients that authenticate by a certificate."
+        ),
+        field("no_proxy", .string, "Hosts that are reached without the proxy, by commas."),
+        field(
+            "pushed_authorization_request_endpoint",
+            .string,
+            status: .notYet,
+            "Pushed authorization request endpoint."
+        ),
+        field(
+            "rediscovery_lifetime",
+            .number,
+            default: 30,
+            "Seconds between two fetches of an issuer's metadata or keys that a request caused."
+        ),
+        field(
+            "revocation_endpoint",
+            .string,
+            status: .notYet,
+            "Revocation endpoint, instead of the discovered one."
+        ),
+        field(
+            "ssl_verify",
+            .boolean,
+            default: true,
+            "Whether the certificates of the issuer are verified; false is a warning."
+        ),
+        field("timeout", .number, default: 10000, "Milliseconds a request to the issuer may take."),
+        field("token_endpoint", .string, "Token endpoint, instead of the discovered one."),
+        field("token_exchange_endpoint", .string, status: .notYet, "Token exchange endpoint."),
+        field("userinfo_endpoint", .string, "Userinfo endpoint, instead of the discovered one."),
+        field(
+            "using_pseudo_issuer",
+            .boolean,
+            default: false,
+            "No discovery: the issuer is only a name, and jwks_endpoint holds its keys."
+        ),
+    ]
+
+    /// Fields about who we are to the issuer.
+    static let client: [FieldSchema] = [
+        field(
+            "client_alg",
+            .list(.string),
+            oneOf: [
+                "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512", "PS256", "PS384", "PS512",
+                "RS256", "RS384", "RS512",
+            ],
+            status: .notYet,
+            "Algorithm of the client's assertions."
+        ),
+        field(
+            "client_arg",
+            .string,
+            default: "client_id",
+            status: .notYet,
+            "Request argument that chooses among several clients."
+        ),
+        field(
+            "client_auth",
+            .list(.string),
+            oneOf: [
+                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
+                "self_signed_tls_client_auth", "tls_client_auth",
+            ],
+            "How the client authenticates at the issuer, in the order of client_id."
+        ),
+        field(
+            "client_id",
+            .list(.string),
+            "The client's identifiers at the issuer; the first one logs in."
+        ),
+        field(
+            "client_jwk",
+            .list(.record(clientJwkFields)),
+            status: .notYet,
+            "Keys of the client's assertions."
+        ),
+        field(
+            "client_secret",
+            .list(.string),
+            secret: true,
+            "The client's secrets, in the order of client_id."
+        ),
+        field(
+            "introspection_endpoint_auth_method",
+            .string,
+            oneOf: [
+                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
+                "self_signed_tls_client_auth", "tls_client_auth",
+            ],
+            status: .notYet,
+            "How the client authenticates at this endpoint."
+        ),
+        field(
+            "pushed_authorization_request_endpoint_auth_method",
+            .string,
+            oneOf: [
+                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
+                "self_signed_tls_client_auth", "tls_client_auth",
+            ],
+            status: .notYet,
+            "How the client authenticates at this endpoint."
+        ),
+        field(
+            "revocation_endpoint_auth_method",
+            .string,
+            oneOf: [
+                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
+                "self_signed_tls_client_auth", "tls_client_auth",
+            ],
+            status: .notYet,
+            "How the client authenticates at this endpoint."
+        ),
+        field(
+            "tls_client_auth_cert_id",
+            .string,
+            status: .notYet,
+            "Certificate that the client shows to the issuer."
+        ),
+        field(
+            "tls_client_auth_ssl_verify",
+            .boolean,
+            default: true,
+            status: .notYet,
+            "Whether the issuer's certificate is verified on those connections."
+        ),
+        field(
+            "token_endpoint_auth_method",
+            .string,
+            oneOf: [
+                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
+                "self_signed_tls_client_auth", "tls_client_auth",
+            ],
+            "How the client authenticates at the token endpoint."
+        ),
+    ]
+}

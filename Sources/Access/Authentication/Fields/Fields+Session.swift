@@ -1,0 +1,193 @@
+// Fields of openid-connect: sessions and their cookies.
+import Gateway
+import JSON
+
+extension OpenIDConnectFields {
+    /// Fields about sessions and their cookies.
+    static let session: [FieldSchema] = [
+        field(
+            "disable_session",
+            .list(.string),
+            oneOf: [
+                "authorization_code", "bearer", "client_credentials", "introspection", "kong_oauth2",
+                "password", "refresh_token", "session", "userinfo",
+            ],
+            status: .inert,
+            "Methods that start no session; only authorization_code ever does."
+        ),
+        field(
+            "jwt_session_claim",
+            .string,
+            default: "sid",
+            status: .notYet,
+            "Binding of a bearer token to a cookie."
+        ),
+        field("jwt_session_cookie", .string, status: .notYet, "Binding of a bearer token to a cookie."),
+        field("redis", .record(redisFields), status: .notYet, "Redis for sessions."),
+        field(
+            "session_absolute_timeout",
+            .number,
+            default: 86400,
+            "Seconds a session may live; 0 is no limit."
+        ),
+        field(
+            "session_audience",
+            .string,
+            default: "default",
+            "Sessions of different audiences are different sessions."
+        ),
+        field(
+            "session_bind",
+            .list(.string),
+            oneOf: ["ip", "scheme", "user-agent"],
+            status: .notYet,
+            "Facts of the client that a session is bound to."
+        ),
+        field("session_cookie_domain", .string, "Domain of the session cookie; none by default."),
+        field("session_cookie_http_only", .boolean, default: true, "Must stay true."),
+        field(
+            "session_cookie_name",
+            .string,
+            default: "session",
+            "Name of the session cookie; by default session-<hash of issuer, client and audience>."
+        ),
+        field("session_cookie_path", .string, default: "/", "Path of the session cookie."),
+        field(
+            "session_cookie_same_site",
+            .string,
+            default: "Lax",
+            oneOf: ["Default", "Lax", "None", "Strict"],
+            "SameSite of the session cookie; Default is Lax."
+        ),
+        field(
+            "session_cookie_secure",
+            .boolean,
+            "Secure of the session cookie; by default what the scheme says."
+        ),
+        field(
+            "session_enforce_same_subject",
+            .boolean,
+            default: false,
+            status: .notYet,
+            "Sessions that outlive the browser, or are kept in a store."
+        ),
+        field(
+            "session_hash_storage_key",
+            .boolean,
+            default: false,
+            status: .inert,
+            "Details of sessions that are kept elsewhere."
+        ),
+        field(
+            "session_hash_subject",
+            .boolean,
+            default: false,
+            status: .inert,
+            "Details of sessions that are kept elsewhere."
+        ),
+        field(
+            "session_idling_timeout",
+            .number,
+            default: 900,
+            "Seconds a session may lie unused; 0 is no limit."
+        ),
+        field(
+            "session_memcached_host",
+            .string,
+            default: "127.0.0.1",
+            status: .notYet,
+            "Memcached for sessions."
+        ),
+        field(
+            "session_memcached_port",
+            .integer,
+            default: 11211,
+            status: .notYet,
+            "Memcached for sessions."
+        ),
+        field("session_memcached_prefix", .string, status: .notYet, "Memcached for sessions."),
+        field("session_memcached_socket", .string, status: .notYet, "Memcached for sessions."),
+        field("session_memcached_ssl", .boolean, status: .notYet, "Memcached for sessions."),
+        field(
+            "session_memcached_ssl_verify",
+            .boolean,
+            default: true,
+            status: .notYet,
+            "Memcached for sessions."
+        ),
+        field(
+            "session_remember",
+            .boolean,
+            default: false,
+            status: .notYet,
+            "Sessions that outlive the browser, or are kept in a store."
+        ),
+        field(
+            "session_remember_absolute_timeout",
+            .number,
+            default: 2592000,
+            status: .inert,
+            "Details of sessions that are kept elsewhere."
+        ),
+        field(
+            "session_remember_cookie_name",
+            .string,
+            default: "remember",
+            status: .inert,
+            "Details of sessions that are kept elsewhere."
+        ),
+        field(
+            "session_remember_rolling_timeout",
+            .number,
+            default: 604800,
+            status: .inert,
+            "Details of sessions that are kept elsewhere."
+        ),
+        field(
+            "session_request_headers",
+            .list(.string),
+            oneOf: [
+                "absolute-timeout", "audience", "id", "idling-timeout", "rolling-timeout", "subject",
+                "timeout",
+            ],
+            status: .notYet,
+            "Facts of the session in fields for the upstream or the client."
+        ),
+        field(
+            "session_response_headers",
+            .list(.string),
+            oneOf: [
+                "absolute-timeout", "audience", "id", "idling-timeout", "rolling-timeout", "subject",
+                "timeout",
+            ],
+            status: .notYet,
+            "Facts of the session in fields for the upstream or the client."
+        ),
+        field(
+            "session_rolling_timeout",
+            .number,
+            default: 3600,
+            "Seconds a session is good for until it is renewed; 0 is no limit."
+        ),
+        field(
+            "session_secret",
+            .string,
+            secret: true,
+            "Secret that cookies are sealed with, instead of the key ring."
+        ),
+        field(
+            "session_storage",
+            .string,
+            default: "cookie",
+            oneOf: ["cookie", "memcache", "memcached", "redis"],
+            "Where sessions are kept; only cookie."
+        ),
+        field(
+            "session_store_metadata",
+            .boolean,
+            default: false,
+            status: .notYet,
+            "Sessions that outlive the browser, or are kept in a store."
+        ),
+    ]
+}

@@ -1,0 +1,181 @@
+// The openid-connect plugin: credentials that a request shows.
+import Cryptography
+import Gateway
+import JOSE
+import JSON
+import OIDC
+import Proxy
+
+extension OpenIDConnect {
+    /// Answers a request that shows a credential; nil when it shows none of the open ways.
+    func credential(_ passage: Passage) throws(Refusal) -> Step? {
+        let request = passage.request
+        if let range = request.first(.authorization) {
+            guard request.count(of: .authorization) == 1 else { throw repeatedCredential() }
+            if let step = try authorization(range, passage) { return step }
+        }
+        if settings.methods.contains(.bearer) {
+            for name in settings.bearerFields {
+                guard let range = request.first(name) else { continue }
+                guard request.count(of: name) == 1 else { throw repeatedCredential() }
+                return try bearer(range, skipping: bareOrScheme(range, request), passage)
+            }
+        }
+        guard settings.methods.contains(.refreshToken) else { return nil }
+        for name in settings.refreshTokenFields {
+            guard let token = request.string(of: name), !token.isEmpty else { continue }
+            guard request.count(of: name) == 1 else { throw repeatedCredential() }
+            return try grant(.refreshToken(token), passage)
+        }
+        return nil
+    }
+
+    private func repeatedCredential() -> Refusal {
+        .malformed(
+            settings.cause(
+                "repeated-credential",
+                challenges: [settings.challenge.bearer(error: "invalid_request")]
+            )
+        )
+    }
+
+    /// The `Authorization` field: a bearer token, or a name and a secret.
+    private func authorization(_ range: FieldRange, _ passage: Passage) throws(Refusal) -> Step? {
+        let request = passage.request
+        if settings.methods.contains(.bearer), hasScheme("bearer ", range, request) {
+            return try bearer(range, skipping: 7, passage)
+        }
+        let takesBasic = !settings.methods.isDisjoint(with: [.password, .clientCredentials])
+        guard takesBasic, hasScheme("basic ", range, request) else { return nil }
+        guard let pair = request.withValue(range, { BasicCredential($0.extracting(6..<$0.count)) }) else {
+            throw badCredential("malformed", detail: "the Basic credential is not base64 of name:secret")
+        }
+        return try grant(.basic(pair), passage)
+    }
+
+    private func hasScheme(_ scheme: StaticString, _ range: FieldRange, _ request: RequestHead) -> Bool {
+        let wanted = scheme.description.utf8.span
+        return request.withValue(range) { value in
+            guard value.count > wanted.count else { return false }
+            for index in wanted.indices {
+                let octet = value[index]
+                guard (octet &- 0x41 < 26 ? octet | 0x20 : octet) == wanted[index] else { return false }
+            }
+            return true
+        }
+    }
+
+    /// A field of its own may hold the bare token, or `Bearer` before it.
+    private func bareOrScheme(_ range: FieldRange, _ request: RequestHead) -> Int {
+        hasScheme("bearer ", range, request) ? 7 : 0
+    }
+
+    // MARK: Bearer tokens
+
+    /// Answers a bearer token: from this worker's memory, or verified now.
+    private func bearer(_ range: FieldRange, skipping: Int, _ passage: Passage) throws(Refusal) -> Step {
+        let memory = services.proven(passage.worker)
+        let asker = number &* 4
+        let known = passage.request.withValue(range) { value in
+            memory.value(value.extracting(skipping..<value.count), asker: asker)
+        }
+        if let known {
+            if passage.now < known.expires, known.keysVersion == parties.keysVersion {
+                return try admit(known, passage)
+            }
+            passage.request.withValue(range) {
+                memory.forget($0.extracting(skipping..<$0.count), asker: asker)
+            }
+        }
+        let token = passage.request.withValue(range) { value in
+            var octets: [UInt8] = []
+            octets.reserveCapacity(value.count - skipping)
+            for index in skipping..<value.count { octets.append(value[index]) }
+            return octets
+        }
+        return try verify(token, passage, mayAsk: true)
+    }
+
+    /// Verifies a bearer token with the keys at hand; asks for newer ones once if that may help.
+    func verify(_ token: [UInt8], _ passage: Passage, mayAsk: Bool) throws(Refusal) -> Step {
+        switch parties.verify(token, settings, at: passage.now) {
+        case .proven(let facts):
+            let proven = settings.proven(facts, consumers: consumers)
+            services.proven(passage.worker).keep(proven, for: token.span, asker: number &* 4)
+            return try admit(proven, passage)
+        case .refused(let reason, let detail): throw badCredential(reason, detail: detail)
+        case .needsKeys(let issuer, let version):
+            guard mayAsk, passage.door != .explanation else { throw badCredential("unknown-key") }
+            return .wait(
+                Inquiry { [self] in
+                    let lookup = await parties.newerKeys(of: issuer, seen: version)
+                    return { passage throws(Refusal) in
+                        try self.verifyAgain(token, passage, after: lookup, issuer)
+                    }
+                }
+            )
+        }
+    }
+
+    private func verifyAgain(
+        _ token: [UInt8],
+        _ passage: Passage,
+        after lookup: KeyLookup,
+        _ issuer: Issuer
+    ) throws(Refusal) -> Step {
+        // Without a single key of the issuer nothing can be said of its tokens: that is not the client's fault.
+        if lookup != .refreshed, issuer.keys.isEmpty { throw issuerUnavailable("no-keys") }
+        return try verify(token, passage, mayAsk: false)
+    }
+
+    /// The issuer cannot be asked, and the verdict needs it.
+    func issuerUnavailable(_ reason: String, detail: String? = nil) -> Refusal {
+        var cause = settings.cause(reason, detail: detail)
+        cause.message = "The identity provider is unavailable"
+        return .unavailable(retryAfterSeconds: 5, cause)
+    }
+}
+
+/// A name and a secret from a `Basic` credential (RFC 7617).
+struct BasicCredential: Sendable, Equatable {
+    let name: String
+    let secret: String
+
+    /// Reads base64 of `name:secret`; both must be there.
+    init?(_ text: Span<UInt8>) {
+        var octets: [UInt8] = []
+        var (bits, count, padding) = (UInt32(0), 0, 0)
+        for index in text.indices {
+            let value: UInt32
+            switch text[index] {
+            case 0x41...0x5A: value = UInt32(text[index] - 0x41)
+            case 0x61...0x7A: value = UInt32(text[index] - 0x61 + 26)
+            case 0x30...0x39: value = UInt32(text[index] - 0x30 + 52)
+            case UInt8(ascii: "+"): value = 62
+            case UInt8(ascii: "/"): value = 63
+            case UInt8(ascii: "="):
+                padding += 1
+                continue
+            default: return nil
+            }
+            guard padding == 0 else { return nil }
+            bits = bits << 6 | value
+            count += 6
+            if count >= 8 {
+                count -= 8
+                octets.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        guard padding <= 2, let text = String(validating: octets, as: UTF8.self) else { return nil }
+        let parts = text.utf8.split(
+            separator: UInt8(ascii: ":"),
+            maxSplits: 1,
+            omittingEmptySubsequences: false
+        )
+        guard parts.count == 2, let name = String(parts[0]), let secret = String(parts[1]), !name.isEmpty,
+            !secret.isEmpty
+        else { return nil }
+        self.name = name
+        self.secret = secret
+    }
+}

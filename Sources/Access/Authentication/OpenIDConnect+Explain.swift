@@ -1,0 +1,82 @@
+// The openid-connect plugin: what it would say, rule by rule.
+package import Gateway
+package import JSON
+import OIDC
+import Proxy
+
+extension OpenIDConnect {
+    /// Says what would become of the request: of `claims` where they are given, else of what the request shows.
+    package func explain(_ passage: Passage, claims: JSONValue?) -> PluginVerdict {
+        if let claims { return explain(passage, proven: proven(claims)) }
+        do throws(Refusal) {
+            switch try request(passage) {
+            case .proceed: return PluginVerdict(.passes, rules: rules(passage))
+            case .answer(let answer): return PluginVerdict(.answers(status: answer.status))
+            case .wait: return PluginVerdict(.undecided("the issuer would be asked"))
+            case .callout: return PluginVerdict(.undecided("the verdict is about another request"))
+            }
+        } catch {
+            return PluginVerdict(.refuses(error), rules: rules(passage))
+        }
+    }
+
+    private func explain(_ passage: Passage, proven: ProvenCredential) -> PluginVerdict {
+        do throws(Refusal) {
+            _ = try admit(proven, passage)
+            return PluginVerdict(.passes, rules: rules(passage))
+        } catch {
+            return PluginVerdict(.refuses(error), rules: rules(passage))
+        }
+    }
+
+    /// Claims that are taken as proven: of a session if logins are open, else of a bearer token.
+    private func proven(_ claims: JSONValue) -> ProvenCredential {
+        let isSession = settings.methods.contains(.session) && settings.methods.contains(.authorizationCode)
+        let facts = CredentialFacts(
+            method: isSession ? .session : .bearer,
+            issuer: claims["iss"]?.string ?? parties.issuer.settings.issuer,
+            subject: claims["sub"]?.string,
+            sources: ClaimSources([ClaimSource("given claims", claims)])
+        )
+        return settings.proven(facts, consumers: consumers)
+    }
+
+    /// What each rule says of the credential that was proven.
+    private func rules(_ passage: Passage) -> [RuleVerdict] {
+        guard let proven = passage.notes[Self.proof] as? ProvenCredential else { return [] }
+        var rules = settings.policy.verdicts(on: proven.sources).map { verdict in
+            let path = verdict.rule.path.joined(separator: ".")
+            let found = verdict.source.map { "found in the \($0)" } ?? "nothing has the claim"
+            let wanted =
+                verdict.rule.items.isEmpty ? "" : "one of \(verdict.rule.items.joined(separator: ", ")); "
+            return RuleVerdict(
+                rule: "\(verdict.rule.setting) on \(path)",
+                source: "openid-connect.\(verdict.rule.setting)",
+                passes: verdict.passes,
+                detail: wanted + found
+            )
+        }
+        switch settings.consumerRule.consumer(of: proven.sources, among: consumers) {
+        case .notAsked: break
+        case .found(let consumer, let claim):
+            rules.append(
+                RuleVerdict(
+                    rule: "consumer_claims",
+                    source: "openid-connect.consumer_claims",
+                    passes: true,
+                    detail: "\(claim) names \(consumer.title)"
+                )
+            )
+        case .missing:
+            rules.append(
+                RuleVerdict(
+                    rule: "consumer_claims",
+                    source: "openid-connect.consumer_claims",
+                    passes: settings.consumerRule.isOptional,
+                    detail: "no consumer has the claim's value"
+                )
+            )
+        }
+        return rules
+    }
+}

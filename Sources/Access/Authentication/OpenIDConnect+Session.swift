@@ -1,0 +1,231 @@
+// The openid-connect plugin: requests that carry a session.
+import Cryptography
+import Gateway
+import JOSE
+import JSON
+import OIDC
+import Proxy
+
+/// What came of renewing a session's tokens.
+enum RefreshOutcome: Sendable {
+    /// The session with its new tokens.
+    case renewed(Session)
+    /// The issuer takes the refresh token no more: the session is over.
+    case over(reason: String)
+    /// The issuer cannot be asked now: what was proven goes on.
+    case unavailable
+}
+
+extension OpenIDConnect {
+    /// Answers a request that carries a session; nil when it carries none that is alive.
+    func session(_ passage: Passage) throws(Refusal) -> Step? {
+        let request = passage.request
+        guard let field = request.first(.cookie) else { return nil }
+        let https = passage.client.scheme == .https
+        // Two fields would be two readings of one request (security rows K4, P5).
+        guard request.count(of: .cookie) == 1 else { return nil }
+        let presented = request.withValue(field) { octets in
+            sessionCookies.presented(in: octets, https: https) { proven($0, https: https, passage) }
+        }
+        guard case .sealed(let found) = presented, let proven = found, let session = proven.session else {
+            if case .none = presented { return nil }
+            dropSessionCookies(passage)
+            return nil
+        }
+        if services.state.endedSessions.contains(session.id, at: passage.now) {
+            dropSessionCookies(passage)
+            return nil
+        }
+        if let ends = session.accessTokenExpires, passage.now >= ends {
+            return try refresh(session, proven, passage)
+        }
+        keep(session, passage)
+        return try admit(proven, passage)
+    }
+
+    /// The session in a sealed text: from this worker's memory, or opened now.
+    private func proven(_ text: Span<UInt8>, https: Bool, _ passage: Passage) -> ProvenCredential? {
+        let memory = services.proven(passage.worker)
+        let asker = number &* 4 &+ (https ? 2 : 1)
+        if let known = memory.value(text, asker: asker), let session = known.session {
+            guard sessionCookies.limits.isAlive(session, at: passage.now) else {
+                memory.forget(text, asker: asker)
+                return nil
+            }
+            return known
+        }
+        guard let session = sessionCookies.open(text, https: https, at: passage.now) else { return nil }
+        let proven = proven(session)
+        memory.keep(proven, for: text, asker: asker)
+        return proven
+    }
+
+    /// What a session proves.
+    func proven(_ session: Session) -> ProvenCredential {
+        settings.proven(facts(session), consumers: consumers)
+    }
+
+    /// A session's tokens and claims, in the order in which they decide.
+    func facts(_ session: Session) -> CredentialFacts {
+        var sources: [ClaimSource] = []
+        if session.isAccessTokenProven, let claims = session.accessToken.flatMap(Self.payload) {
+            sources.append(ClaimSource("access token", claims))
+        }
+        if let claims = session.idToken.flatMap(Self.payload) {
+            sources.append(ClaimSource("ID token", claims))
+        }
+        if let userInfo = session.userInfo { sources.append(ClaimSource("userinfo", userInfo)) }
+        return CredentialFacts(
+            method: .session,
+            issuer: session.issuer,
+            subject: session.subject,
+            sources: ClaimSources(sources, grantedScope: session.scope),
+            accessToken: session.accessToken,
+            idToken: session.idToken,
+            refreshToken: session.refreshToken,
+            userInfo: session.userInfo,
+            session: session
+        )
+    }
+
+    /// The claims of a token that verified when it was sealed into the session.
+    static func payload(_ token: String) -> JSONValue? {
+        let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 3, let octets = Base64URL.decode(String(parts[1]) ?? "") else { return nil }
+        return try? JSONValue(parsing: octets)
+    }
+
+    // MARK: Cookies
+
+    /// Writes the session's cookie anew when it has aged.
+    private func keep(_ session: Session, _ passage: Passage) {
+        guard passage.door != .explanation, sessionCookies.limits.needsRenewal(session, at: passage.now)
+        else {
+            return
+        }
+        write(sessionCookies.limits.renewed(session, at: passage.now), passage)
+    }
+
+    /// Writes a session into the answer's cookies; false if it cannot be.
+    @discardableResult
+    func write(_ session: Session, _ passage: Passage) -> Bool {
+        guard
+            let lines = try? sessionCookies.lines(
+                session,
+                https: isHTTPS(passage),
+                present: presentParts(passage)
+            )
+        else { return false }
+        return setCookies(lines, passage)
+    }
+
+    /// Removes the session's cookies.
+    func dropSessionCookies(_ passage: Passage) {
+        guard passage.door != .explanation else { return }
+        setCookies(sessionCookies.removals(https: isHTTPS(passage), present: presentParts(passage)), passage)
+    }
+
+    /// Ends a session: here, and for every copy of its cookie that this program sees (security row S4).
+    func endSession(_ session: Session?, _ passage: Passage) {
+        if let session {
+            _ = services.state.endedSessions.note(
+                session.id,
+                until: passage.now + sessionCookies.limits.longestSeconds,
+                at: passage.now
+            )
+        }
+        dropSessionCookies(passage)
+    }
+
+    /// Adds `Set-Cookie` fields to whatever answer the client gets.
+    @discardableResult
+    func setCookies(_ lines: [String], _ passage: Passage) -> Bool {
+        lines.allSatisfy { (try? passage.answer.append(.setCookie, $0)) != nil }
+    }
+
+    func isHTTPS(_ passage: Passage) -> Bool { passage.client.scheme == .https }
+
+    private func presentParts(_ passage: Passage) -> Int {
+        let request = passage.request
+        guard let field = request.first(.cookie) else { return 0 }
+        return request.withValue(field) { sessionCookies.presentParts(in: $0, https: isHTTPS(passage)) }
+    }
+
+    // MARK: Refresh
+
+    /// Renews the tokens of a session whose access token has ended (security row A17).
+    private func refresh(
+        _ session: Session,
+        _ proven: ProvenCredential,
+        _ passage: Passage
+    ) throws(Refusal) -> Step? {
+        guard settings.session.refreshes, let token = session.refreshToken, let party = parties.client else {
+            passage.reason = "session-expired"
+            dropSessionCookies(passage)
+            return nil
+        }
+        let key = Array(SealedCookie.tuple([id, session.id, token]).utf8)
+        return .wait(
+            Inquiry { [self] in
+                let outcome = await services.state.refreshes.run(key, clock: services.clock, keep: Self.keep)
+                {
+                    [self] in await renewed(session, token, party)
+                }
+                return { passage throws(Refusal) in
+                    try self.resume(after: outcome, session, proven, passage)
+                }
+            }
+        )
+    }
+
+    /// How long latecomers with the old cookie are given the outcome.
+    private static func keep(_ outcome: RefreshOutcome) -> Double {
+        switch outcome {
+        case .renewed, .over: 60
+        case .unavailable: 10
+        }
+    }
+
+    private func renewed(_ session: Session, _ token: String, _ party: RelyingParty) async -> RefreshOutcome {
+        do throws(OIDCError) {
+            let tokens = try await party.refresh(token, previous: Self.previous(session))
+            return .renewed(await parties.renewed(session, with: tokens, at: services.clock()))
+        } catch {
+            return error.isUnavailable ? .unavailable : .over(reason: error.reason)
+        }
+    }
+
+    /// What a refreshed ID token must agree with (OIDC Core §12.2).
+    private static func previous(_ session: Session) -> PreviousIDToken? {
+        guard let claims = session.idToken.flatMap(payload), let issuedAt = claims["iat"]?.number else {
+            return nil
+        }
+        return PreviousIDToken(subject: session.subject, issuedAt: issuedAt, nonce: claims["nonce"]?.string)
+    }
+
+    private func resume(
+        after outcome: RefreshOutcome,
+        _ session: Session,
+        _ proven: ProvenCredential,
+        _ passage: Passage
+    ) throws(Refusal) -> Step {
+        // A sign-out may have come in between: what was ended stays ended (security row S4).
+        guard !services.state.endedSessions.contains(session.id, at: passage.now) else {
+            dropSessionCookies(passage)
+            return try withoutSession(passage)
+        }
+        switch outcome {
+        case .renewed(let next):
+            let next = sessionCookies.limits.renewed(next, at: passage.now)
+            write(next, passage)
+            return try admit(self.proven(next), passage)
+        case .unavailable:
+            keep(session, passage)
+            return try admit(proven, passage)
+        case .over(let reason):
+            passage.reason = reason
+            if settings.endsSessionOnUnauthorized { endSession(session, passage) }
+            return try withoutSession(passage)
+        }
+    }
+}

@@ -1,0 +1,237 @@
+// The openid-connect plugin: a session, a credential, or a login.
+import Cryptography
+package import Gateway
+import JOSE
+import OIDC
+package import Proxy
+
+/// Proves who a request is for, by an OpenID Connect issuer.
+///
+/// Order, as Kong's users expect: a session; then the credential that the request shows; then, for a browser, a
+/// login; else 401. What was proven before is answered at once, on the event loop.
+package final class OpenIDConnect: Plugin {
+    /// What the instance was told.
+    package let settings: OpenIDConnectSettings
+    /// What all instances share.
+    let services: AccessServices
+    /// The issuer and those besides it.
+    let parties: TrustedParties
+    /// Names the instance in a `state`: eight hexadecimal digits, the same in every plan and every replica.
+    let id: String
+    /// Tells this instance's proofs from those of others in the workers' memory.
+    let number: UInt64
+    let consumers: ConsumerDirectory
+    let sessionCookies: SessionCookies
+    let loginCookies: LoginCookies
+    private let anonymousConsumer: Consumer?
+    /// Paths of the configured `redirect_uri`s: a login comes back there, whatever is routed.
+    let callbackPaths: [[UInt8]]
+    package let warnings: [Diagnostic]
+
+    /// Makes an instance.
+    package init(
+        _ read: Settings,
+        _ scope: PluginScope,
+        _ services: AccessServices
+    ) throws(ConfigurationError) {
+        let settings = try OpenIDConnectSettings(read)
+        self.settings = settings
+        self.services = services
+        consumers = scope.consumers
+        number = services.state.nextNumber()
+        callbackPaths = settings.login.redirectURIs.compactMap { RedirectTarget.path(of: $0) }.map {
+            Array($0.utf8)
+        }
+        parties = try TrustedParties(settings, services, position: read.position)
+        if let name = settings.anonymous {
+            guard let consumer = scope.consumers.consumer(named: name) else {
+                throw read.error("anonymous", "there is no consumer '\(name)'")
+            }
+            anonymousConsumer = consumer
+        } else {
+            anonymousConsumer = nil
+        }
+        do throws(CryptoError) {
+            let ring = try settings.session.secret.map { secret throws(CryptoError) in
+                try SealingKeyRing(secret: secret)
+            }
+            let identity = [settings.issuer.url, settings.client?.id ?? "", settings.session.audience]
+            let digest = try Digest.sha256.hash(utf8: SealedCookie.tuple(identity))
+            let name = settings.session.name ?? "session-\(Hexadecimal.encode(digest[..<4]))"
+            let purpose = "session " + SealedCookie.tuple(identity)
+            sessionCookies = SessionCookies(
+                name: name,
+                attributes: settings.session.cookie,
+                seal: SealedCookie(purpose: purpose, ring: ring ?? services.keys),
+                limits: settings.session.limits
+            )
+            id = Hexadecimal.encode(try Digest.sha256.hash(utf8: scope.key)[..<4])
+            loginCookies = LoginCookies(
+                name: settings.login.cookieName,
+                attributes: settings.login.cookie,
+                seal: SealedCookie(purpose: "login \(id)", ring: ring ?? services.keys),
+                seconds: settings.login.seconds
+            )
+        } catch {
+            throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
+        }
+        warnings = settings.warnings + parties.warnings
+    }
+
+    /// Names of fields that only this plugin may set.
+    package var emittedFields: [FieldName] { settings.upstream.names }
+
+    /// Where a passage notes what was proven, for doors that answer with it.
+    static var proof: ObjectIdentifier { ObjectIdentifier(OpenIDConnect.self) }
+
+    // MARK: The request
+
+    /// Says what shall become of the request.
+    package func request(_ passage: Passage) throws(Refusal) -> Step {
+        if settings.methods.contains(.authorizationCode), passage.door == .proxy,
+            let step = try wayBack(passage)
+        {
+            return step
+        }
+        hideOurCookies(passage)
+        if !settings.runsOnPreflight, isPreflight(passage) {
+            hideCredential(passage)
+            return .proceed
+        }
+        if settings.anonymous != nil, let identity = passage.identity, !identity.isAnonymous {
+            return .proceed
+        }
+        return try authenticate(passage)
+    }
+
+    /// The order in which ways are tried.
+    func authenticate(_ passage: Passage) throws(Refusal) -> Step {
+        if settings.methods.contains(.session), let step = try session(passage) { return step }
+        return try withoutSession(passage)
+    }
+
+    /// What follows when there is no session: the credential that is shown, or none.
+    func withoutSession(_ passage: Passage) throws(Refusal) -> Step {
+        do throws(Refusal) {
+            if let step = try credential(passage) { return step }
+            return try nothingShown(passage)
+        } catch {
+            guard case .unauthenticated = error, passage.door != .explanation || anonymousConsumer != nil
+            else {
+                throw error
+            }
+            return try anonymous(passage, instead: error)
+        }
+    }
+
+    /// The request as the anonymous consumer's, where there is one.
+    func anonymous(_ passage: Passage, instead refusal: Refusal) throws(Refusal) -> Step {
+        guard let consumer = anonymousConsumer else { throw refusal }
+        hideCredential(passage)
+        passage.identity = Identity(
+            subject: consumer.title,
+            consumer: consumer,
+            method: "anonymous",
+            isAnonymous: true
+        )
+        return .proceed
+    }
+
+    /// Nothing was shown: a browser is led to the login, everyone else is asked for a credential.
+    private func nothingShown(_ passage: Passage) throws(Refusal) -> Step {
+        if settings.methods.contains(.authorizationCode), passage.isBrowserNavigation,
+            passage.door != .callout
+        {
+            return try beginLogin(
+                passage,
+                target: String(decoding: passage.request.pathAndQuery, as: UTF8.self),
+                hosts: passage.route?.hosts ?? []
+            )
+        }
+        throw .unauthenticated(settings.cause("no-credential", challenges: challenges(error: nil)))
+    }
+
+    /// The ways that are open, as `WWW-Authenticate` says them.
+    func challenges(error: String?) -> [String] {
+        let takesBearer = !settings.methods.isDisjoint(with: [
+            .bearer, .session, .authorizationCode, .refreshToken,
+        ])
+        return takesBearer ? [settings.challenge.bearer(error: error)] : [settings.challenge.basic]
+    }
+
+    /// The refusal of a credential that was shown and is bad.
+    func badCredential(_ reason: String, detail: String? = nil) -> Refusal {
+        .unauthenticated(
+            settings.cause(reason, challenges: challenges(error: "invalid_token"), detail: detail)
+        )
+    }
+
+    // MARK: The verdict
+
+    /// Lets a proven credential pass, or refuses it by its claims.
+    func admit(_ proven: ProvenCredential, _ passage: Passage) throws(Refusal) -> Step {
+        passage.identity = proven.identity
+        if passage.door != .proxy { passage.notes[Self.proof] = proven }
+        if let refusal = proven.refusal {
+            if proven.session != nil, settings.endsSessionOnForbidden, passage.door != .explanation {
+                endSession(proven.session, passage)
+            }
+            throw refusal
+        }
+        passage.upstream.add(proven.upstream)
+        passage.answer.add(proven.downstream)
+        return .proceed
+    }
+
+    // MARK: What is kept from the upstream
+
+    /// Takes our cookies out of the `Cookie` field that the upstream gets (security rows H6, K8).
+    private func hideOurCookies(_ passage: Passage) {
+        let request = passage.request
+        guard let first = request.first(.cookie) else { return }
+        guard request.count(of: .cookie) == 1 else {
+            let whole = request.fields.strings(of: .cookie).joined(separator: "; ")
+            if let rest = CookieJar.without(whole.utf8.span, isOurs: isOurCookie) {
+                sendCookies(rest, passage)
+            }
+            return
+        }
+        let rest = request.withValue(first) { CookieJar.without($0, isOurs: isOurCookie) }
+        if let rest { sendCookies(rest, passage) }
+    }
+
+    private func sendCookies(_ rest: [UInt8], _ passage: Passage) {
+        guard !rest.isEmpty, (try? passage.upstream.set(.cookie, octets: rest.span)) != nil else {
+            passage.upstream.remove(.cookie)
+            return
+        }
+    }
+
+    private func isOurCookie(_ name: Span<UInt8>) -> Bool {
+        sessionCookies.isOurs(name) || loginCookies.isOurs(name)
+    }
+
+    /// Keeps the credential from the upstream.
+    func hideCredential(_ passage: Passage) {
+        passage.upstream.add(settings.credentialRemovals)
+    }
+
+    /// Drops an upstream's `Set-Cookie` that would overwrite ours (security row K8).
+    package func answer(_ passage: Passage, head: inout ResponseHead) {
+        guard head.first(.setCookie) != nil else { return }
+        head.fields.remove { fields, range in
+            guard fields.isNamed(range, .setCookie) else { return false }
+            return fields.withValue(range) { value in
+                var end = 0
+                while end < value.count, value[end] != UInt8(ascii: "=") { end += 1 }
+                return self.isOurCookie(value.extracting(CookieJar.name(value, 0..<end)))
+            }
+        }
+    }
+
+    private func isPreflight(_ passage: Passage) -> Bool {
+        let request = passage.request
+        return request.method == .options && request.first(.origin) != nil
+            && request.first("access-control-request-method") != nil
+    }
+}

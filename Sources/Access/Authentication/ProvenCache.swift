@@ -1,0 +1,102 @@
+// What was proven before: credentials that need no second proof, for one worker.
+import Cryptography
+
+/// A bounded memory of credentials and what they proved; one for each worker, so that nobody waits for a lock.
+///
+/// An entry is found by a keyed hash of the credential's end (a signature or a tag), its length and the asker; it
+/// counts only if the asker is the same and every octet is equal (security row H4). Two halves: when the young
+/// one is full it becomes the old one, and what is still asked for moves over.
+final class ProvenCache<Value: AnyObject> {
+    private struct Entry {
+        let asker: UInt64
+        let credential: [UInt8]
+        let value: Value
+    }
+
+    /// Octets of credentials that both halves may hold together, with a fixed charge for each entry.
+    private let maximumBytes: Int
+    private let seed: UInt64
+    private var young: [UInt64: Entry] = [:]
+    private var old: [UInt64: Entry] = [:]
+    private var youngBytes = 0
+    /// What an entry costs besides its credential: claims, edits, tables.
+    private static var entryBytes: Int { 2048 }
+
+    /// Answers that came from here, and those that did not.
+    private(set) var hits = 0
+    private(set) var misses = 0
+
+    init(maximumBytes: Int) {
+        self.maximumBytes = maximumBytes
+        var generator = SystemRandomNumberGenerator()
+        seed = generator.next()
+    }
+
+    /// How many entries there are.
+    var count: Int { young.count + old.count }
+
+    /// What `credential` proved to `asker`.
+    func value(_ credential: Span<UInt8>, asker: UInt64) -> Value? {
+        let key = hash(credential, asker)
+        if let entry = young[key], Self.matches(entry, credential, asker) {
+            hits &+= 1
+            return entry.value
+        }
+        guard let entry = old[key], Self.matches(entry, credential, asker) else {
+            misses &+= 1
+            return nil
+        }
+        hits &+= 1
+        old[key] = nil
+        insert(entry, key)
+        return entry.value
+    }
+
+    /// Keeps what `credential` proved to `asker`.
+    func keep(_ value: Value, for credential: Span<UInt8>, asker: UInt64) {
+        guard credential.count + Self.entryBytes <= maximumBytes / 2 else { return }
+        var copy: [UInt8] = []
+        copy.reserveCapacity(credential.count)
+        for index in credential.indices { copy.append(credential[index]) }
+        let key = hash(credential, asker)
+        old[key] = nil
+        insert(Entry(asker: asker, credential: copy, value: value), key)
+    }
+
+    /// Forgets what `credential` proved to `asker`.
+    func forget(_ credential: Span<UInt8>, asker: UInt64) {
+        let key = hash(credential, asker)
+        if let entry = young[key], Self.matches(entry, credential, asker) {
+            young[key] = nil
+            youngBytes -= entry.credential.count + Self.entryBytes
+        }
+        if let entry = old[key], Self.matches(entry, credential, asker) { old[key] = nil }
+    }
+
+    private func insert(_ entry: Entry, _ key: UInt64) {
+        if let replaced = young[key] { youngBytes -= replaced.credential.count + Self.entryBytes }
+        young[key] = entry
+        youngBytes += entry.credential.count + Self.entryBytes
+        guard youngBytes > maximumBytes / 2 else { return }
+        old = young
+        young = [:]
+        youngBytes = 0
+    }
+
+    private static func matches(_ entry: Entry, _ credential: Span<UInt8>, _ asker: UInt64) -> Bool {
+        entry.asker == asker && equalInConstantTime(entry.credential.span, credential)
+    }
+
+    /// The last 32 octets are a signature or a tag; two mixing steps for each octet are enough for a table whose
+    /// entries are all proven.
+    private func hash(_ credential: Span<UInt8>, _ asker: UInt64) -> UInt64 {
+        var state = seed ^ (asker &* 0x9E37_79B9_7F4A_7C15) ^ UInt64(credential.count)
+        var index = max(0, credential.count - 32)
+        while index < credential.count {
+            state = (state ^ UInt64(credential[index])) &* 0x0000_0100_0000_01B3
+            state ^= state >> 29
+            index &+= 1
+        }
+        return state
+    }
+}

@@ -1,0 +1,172 @@
+// What a credential proved: who it is, whether they may pass, and what others are told.
+import Gateway
+import JSON
+import Proxy
+
+/// A credential that was proven, with everything that follows from it; never changed, so that it may be kept.
+final class ProvenCredential: Sendable {
+    /// Who it is.
+    let identity: Identity
+    /// Why they may not pass, if they may not.
+    let refusal: Refusal?
+    /// What the upstream is told.
+    let upstream: FieldEdits
+    /// What the client is told.
+    let downstream: FieldEdits
+    /// The session, for credentials that are one.
+    let session: Session?
+    /// The claims, in the order in which they decide.
+    let sources: ClaimSources
+    /// The access token.
+    let accessToken: String?
+    /// The values of the claim that holds groups.
+    let groups: [String]
+    /// Seconds since 1970 at which it ends; infinite for a session, whose limits are asked each time.
+    let expires: Double
+    /// The issuer's keys that proved it; others prove anew.
+    let keysVersion: UInt64
+
+    init(
+        identity: Identity,
+        refusal: Refusal?,
+        upstream: FieldEdits,
+        downstream: FieldEdits,
+        session: Session?,
+        sources: ClaimSources,
+        accessToken: String?,
+        groups: [String],
+        expires: Double,
+        keysVersion: UInt64
+    ) {
+        self.identity = identity
+        self.refusal = refusal
+        self.upstream = upstream
+        self.downstream = downstream
+        self.session = session
+        self.sources = sources
+        self.accessToken = accessToken
+        self.groups = groups
+        self.expires = expires
+        self.keysVersion = keysVersion
+    }
+}
+
+/// The tokens and claims that a credential consists of, before anything is decided.
+struct CredentialFacts: Sendable {
+    /// How it was shown.
+    var method: AuthenticationMethod
+    /// The issuer who vouches.
+    var issuer: String
+    /// `sub`, or the client's identifier.
+    var subject: String?
+    /// The claims, in the order in which they decide.
+    var sources: ClaimSources
+    var accessToken: String?
+    var idToken: String?
+    var refreshToken: String?
+    var userInfo: JSONValue?
+    var session: Session?
+    var expires = Double.infinity
+    var keysVersion: UInt64 = 0
+}
+
+extension OpenIDConnectSettings {
+    /// Decides on a credential: the rules, the consumer, the fields.
+    func proven(_ facts: CredentialFacts, consumers: ConsumerDirectory) -> ProvenCredential {
+        var identity = Identity(subject: facts.subject, issuer: facts.issuer, method: facts.method.rawValue)
+        identity.claims = facts.sources.sources.first?.claims
+        identity.credentialIdentifier = credentialIdentifier(facts)
+        if let path = authenticatedGroupsPath, let claim = facts.sources.claim(at: path) {
+            identity.groups = Self.groups(claim.value)
+        }
+        var refusal = refusal(of: facts.sources)
+        switch consumerRule.consumer(of: facts.sources, among: consumers) {
+        case .notAsked: break
+        case .found(let consumer, _): identity.consumer = consumer
+        case .missing where consumerRule.isOptional: break
+        case .missing:
+            let cause = cause(
+                "consumer-not-found",
+                forbidden: true,
+                detail: "no consumer has the claim's value"
+            )
+            refusal = refusal ?? .forbidden(cause)
+        }
+        var upstreamEdits = credentialRemovals
+        var downstreamEdits = FieldEdits()
+        do {
+            try Self.write(upstream, facts, to: &upstreamEdits)
+            try Self.write(downstream, facts, to: &downstreamEdits)
+            if !identity.groups.isEmpty { _ = try ClaimText.list(identity.groups) }
+        } catch {
+            let cause = cause(
+                "unsendable-claim",
+                forbidden: true,
+                detail: "a claim cannot stand in a field of a request"
+            )
+            refusal = refusal ?? .forbidden(cause)
+        }
+        return ProvenCredential(
+            identity: identity,
+            refusal: refusal,
+            upstream: upstreamEdits,
+            downstream: downstreamEdits,
+            session: facts.session,
+            sources: facts.sources,
+            accessToken: facts.accessToken,
+            groups: facts.sources.claim(at: groupsPath).map { Self.groups($0.value) } ?? [],
+            expires: facts.expires,
+            keysVersion: facts.keysVersion
+        )
+    }
+
+    /// The first rule that refuses, as a refusal.
+    func refusal(of sources: ClaimSources) -> Refusal? {
+        guard let rule = policy.refusal(of: sources) else { return nil }
+        var cause = cause(rule.reason, forbidden: true, detail: "\(rule.setting) is not met")
+        if rule.kind == .scopes {
+            let scope = rule.items.first ?? ""
+            cause.challenges = [challenge.bearer(error: "insufficient_scope", scope: scope)]
+        }
+        return .forbidden(cause)
+    }
+
+    private func credentialIdentifier(_ facts: CredentialFacts) -> String? {
+        if let value = facts.sources.claim(at: credentialPath)?.value { return ClaimRule.text(value) }
+        return facts.subject
+    }
+
+    private static func groups(_ claim: JSONValue) -> [String] {
+        switch claim {
+        case .array(let elements): elements.compactMap(ClaimRule.text)
+        case .string(let text): ClaimRule.groups(in: text)
+        default: []
+        }
+    }
+
+    private static func write(
+        _ fields: IdentityFields,
+        _ facts: CredentialFacts,
+        to edits: inout FieldEdits
+    ) throws {
+        if let field = fields.accessToken, let token = facts.accessToken {
+            try edits.set(field.name, field.value(token))
+        }
+        if let field = fields.idToken, let token = facts.idToken {
+            try edits.set(field.name, field.value(token))
+        }
+        if let field = fields.refreshToken, let token = facts.refreshToken {
+            try edits.set(field.name, field.value(token))
+        }
+        if let name = fields.sessionID, let session = facts.session { try edits.set(name, session.id) }
+        if let name = fields.userInfo, let userInfo = facts.userInfo {
+            try edits.set(name, ClaimText.base64(userInfo.serialized()))
+        }
+        for field in fields.claims {
+            guard let claim = facts.sources.claim(at: field.path)?.value,
+                let text = try ClaimText.field(claim)
+            else { continue }
+            try edits.set(field.name, text)
+        }
+    }
+}

@@ -1,0 +1,173 @@
+// What may stand in the settings of openid-connect, beyond types.
+import Gateway
+import Proxy
+
+/// Gathers what is wrong with the settings, so that the user sees all of it in one go.
+struct SettingsCheck {
+    let settings: Settings
+    private(set) var diagnostics: [Diagnostic] = []
+
+    init(_ settings: Settings) {
+        self.settings = settings
+    }
+
+    /// The error that all findings make, if there is an error among them.
+    var error: ConfigurationError? {
+        diagnostics.contains { $0.severity == .error } ? ConfigurationError(diagnostics) : nil
+    }
+
+    /// The findings that do not forbid to serve.
+    var warnings: [Diagnostic] { diagnostics.filter { $0.severity == .warning } }
+
+    mutating func fail(_ field: String, _ message: String) {
+        diagnostics.append(Diagnostic(.error, at: settings.position(of: field), "\(field): \(message)"))
+    }
+
+    mutating func warn(_ field: String, _ message: String) {
+        diagnostics.append(Diagnostic(.warning, at: settings.position(of: field), "\(field): \(message)"))
+    }
+
+    // MARK: What is refused
+
+    /// Values that would switch a check off, put secrets into URLs, or are not served yet.
+    mutating func refuseUnsafe() {
+        for field in [
+            "verify_signature", "verify_claims", "verify_nonce", "introspection_check_active",
+            "session_cookie_http_only", "authorization_cookie_http_only",
+        ] where settings.boolean(field) == false {
+            fail(field, "must be true")
+        }
+        if !(settings.strings("ignore_signature") ?? []).isEmpty {
+            fail("ignore_signature", "must be empty; signatures are always verified")
+        }
+        if !(settings.strings("login_tokens") ?? []).isEmpty {
+            fail("login_tokens", "must be empty; tokens never go into a URL or to the browser")
+        }
+        if settings.boolean("ssl_verify") == false {
+            warn("ssl_verify", "the issuer's certificate is not verified; use trusted_ca_file instead")
+        }
+        for field in [
+            "bearer_token_param_type", "client_credentials_param_type", "password_param_type",
+            "refresh_token_param_type",
+        ] {
+            let types = settings.strings(field) ?? []
+            if types.contains("query") { fail(field, "'query' is refused: credentials never stand in a URL") }
+            for type in types where type == "body" || type == "cookie" {
+                fail(field, "'\(type)' is not served yet")
+            }
+            if types.isEmpty { fail(field, "expected [header], found an empty list") }
+        }
+        for field in ["proof_of_possession_dpop", "proof_of_possession_mtls"] {
+            if let word = settings.string(field), word != "off" { fail(field, "'\(word)' is not served yet") }
+        }
+    }
+
+    /// Choices of which we serve one.
+    mutating func refuseOtherChoices() {
+        only("response_mode", "query")
+        only("session_storage", "cookie")
+        if settings.strings("response_type") ?? [] != ["code"] { fail("response_type", "must be [code]") }
+        if settings.strings("login_methods") ?? [] != ["authorization_code"] {
+            fail("login_methods", "must be [authorization_code]")
+        }
+        if settings.string("login_action") == "response" {
+            fail("login_action", "'response' is not served yet")
+        }
+        for field in ["client_auth"] {
+            for word in settings.strings(field) ?? [] where !Self.clientAuthentications.contains(word) {
+                fail(field, "'\(word)' is not served yet")
+            }
+        }
+        if let word = settings.string("token_endpoint_auth_method"),
+            !Self.clientAuthentications.contains(word)
+        {
+            fail("token_endpoint_auth_method", "'\(word)' is not served yet")
+        }
+        for word in settings.strings("auth_methods") ?? [] where AuthenticationMethod.notYet.contains(word) {
+            fail("auth_methods", "'\(word)' is not served yet")
+        }
+        if settings.strings("disable_session")?.contains("authorization_code") == true {
+            fail("disable_session", "a login without a session is not served yet")
+        }
+    }
+
+    static let clientAuthentications = ["client_secret_basic", "client_secret_post", "none"]
+
+    private mutating func only(_ field: String, _ word: String) {
+        guard let written = settings.string(field), written != word else { return }
+        fail(field, "'\(written)' is not served yet; expected \(word)")
+    }
+
+    // MARK: What must be there
+
+    /// Whose tokens are taken must be said (security row J9).
+    mutating func requireAudience(_ methods: Set<AuthenticationMethod>) {
+        let hasRule = settings.wrote("audience_required") || !(settings.strings("client_id") ?? []).isEmpty
+        if methods.contains(.bearer), !hasRule {
+            fail(
+                "audience_required",
+                "bearer tokens need audience_required or client_id; write audience_required: [] to take any audience"
+            )
+        }
+        let needsClient: [AuthenticationMethod] = [.authorizationCode, .password, .refreshToken]
+        guard (settings.strings("client_id") ?? []).isEmpty else { return }
+        // Kong's default methods stand for themselves: who names none of ours to write meant what can work.
+        guard settings.wrote("auth_methods") else { return }
+        for method in needsClient where methods.contains(method) {
+            fail("client_id", "auth method \(method.rawValue) needs it")
+        }
+    }
+
+    /// Lists that would let everyone or no one pass by mistake (security row P8).
+    mutating func requireItems() {
+        for field in ["scopes_required", "roles_required", "groups_required", "audience_required", "domains"]
+        {
+            guard settings.wrote(field), let items = settings.strings(field) else { continue }
+            if items.isEmpty, field != "audience_required" {
+                fail(field, "must not be empty; leave it out instead")
+            }
+            if items.contains(where: { ClaimRule.words($0).isEmpty }) { fail(field, "holds an empty item") }
+        }
+        for field in ["scopes_claim", "roles_claim", "groups_claim", "audience_claim", "credential_claim"] {
+            if let path = settings.strings(field), path.isEmpty || path.contains("") {
+                fail(field, "expected the names on the way to a claim")
+            }
+        }
+        if settings.wrote("auth_methods"), (settings.strings("auth_methods") ?? []).isEmpty {
+            fail("auth_methods", "must not be empty")
+        }
+    }
+
+    /// Pairs of lists, and names of fields.
+    mutating func requirePairs() {
+        let pairs = [
+            ("upstream_headers_claims", "upstream_headers_names"),
+            ("downstream_headers_claims", "downstream_headers_names"),
+            ("discovery_headers_names", "discovery_headers_values"),
+            ("authorization_query_args_names", "authorization_query_args_values"),
+            ("token_post_args_names", "token_post_args_values"),
+        ]
+        for (one, other) in pairs {
+            let counts = ((settings.strings(one) ?? []).count, (settings.strings(other) ?? []).count)
+            if counts.0 != counts.1 { fail(other, "expected as many entries as \(one) has (\(counts.0))") }
+        }
+    }
+
+    /// Numbers that must make sense.
+    mutating func requireNumbers() {
+        for field in [
+            "leeway", "session_idling_timeout", "session_rolling_timeout", "session_absolute_timeout",
+            "cache_ttl",
+            "cache_ttl_max", "rediscovery_lifetime",
+        ] {
+            if let number = settings.number(field), number < 0 { fail(field, "must not be negative") }
+        }
+        if let leeway = settings.number("leeway"), leeway > 300 {
+            fail("leeway", "must be at most 300 seconds")
+        }
+        if let timeout = settings.number("timeout"), timeout <= 0 { fail("timeout", "must be positive") }
+        if let limit = settings.number("authorization_rolling_timeout"), limit <= 0 || limit > 600 {
+            fail("authorization_rolling_timeout", "expected a number from 1 to 600")
+        }
+    }
+}

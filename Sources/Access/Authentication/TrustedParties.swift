@@ -1,0 +1,265 @@
+// The issuers whose word an instance takes, and who we are to the first of them.
+import Cryptography
+import Fetch
+import Gateway
+import JOSE
+import JSON
+import OIDC
+
+/// The issuer of an instance, those besides it, and the client.
+struct TrustedParties: Sendable {
+    /// The issuer that logs in and grants.
+    let issuer: Issuer
+    /// All whose bearer tokens are taken, the issuer first.
+    let all: [Issuer]
+    /// Who we are to the issuer; nil where only bearer tokens are taken.
+    let client: RelyingParty?
+    /// What is allowed and unwise.
+    let warnings: [Diagnostic]
+    private let searchesUserInfo: Bool
+    private let bearerCheck: AccessTokenCheck
+
+    init(
+        _ settings: OpenIDConnectSettings,
+        _ services: AccessServices,
+        position: Position
+    ) throws(ConfigurationError) {
+        do throws(OIDCError) {
+            let choice = settings.issuer
+            var first = try IssuerSettings(issuer: choice.url)
+            Self.complete(&first, choice, services)
+            first.endpoints.authorization = choice.authorizationEndpoint
+            first.endpoints.token = choice.tokenEndpoint
+            first.endpoints.userinfo = choice.userInfoEndpoint
+            first.endpoints.endSession = choice.endSessionEndpoint
+            first.jwksEndpoint = choice.keysURL
+            first.usesPseudoIssuer = choice.isPseudo
+            first.extraJWKSURLs = choice.extraKeyURLs
+            first.discoveryFields = choice.fields.map { IssuerSettings.Field(name: $0.name, value: $0.value) }
+            issuer = try services.issuers.issuer(for: first)
+            var all = [issuer]
+            for url in choice.allowed {
+                var other = try IssuerSettings(issuer: url)
+                Self.complete(&other, choice, services)
+                if other.issuer != first.issuer { all.append(try services.issuers.issuer(for: other)) }
+            }
+            self.all = all
+            warnings = Self.plainHTTP(all.map(\.settings.issuer), position)
+        } catch {
+            throw ConfigurationError(at: position, "issuer: \(error.detail)")
+        }
+        searchesUserInfo = settings.searchesUserInfo
+        var check = AccessTokenCheck(
+            issuer: issuer,
+            allowed: Array(all.dropFirst()),
+            audiences: settings.bearerAudiences
+        )
+        check.leeway = settings.leeway
+        check.ignoresConfirmation = true
+        bearerCheck = check
+        let issuer = self.issuer
+        client = settings.client.map { Self.party($0, settings, issuer) }
+    }
+
+    private static func complete(
+        _ settings: inout IssuerSettings,
+        _ choice: OpenIDConnectSettings.IssuerChoice,
+        _ services: AccessServices
+    ) {
+        settings.rediscoverySeconds = choice.rediscoverySeconds
+        settings.timeoutSeconds = choice.timeoutSeconds
+        settings.policy.verifiesTLS = choice.verifiesTLS
+        settings.policy.caFile = services.trustedCAFile
+        settings.policy.plainHTTP = services.allowHTTPIssuers ? .any : .loopback
+        settings.policy.proxies.http = choice.httpProxy
+        settings.policy.proxies.https = choice.httpsProxy
+        settings.policy.proxies.httpAuthorization = choice.httpProxyAuthorization
+        settings.policy.proxies.httpsAuthorization = choice.httpsProxyAuthorization
+        settings.policy.proxies.exceptions = choice.proxyExceptions
+    }
+
+    private static func party(
+        _ choice: OpenIDConnectSettings.ClientChoice,
+        _ settings: OpenIDConnectSettings,
+        _ issuer: Issuer
+    ) -> RelyingParty {
+        var party = RelyingParty(
+            issuer: issuer,
+            clientID: choice.id,
+            clientSecret: choice.secret.map { Secret(utf8: $0) }
+        )
+        party.authentication = choice.authentication.flatMap { ClientAuthentication(rawValue: $0) }
+        party.scopes = settings.login.scopes
+        party.audiences = settings.login.audiences
+        party.extraParameters = choice.tokenArguments.map { ($0.name, $0.value) }
+        party.leeway = max(10, settings.leeway)
+        return party
+    }
+
+    private static func plainHTTP(_ issuers: [String], _ position: Position) -> [Diagnostic] {
+        issuers.filter { $0.hasPrefix("http:") }.map {
+            Diagnostic(.warning, at: position, "issuer: '\($0)' is reached without TLS")
+        }
+    }
+
+    // MARK: Keys
+
+    /// Rises with every change of any of the issuers' keys.
+    var keysVersion: UInt64 { all.reduce(0) { $0 &+ $1.keySnapshot.version } }
+
+    /// Newer keys of an issuer, or its first ones.
+    func newerKeys(of issuer: Issuer, seen version: UInt64) async -> KeyLookup {
+        await issuer.keysAfterUnknownKey(seen: version)
+    }
+
+    // MARK: Tokens
+
+    /// What a bearer token turned out to be.
+    enum BearerVerdict {
+        case proven(CredentialFacts)
+        case refused(reason: String, detail: String)
+        /// It names a key that is not known: ask for newer ones, once.
+        case needsKeys(Issuer, version: UInt64)
+    }
+
+    /// Judges a bearer token with the keys at hand.
+    func verify(_ token: [UInt8], _ settings: OpenIDConnectSettings, at now: Double) -> BearerVerdict {
+        let version = keysVersion
+        do throws(AccessTokenError) {
+            switch try bearerCheck.verdict(on: token, at: NumericDate(seconds: now)) {
+            case .needsKeys(let issuer, let seen): return .needsKeys(issuer, version: seen)
+            case .accepted(let accepted):
+                let claims = accepted.token.claims
+                guard settings.takesUnproven(claims["cnf"]) else { throw .proofRequired }
+                let sources = ClaimSources([ClaimSource("access token", claims)])
+                return .proven(
+                    CredentialFacts(
+                        method: .bearer,
+                        issuer: accepted.issuer.settings.issuer,
+                        subject: claims["sub"]?.string,
+                        sources: sources,
+                        accessToken: String(decoding: token, as: UTF8.self),
+                        expires: (accepted.token.expires?.seconds ?? now) + settings.leeway,
+                        keysVersion: version
+                    )
+                )
+            }
+        } catch {
+            return .refused(reason: error.reason, detail: error.detail)
+        }
+    }
+
+    /// The client that a name and a secret make.
+    func asClient(_ pair: BasicCredential, _ settings: OpenIDConnectSettings) -> RelyingParty {
+        var party = RelyingParty(issuer: issuer, clientID: pair.name, clientSecret: Secret(utf8: pair.secret))
+        party.authentication = client?.authentication == .post ? .post : .basic
+        party.scopes = settings.login.scopes.filter { $0 != "openid" }
+        party.audiences = settings.login.audiences
+        party.leeway = max(10, settings.leeway)
+        return party
+    }
+
+    /// The claims of an access token, if it is a JWT of this issuer that verifies; who it is for is not asked.
+    func accessClaims(_ token: String, at now: Double) async -> JSONValue? {
+        let octets = Array(token.utf8)
+        guard octets.count(where: { $0 == UInt8(ascii: ".") }) == 2 else { return nil }
+        var expected = TokenExpectations(issuers: [issuer.settings.issuer])
+        expected.leeway = 10
+        let snapshot = issuer.keySnapshot
+        do throws(TokenError) {
+            return try TokenVerifier.verify(
+                octets,
+                keys: snapshot.keys,
+                expecting: expected,
+                at: NumericDate(seconds: now)
+            ).claims
+        } catch {
+            guard error.reason == "unknown-key" else { return nil }
+        }
+        guard await issuer.keysAfterUnknownKey(seen: snapshot.version) == .refreshed else { return nil }
+        return try? TokenVerifier.verify(
+            octets,
+            keys: issuer.keys,
+            expecting: expected,
+            at: NumericDate(seconds: now)
+        ).claims
+    }
+
+    /// What userinfo says about `subject`, where it is asked at all; nothing when it cannot be.
+    func userInfo(
+        _ party: RelyingParty,
+        _ token: String,
+        subject: String
+    ) async throws(OIDCError) -> JSONValue? {
+        guard searchesUserInfo else { return nil }
+        return try await party.userInfo(accessToken: token, expectedSubject: subject)
+    }
+
+    /// A session that begins with these tokens.
+    func session(
+        with tokens: TokenSet,
+        _ party: RelyingParty,
+        at now: Double
+    ) async throws(OIDCError) -> Session {
+        guard let claims = tokens.idToken?.claims, let subject = claims["sub"]?.string,
+            let id = try? Random.bytes(16)
+        else { throw .ours }
+        var session = Session(
+            id: Base64URL.encode(id),
+            at: now,
+            issuer: issuer.settings.issuer,
+            subject: subject
+        )
+        session.accessToken = tokens.accessToken
+        session.accessTokenExpires = tokens.expiresAt?.seconds
+        session.isAccessTokenProven = await accessClaims(tokens.accessToken, at: now) != nil
+        session.refreshToken = tokens.refreshToken
+        session.idToken = tokens.rawIDToken
+        session.scope = tokens.scope
+        session.userInfo = try await userInfo(party, tokens.accessToken, subject: subject)
+        return session
+    }
+
+    /// The session with the tokens of a refresh; what the issuer did not send anew stays (RFC 6749 §6).
+    func renewed(_ session: Session, with tokens: TokenSet, at now: Double) async -> Session {
+        var session = session
+        session.accessToken = tokens.accessToken
+        session.accessTokenExpires = tokens.expiresAt?.seconds
+        session.isAccessTokenProven = await accessClaims(tokens.accessToken, at: now) != nil
+        session.refreshToken = tokens.refreshToken ?? session.refreshToken
+        session.idToken = tokens.rawIDToken ?? session.idToken
+        session.scope = tokens.scope ?? session.scope
+        return session
+    }
+
+    /// What the tokens of a grant prove.
+    func facts(
+        of tokens: TokenSet,
+        method: AuthenticationMethod,
+        at now: Double
+    ) async throws(OIDCError) -> CredentialFacts {
+        var sources: [ClaimSource] = []
+        if let claims = await accessClaims(tokens.accessToken, at: now) {
+            sources.append(ClaimSource("access token", claims))
+        }
+        if let claims = tokens.idToken?.claims { sources.append(ClaimSource("ID token", claims)) }
+        let claims = ClaimSources(sources, grantedScope: tokens.scope)
+        let subject = tokens.idToken?.claims["sub"]?.string ?? claims.text(at: ["sub"])
+        var facts = CredentialFacts(
+            method: method,
+            issuer: issuer.settings.issuer,
+            subject: subject,
+            sources: claims,
+            accessToken: tokens.accessToken,
+            idToken: tokens.rawIDToken,
+            refreshToken: tokens.refreshToken
+        )
+        if method == .password || method == .refreshToken, let client, let subject,
+            let userInfo = try await userInfo(client, tokens.accessToken, subject: subject)
+        {
+            facts.userInfo = userInfo
+            facts.sources.sources.append(ClaimSource("userinfo", userInfo))
+        }
+        return facts
+    }
+}

@@ -1,0 +1,40 @@
+// What counts once: states that were redeemed, sessions that were ended.
+import Synchronization
+
+/// A bounded memory of words that must not be taken again until they would have expired anyway.
+package final class UsedOnce: Sendable {
+    private struct Memory {
+        var words: [String: Double] = [:]
+        var sweptAt = 0.0
+    }
+
+    private let memory = Mutex(Memory())
+    private let maximum: Int
+
+    /// A memory of at most `maximum` words.
+    package init(maximum: Int = 65_536) {
+        self.maximum = maximum
+    }
+
+    /// Notes `word` until `expires`; false if it is there already, or there is no room (fail closed).
+    package func note(_ word: String, until expires: Double, at now: Double) -> Bool {
+        memory.withLock { memory in
+            if now - memory.sweptAt >= (memory.words.count < maximum ? 60 : 1) {
+                memory.words = memory.words.filter { $0.value > now }
+                memory.sweptAt = now
+            }
+            if let end = memory.words[word], end > now { return false }
+            guard memory.words.count < maximum else { return false }
+            memory.words[word] = expires
+            return true
+        }
+    }
+
+    /// Whether `word` was noted and has not expired.
+    package func contains(_ word: String, at now: Double) -> Bool {
+        memory.withLock { memory in
+            guard !memory.words.isEmpty else { return false }
+            return memory.words[word].map { $0 > now } ?? false
+        }
+    }
+}

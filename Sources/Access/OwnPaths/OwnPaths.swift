@@ -1,0 +1,63 @@
+// Our own paths on the proxy listener: login, logout, who am I, and the callout.
+package import Gateway
+import JSON
+import Proxy
+
+/// The paths under `auth_prefix` that this room answers.
+package enum OwnPaths {
+    /// All of them, for the pipeline.
+    package static func all(_ services: AccessServices) -> [OwnPath] {
+        let prefix = services.authPrefix
+        let login = LoginPaths(services: services)
+        let logout = LogoutPath(services: services)
+        let callout = AuthRequestPath(services: services)
+        let any: [Method] = [.get, .head, .post, .put, .delete, .patch, .options]
+        return [
+            OwnPath(path: "\(prefix)/start", methods: [.get]) { passage throws(Refusal) in
+                try login.start(passage)
+            },
+            OwnPath(path: "\(prefix)/sign_in", methods: [.get]) { passage throws(Refusal) in
+                try login.start(passage)
+            },
+            OwnPath(path: "\(prefix)/callback", methods: [.get]) { passage throws(Refusal) in
+                try login.callback(passage)
+            },
+            OwnPath(path: "\(prefix)/sign_out", methods: [.get, .head, .post]) { passage throws(Refusal) in
+                try logout.serve(passage)
+            },
+            OwnPath(path: "\(prefix)/userinfo", methods: [.get, .head]) { passage throws(Refusal) in
+                try login.userInfo(passage)
+            },
+            OwnPath(path: "\(prefix)/auth", methods: any) { passage throws(Refusal) in
+                try callout.serve(passage)
+            },
+        ]
+    }
+}
+
+extension Plan {
+    /// All instances that can log a browser in, each once.
+    var logins: [OpenIDConnect] {
+        plugins.compactMap { $0.plugin as? OpenIDConnect }.filter {
+            $0.settings.methods.contains(.authorizationCode)
+        }
+    }
+
+    /// The instance that a request to this URL would log in at, and its route's hosts.
+    func login(for path: String, origin: RedirectTarget.Origin) -> (instance: OpenIDConnect, hosts: [String])?
+    {
+        let authority = origin.port.map { "\(origin.host):\($0)" } ?? origin.host
+        let text = "GET \(path) HTTP/1.1\r\nHost: \(authority)\r\n\r\n"
+        guard let head = try? RequestHead.parse(Array(text.utf8)), let planned = try? match(head)?.planned
+        else {
+            return nil
+        }
+        for plugin in planned.steps.flatMap(\.candidates) {
+            if let instance = plugin as? OpenIDConnect, instance.settings.methods.contains(.authorizationCode)
+            {
+                return (instance, planned.route.hosts)
+            }
+        }
+        return nil
+    }
+}

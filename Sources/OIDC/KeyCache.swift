@@ -144,7 +144,14 @@ final class KeyCache: Sendable {
     private func places() async throws(OIDCError) -> [String] {
         let settings = self.line.settings
         if let own = settings.jwksEndpoint { return [own] + settings.extraJWKSURLs }
-        let metadata = try await self.discovery.ready(within: .infinity)
+        // Metadata that is old is asked for anew: the place may have moved. If that fails, the known one holds.
+        let recent = try? await self.discovery.ready(within: Self.usualLifetimeSeconds)
+        let metadata: ProviderMetadata
+        if let recent {
+            metadata = recent
+        } else {
+            metadata = try await self.discovery.ready(within: .infinity)
+        }
         return [metadata.jwksURL].compactMap { $0 } + settings.extraJWKSURLs
     }
 
@@ -177,7 +184,8 @@ final class KeyCache: Sendable {
                 version: state.snapshot.version + 1,
                 takenAt: now
             )
-            state.freshUntil = now + lifetime
+            // Where one of several places failed, all are asked again soon.
+            state.freshUntil = now + (failure == nil ? lifetime : Self.lifetimeBounds.lowerBound)
             return (.refreshed, state.documents)
         }
         guard result == .refreshed else { return result }

@@ -184,6 +184,23 @@ struct KeyCacheTests {
         stage.clock.advance(by: 100)
         #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .refreshed)
         #expect(self.kids(stage.issuer) == ["one", "two"])
+        // The place that failed is asked again soon, not in an hour.
+        let count = stage.remote.count("/extra")
+        stage.clock.advance(by: 60)
+        _ = stage.issuer.keys
+        await stage.remote.reached("/extra", count: count + 1)
+    }
+
+    @Test func `keys are followed to where the metadata says they moved`() async throws {
+        let stage = try Stage()
+        await stage.issuer.start()
+        var document = stage.remote.metadata.object ?? [:]
+        document["jwks_uri"] = "https://id.example/moved"
+        stage.remote.answer("/.well-known/openid-configuration", .object(document))
+        stage.remote.answer("/moved", ["keys": [try stage.other.json]])
+        stage.clock.advance(by: 3601)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .refreshed)
+        #expect(self.kids(stage.issuer) == ["two"])
     }
 
     @Test func `a pseudo issuer takes its keys from a file that the configuration names`() async throws {

@@ -8,6 +8,27 @@ struct IssuerLine: Sendable {
     let client: any HTTPClient
     let clock: @Sendable () -> Double
     let events: any IssuerEvents
+    private let policy: FetchPolicy
+
+    /// A line; hosts that the settings write as addresses are named by that, even link-local ones (E9).
+    init(
+        settings: IssuerSettings,
+        client: any HTTPClient,
+        clock: @escaping @Sendable () -> Double,
+        events: any IssuerEvents
+    ) {
+        self.settings = settings
+        self.client = client
+        self.clock = clock
+        self.events = events
+        var policy = settings.policy
+        let written = [settings.issuer, settings.jwksEndpoint ?? ""] + settings.extraJWKSURLs
+        for host in (written + settings.endpoints.all).compactMap({ try? WebAddress($0).host })
+        where AddressKind(literal: host) == .refused {
+            policy.linkLocalHosts.insert(host)
+        }
+        self.policy = policy
+    }
 
     /// Sends a request; its policy and time limit are the settings', it follows no redirect (H6).
     func send(
@@ -16,7 +37,7 @@ struct IssuerLine: Sendable {
         within seconds: Double? = nil
     ) async throws(OIDCError) -> FetchResponse {
         var request = request
-        request.policy = self.settings.policy
+        request.policy = self.policy
         request.redirects = 0
         request.timeoutSeconds = min(seconds ?? self.settings.timeoutSeconds, self.settings.timeoutSeconds)
         do throws(FetchError) {

@@ -24,6 +24,9 @@ package struct ProviderEndpoints: Sendable, Hashable {
         ]
     }
 
+    /// Every endpoint that there is.
+    var all: [String] { Self.names.compactMap { self[keyPath: $0.1] } }
+
     /// Reads the endpoints of a metadata document; one that is no text refuses all of it.
     init(_ document: JSONValue) throws(OIDCError) {
         for (name, path) in Self.names {

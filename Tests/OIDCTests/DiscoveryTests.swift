@@ -136,6 +136,13 @@ struct DiscoveryTests {
         }
     }
 
+    @Test func `E9 a link-local host is dialled only where the configuration writes it`() async throws {
+        let stage = try Stage { $0.endpoints.token = "https://169.254.7.7/token" }
+        self.metadata(stage, ["userinfo_endpoint": "https://169.254.8.8/userinfo"])
+        _ = try await stage.issuer.ready()
+        #expect(stage.remote.lastRequest?.policy.linkLocalHosts == ["169.254.7.7"])
+    }
+
     @Test func `fields for discovery go with discovery alone`() async throws {
         let stage = try Stage { $0.discoveryFields = [.init(name: "X-Key", value: "k")] }
         _ = try await stage.issuer.ready()

@@ -77,18 +77,18 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     private static func groups(_ octets: [UInt8]) -> [UInt16]? {
         let text = String(decoding: octets, as: UTF8.self)
         let halves = text.components(separatedBy: "::")
-        guard halves.count <= 2, let head = Self.run(halves[0]) else { return nil }
+        guard halves.count <= 2, let head = Self.run(halves[0], isLast: halves.count == 1) else { return nil }
         guard halves.count == 2 else { return head.count == 8 ? head : nil }
-        guard let tail = Self.run(halves[1]), head.count + tail.count < 8 else { return nil }
+        guard let tail = Self.run(halves[1], isLast: true), head.count + tail.count < 8 else { return nil }
         return head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail
     }
 
-    private static func run(_ text: String) -> [UInt16]? {
+    private static func run(_ text: String, isLast: Bool) -> [UInt16]? {
         guard !text.isEmpty else { return [] }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         var groups: [UInt16] = []
         for (index, part) in parts.enumerated() {
-            if index == parts.count - 1, part.contains(".") {
+            if isLast, index == parts.count - 1, part.contains(".") {
                 guard let address = Self.dotted(Array(part.utf8)[...]) else { return nil }
                 groups.append(UInt16(truncatingIfNeeded: address >> 16))
                 groups.append(UInt16(truncatingIfNeeded: address))

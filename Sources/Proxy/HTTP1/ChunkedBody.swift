@@ -31,6 +31,8 @@ struct ChunkedBody: Sendable, Equatable {
     private var extensionBytes = 0
     private var extensionTotal = 0
     private var trailerBytes = 0
+    /// Whether the last octet was the `;` before an extension's name.
+    private var opensExtension = false
 
     /// Gives the next piece of `input` from `index` on, and moves `index` behind it.
     mutating func next(_ input: Span<UInt8>, from index: inout Int) -> Piece {
@@ -80,6 +82,7 @@ struct ChunkedBody: Sendable, Equatable {
             return true
         }
         if octet == Octet.carriageReturn {
+            guard self.state == .size || !self.opensExtension else { return false }
             self.state = .sizeLineFeed
             return true
         }
@@ -99,9 +102,15 @@ struct ChunkedBody: Sendable, Equatable {
         }
         self.extensionBytes += 1
         self.extensionTotal += 1
-        return Octet.isFieldValue(octet) && self.extensionBytes <= Self.maximumExtensionBytes
+        // Tokens, `=`, `;` and quotes: all that extensions need.
+        let isToken = Octet.isToken(octet)
+        let isFit = isToken || (self.extensionBytes == 1 || !self.opensExtension) && Self.separates(octet)
+        self.opensExtension = octet == 0x3B
+        return isFit && self.extensionBytes <= Self.maximumExtensionBytes
             && self.extensionTotal <= Self.maximumExtensionTotal
     }
+
+    private static func separates(_ octet: UInt8) -> Bool { octet == 0x3D || octet == 0x3B || octet == 0x22 }
 
     private mutating func takeTrailer(_ octet: UInt8) -> Bool {
         self.trailerBytes += 1

@@ -33,6 +33,7 @@ enum FieldKind: UInt8, Sendable {
         ("host", .host), ("content-length", .contentLength), ("transfer-encoding", .transferEncoding),
         ("expect", .expect), ("connection", .connection), ("keep-alive", .keepAlive),
         ("proxy-connection", .proxyConnection), ("te", .te), ("trailer", .trailer), ("upgrade", .upgrade),
+        ("http2-settings", .upgrade),
         ("proxy-authorization", .proxyAuthorization), ("proxy-authenticate", .proxyAuthenticate),
         ("max-forwards", .maxForwards), ("x-forwarded-for", .xForwardedFor),
         ("x-forwarded-proto", .xForwardedProto), ("x-forwarded-host", .xForwardedHost),

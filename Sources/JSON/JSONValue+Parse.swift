@@ -17,6 +17,8 @@ extension JSONValue {
                 throw .numberOverflow(position: position)
             }
             self = try JanssonTree(parsing: rewritten.bytes.span).value(marker: rewritten.marker)
+            // A document that is one number alone is none, however large the number.
+            if case .largeInteger = self { throw .syntax(position: position) }
         }
     }
 

@@ -43,6 +43,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -52,6 +53,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
@@ -79,7 +81,7 @@ let package = Package(
             name: "gatehouse",
             dependencies: [
                 "Access", "Control", "Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy",
-                argumentParser, logging, nioCore, nioPosix,
+                argumentParser, logging, nioCore, nioPosix, unixSignals,
             ],
             swiftSettings: strict
         ),
@@ -94,6 +96,7 @@ let package = Package(
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         tests("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
         tests("Control", ["Gateway", "JSON"]),
+        .testTarget(name: "ProgramTests", dependencies: ["gatehouse"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,66 @@
+// `gatehouse explain`: what would become of a request, and why.
+import ArgumentParser
+import Foundation
+import Gateway
+import JSON
+
+/// Asks the plan about a request; nothing is sent on.
+struct Explain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say what would become of a request: its route, its plugins, each rule's verdict and source.",
+        discussion: "Prints one JSON object. Exits with 0 when the request would pass, with 1 when it would not.")
+
+    @Option(help: "The configuration file.")
+    var config: String
+
+    @Option(help: "The request: 'GET https://host/path'.")
+    var request: String
+
+    @Option(name: .customLong("header"), help: "A field of the request, 'name: value'; may be given several times.")
+    var headers: [String] = []
+
+    @Option(help: "A JSON file of claims that are taken as proven.")
+    var claims: String?
+
+    @OptionGroup(title: "Settings that a verdict depends on") var settings: SettingsFlags
+
+    func validate() throws {
+        for header in self.headers where header.split(separator: ":", maxSplits: 1).count < 2 {
+            throw ValidationError("--header wants 'name: value', found '\(header)'")
+        }
+    }
+
+    func run() throws {
+        let settings = try LookingSettings.read(self.settings)
+        let file = ConfigurationFile(
+            path: self.config, environment: ProcessInfo.processInfo.environment,
+            kinds: Plugins.all(try .looking(settings)))
+        let reading = file.read()
+        guard let plan = reading.plan else {
+            throw Failure(reading.errors.map(\.description).joined(separator: "\n"))
+        }
+        let request: WrittenRequest
+        do {
+            request = try WrittenRequest(self.request, fields: self.headers.map(Self.field))
+        } catch {
+            throw Failure(error.message)
+        }
+        let explanation = Explainer(plan: plan, now: wallClock())
+            .explain(request.head, client: request.client, claims: try self.claims.map(Self.claims))
+        print(explanation.json.serializedString)
+        if !explanation.passes { throw ExitCode.failure }
+    }
+
+    private static func field(_ header: String) -> (name: String, value: String) {
+        let parts = header.split(separator: ":", maxSplits: 1).map { trimmed($0) }
+        return (parts.first ?? "", parts.last ?? "")
+    }
+
+    private static func claims(_ path: String) throws -> JSONValue {
+        do {
+            return try JSONValue(parsing: readFile(path))
+        } catch let error as JSONError {
+            throw Failure("\(path): \(error)")
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// What the plugins share, put together from the settings.
+import Access
+import Control
+import Fetch
+import Foundation
+import Gateway
+import OIDC
+
+/// Wall time in seconds since 1970.
+@Sendable func wallClock() -> Double { Date().timeIntervalSince1970 }
+
+extension AccessServices {
+    /// The services of a running program: keys from `keys_dir`, issuers' keys kept in `data_dir`.
+    static func running(_ settings: ProgramSettings, events: any IssuerEvents) throws -> AccessServices {
+        let keys = try SealingKeyRing.load(settings.keysDirectory, createIfMissing: true, at: wallClock())
+        return try AccessServices(
+            settings, keys: keys, dataDirectory: settings.dataDirectory, events: events)
+    }
+
+    /// The services of a command that only looks: nothing is read from or written to our folders.
+    static func looking(_ settings: ProgramSettings) throws -> AccessServices {
+        try AccessServices(
+            settings, keys: SealingKeyRing(secret: "for looking only"), dataDirectory: nil, events: UnheardIssuerEvents())
+    }
+
+    private init(
+        _ settings: ProgramSettings, keys: SealingKeyRing, dataDirectory: String?, events: any IssuerEvents
+    ) throws {
+        let client = CurlClient()
+        let issuers = IssuerDirectory(
+            client: client, dataDirectory: dataDirectory, clock: wallClock, events: events)
+        try self.init(
+            issuers: issuers, client: client, keys: keys, clock: wallClock, authPrefix: settings.authPrefix,
+            redirectHosts: settings.redirectHosts.isEmpty ? nil : settings.redirectHosts,
+            trustedCAFile: settings.trustedAuthorityFile, allowHTTPIssuers: settings.allowHTTPIssuers,
+            tokenCacheBytes: settings.tokenCacheBytes)
+    }
+}
+
+/// All plugins there are.
+enum Plugins {
+    /// The list of all plugins stands here.
+    static func all(_ services: AccessServices) -> [PluginKind] {
+        AccessPlugins.kinds(services) + [RequestTermination.kind]
+    }
+}

@@ -1,0 +1,48 @@
+// An address to listen on, in Kong's syntax.
+
+/// One listener: `0.0.0.0:8000`, `[::]:8000 backlog=4096`.
+struct ListenSetting: Sendable, Equatable {
+    var host: String
+    var port: Int
+    /// Connections that may wait to be accepted; `nil`: the system's bound.
+    var backlog: Int?
+
+    /// What is wrong with an address, as a sentence.
+    struct Mend: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Reads one address and the words after it.
+    static func parse(_ text: String) -> Result<ListenSetting, Mend> {
+        var words = text.split(separator: " ").map(String.init)[...]
+        guard let address = words.popFirst(), let (host, port) = self.address(address) else {
+            return .failure(Mend(description: "expected HOST:PORT such as 0.0.0.0:8000, found `\(text)`"))
+        }
+        var listener = ListenSetting(host: host, port: port)
+        for word in words {
+            switch word {
+            case "reuseport", "deferred", "so_keepalive=on": continue
+            case "ssl", "http2", "proxy_protocol":
+                return .failure(Mend(description: "`\(word)` is not served yet; terminate it in front of Gatehouse"))
+            default:
+                guard word.hasPrefix("backlog="), let backlog = Int(word.dropFirst(8)), backlog > 0 else {
+                    return .failure(Mend(description: "`\(word)` is not known; there are backlog=N and reuseport"))
+                }
+                listener.backlog = backlog
+            }
+        }
+        return .success(listener)
+    }
+
+    private static func address(_ text: String) -> (String, Int)? {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65_535).contains(port)
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+            return host.isEmpty ? nil : (String(host), port)
+        }
+        return host.isEmpty || host.contains(":") ? nil : (String(host), port)
+    }
+}

@@ -1,0 +1,98 @@
+// What the settings say, read once and checked.
+import Logging
+
+/// The program's settings after flags, environment and file have been laid over each other.
+struct ProgramSettings: Sendable {
+    var proxyListen: [ListenSetting]
+    var statusListen: [ListenSetting]
+    var workers: Int
+    var dataDirectory: String
+    var keysDirectory: String
+    var authPrefix: String
+    var trustedAddresses: [String]
+    var redirectHosts: [String]
+    var trustedAuthorityFile: String?
+    var allowHTTPIssuers: Bool
+    var accessLog: Bool
+    var logLevel: Logger.Level
+    var logFormat: LogFormat
+    var tokenCacheBytes: Int
+    var calloutHeaders: [String]
+    var drainSeconds: Int
+}
+
+/// How a log line is written.
+enum LogFormat: String, Sendable {
+    case json, text
+}
+
+/// A setting that cannot be used: which, where it was written, and the mend.
+struct SettingError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ name: String, from source: SettingSource, _ mend: String) {
+        self.description = "setting `\(name)` (\(source)): \(mend)"
+    }
+
+    init(_ sentence: String) { self.description = sentence }
+}
+
+/// Where a setting's value was written.
+enum SettingSource: Sendable, CustomStringConvertible {
+    case flag, environment, standard
+    case file(String)
+
+    var description: String {
+        switch self {
+        case .flag: "flag"
+        case .environment: "environment"
+        case .standard: "default"
+        case .file(let place): place
+        }
+    }
+}
+
+/// A setting as it was written, before it is read.
+struct WrittenSetting: Sendable {
+    var items: [String]
+    var source: SettingSource
+}
+
+extension ProgramSettings {
+    /// Reads `written` over the defaults.
+    ///
+    /// - Parameter written: by the setting's name; a flag beats the environment, which beats the file.
+    /// - Throws: `SettingError`, which names the setting, its place and the mend.
+    init(_ written: [String: WrittenSetting], cores: Int) throws(SettingError) {
+        let read = SettingReader(written: written)
+        try read.only("off", "admin_listen", "the Admin API is not served yet; write `off`")
+        try read.only("off", "ext_authz_listen", "the gRPC callout is not served yet; write `off`")
+        try read.only("cookie", "session_store", "only `cookie` is served yet")
+        try read.only("refuse", "session_store_down", "only `refuse` is served yet")
+        self.proxyListen = try read.listeners("proxy_listen")
+        self.statusListen = try read.listeners("status_listen")
+        self.workers =
+            try read.text("workers") == "auto" ? cores : read.integer("workers", in: 1...1024)
+        self.dataDirectory = try read.text("data_dir")
+        self.keysDirectory = try read.text("keys_dir")
+        self.authPrefix = try read.pathPrefix("auth_prefix")
+        self.trustedAddresses = read.list("trusted_ips")
+        self.redirectHosts = read.list("redirect_hosts").map { $0.lowercased() }
+        let authorities = read.list("trusted_ca_file").first
+        self.trustedAuthorityFile = authorities == "" ? nil : authorities
+        self.allowHTTPIssuers = try read.flag("allow_http_issuers")
+        self.accessLog = try read.flag("access_log")
+        let level = Logger.Level(rawValue: try read.text("log_level"))
+        guard let level else {
+            throw read.error("log_level", "one of trace, debug, info, notice, warning, error, critical")
+        }
+        self.logLevel = level
+        guard let format = LogFormat(rawValue: try read.text("log_format")) else {
+            throw read.error("log_format", "`json` or `text`")
+        }
+        self.logFormat = format
+        self.tokenCacheBytes = try read.integer("token_cache_bytes", in: 0...(1 << 40))
+        self.calloutHeaders = read.list("callout_headers")
+        self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
+    }
+}

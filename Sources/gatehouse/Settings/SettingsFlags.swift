@@ -1,0 +1,52 @@
+// The settings as flags of `gatehouse serve`.
+import ArgumentParser
+
+extension ArgumentHelp {
+    /// The table's sentence about a setting, with its default and its variable.
+    static func setting(_ name: String) -> ArgumentHelp {
+        guard let setting = Setting.named(name) else { return "" }
+        let standard = setting.standard.isEmpty ? "unset" : setting.standard
+        return ArgumentHelp("\(setting.help) (\(setting.variable); default: \(standard))")
+    }
+}
+
+/// One flag a setting; each may be left out.
+struct SettingsFlags: ParsableArguments {
+    @Option(help: .setting("proxy_listen")) var proxyListen: String?
+    @Option(help: .setting("admin_listen")) var adminListen: String?
+    @Option(help: .setting("status_listen")) var statusListen: String?
+    @Option(help: .setting("ext_authz_listen")) var extAuthzListen: String?
+    @Option(help: .setting("workers")) var workers: String?
+    @Option(help: .setting("data_dir")) var dataDir: String?
+    @Option(help: .setting("keys_dir")) var keysDir: String?
+    @Option(help: .setting("auth_prefix")) var authPrefix: String?
+    @Option(help: .setting("trusted_ips")) var trustedIps: String?
+    @Option(help: .setting("redirect_hosts")) var redirectHosts: String?
+    @Option(help: .setting("trusted_ca_file")) var trustedCaFile: String?
+    @Option(help: .setting("allow_http_issuers")) var allowHttpIssuers: String?
+    @Option(help: .setting("access_log")) var accessLog: String?
+    @Option(help: .setting("log_level")) var logLevel: String?
+    @Option(help: .setting("log_format")) var logFormat: String?
+    @Option(help: .setting("token_cache_bytes")) var tokenCacheBytes: String?
+    @Option(help: .setting("session_store")) var sessionStore: String?
+    @Option(help: .setting("session_store_down")) var sessionStoreDown: String?
+    @Option(help: .setting("callout_headers")) var calloutHeaders: String?
+    @Option(help: .setting("drain_seconds")) var drainSeconds: String?
+
+    /// What was given, by the setting's name.
+    var given: [String: String] {
+        let all: [(String, String?)] = [
+            ("proxy_listen", self.proxyListen), ("admin_listen", self.adminListen),
+            ("status_listen", self.statusListen), ("ext_authz_listen", self.extAuthzListen),
+            ("workers", self.workers), ("data_dir", self.dataDir), ("keys_dir", self.keysDir),
+            ("auth_prefix", self.authPrefix), ("trusted_ips", self.trustedIps),
+            ("redirect_hosts", self.redirectHosts), ("trusted_ca_file", self.trustedCaFile),
+            ("allow_http_issuers", self.allowHttpIssuers), ("access_log", self.accessLog),
+            ("log_level", self.logLevel), ("log_format", self.logFormat),
+            ("token_cache_bytes", self.tokenCacheBytes), ("session_store", self.sessionStore),
+            ("session_store_down", self.sessionStoreDown), ("callout_headers", self.calloutHeaders),
+            ("drain_seconds", self.drainSeconds),
+        ]
+        return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
+    }
+}

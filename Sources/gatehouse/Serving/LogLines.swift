@@ -1,5 +1,6 @@
 // The operator's log: one line a message on standard error.
 import Foundation
+import Gateway
 import JSON
 import Logging
 
@@ -26,7 +27,7 @@ struct LineLogHandler: LogHandler {
     func log(event: LogEvent) {
         var fields = self.metadata
         if let more = event.metadata { fields.merge(more) { $1 } }
-        let time = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        let time = Timestamp.text(wallClock())
         var line: [UInt8]
         switch self.format {
         case .json:

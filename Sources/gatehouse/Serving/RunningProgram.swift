@@ -107,7 +107,7 @@ struct RunningProgram: Sendable {
     ) throws -> ProxyServer {
         let sink = LineSink()
         let pipeline = PipelineSettings(
-            ownPaths: AccessPaths.all(services), clock: wallClock,
+            ownPaths: OwnPaths.all(services), clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
             notice: { logger.warning("\($0)") })
         let trusted = try settings.trustedAddresses.map { text in

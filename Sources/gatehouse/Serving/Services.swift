@@ -26,7 +26,7 @@ extension AccessServices {
     private init(
         _ settings: ProgramSettings, keys: SealingKeyRing, dataDirectory: String?, events: any IssuerEvents
     ) throws {
-        let client = CurlClient()
+        let client = try CurlClient()
         let issuers = IssuerDirectory(
             client: client, dataDirectory: dataDirectory, clock: wallClock, events: events)
         try self.init(
@@ -41,6 +41,6 @@ extension AccessServices {
 enum Plugins {
     /// The list of all plugins stands here.
     static func all(_ services: AccessServices) -> [PluginKind] {
-        AccessPlugins.kinds(services) + [RequestTermination.kind]
+        AccessPlugins.kinds(services) + [APIKey.kind, AccessControlList.kind, RequestTermination.kind]
     }
 }

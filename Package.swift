@@ -96,7 +96,7 @@ let package = Package(
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         tests("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
         tests("Control", ["Gateway", "JSON"]),
-        .testTarget(name: "ProgramTests", dependencies: ["gatehouse"], swiftSettings: strict),
+        .testTarget(name: "ProgramTests", dependencies: ["gatehouse", argumentParser, logging], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

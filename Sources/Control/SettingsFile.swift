@@ -25,15 +25,19 @@ package enum SettingsFile {
         var failures: [Diagnostic] = []
         let read = entries.map { entry in
             Entry(
-                name: entry.key, place: entry.position.description,
-                values: self.words(entry.node, of: entry.key, &failures))
+                name: entry.key,
+                place: entry.position.description,
+                values: self.words(entry.node, of: entry.key, &failures)
+            )
         }
         guard failures.isEmpty else { throw ConfigurationError(failures) }
         return read
     }
 
     private static func words(
-        _ node: ConfigNode, of name: String, _ failures: inout [Diagnostic]
+        _ node: ConfigNode,
+        of name: String,
+        _ failures: inout [Diagnostic]
     ) -> [String] {
         if node.isNull { return [] }
         switch node.value {
@@ -41,7 +45,12 @@ package enum SettingsFile {
         case .list(let nodes): return nodes.flatMap { self.words($0, of: name, &failures) }
         case .map:
             failures.append(
-                Diagnostic(.error, at: node.position, "\(name): expected a value or a list, found \(node.kind)"))
+                Diagnostic(
+                    .error,
+                    at: node.position,
+                    "\(name): expected a value or a list, found \(node.kind)"
+                )
+            )
             return []
         }
     }

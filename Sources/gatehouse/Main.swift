@@ -17,7 +17,8 @@ struct Gatehouse: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, Check.self, Token.self, Explain.self, Reload.self, Keys.self,
-        ])
+        ]
+    )
 }
 
 /// What `--version` prints.

@@ -1,14 +1,21 @@
 // What the settings say, and what is refused.
+import ArgumentParser
+import Logging
 import Testing
 
 @testable import gatehouse
 
 struct ProgramSettingsTests {
     private func settings(
-        flags: [String: String] = [:], environment: [String: String] = [:], file: String? = nil
+        flags: [String: String] = [:],
+        environment: [String: String] = [:],
+        file: String? = nil
     ) throws -> ProgramSettings {
         let sources = SettingsSources(
-            flags: flags, environment: environment, file: file.map { ("settings.yaml", Array($0.utf8)) })
+            flags: flags,
+            environment: environment,
+            file: file.map { ("settings.yaml", Array($0.utf8)) }
+        )
         return try ProgramSettings(sources.written().settings, cores: 2)
     }
 
@@ -42,7 +49,10 @@ struct ProgramSettingsTests {
         let sources = SettingsSources(flags: [:], environment: ["GATEHOUSE_PORT": "tcp://1"], file: nil)
         #expect(try sources.written().warnings.count == 1)
         let error = #expect(throws: SettingError.self) { try self.settings(file: "proxy_listn: \"off\"\n") }
-        #expect(error?.description == "settings.yaml:1:1: error: no setting is called `proxy_listn`; did you mean `proxy_listen`?")
+        #expect(
+            error?.description
+                == "settings.yaml:1:1: error: no setting is called 'proxy_listn'; did you mean 'proxy_listen'?"
+        )
     }
 
     @Test(arguments: [
@@ -54,7 +64,7 @@ struct ProgramSettingsTests {
     ])
     func `a value that cannot be served is refused and named`(name: String, value: String) throws {
         let error = #expect(throws: SettingError.self) { try self.settings(flags: [name: value]) }
-        #expect(error?.description.hasPrefix("setting `\(name)` (flag): ") == true)
+        #expect(error?.description.hasPrefix("setting '\(name)' (flag): ") == true)
     }
 
     @Test func `listeners may be off, several, or IPv6`() throws {
@@ -63,7 +73,8 @@ struct ProgramSettingsTests {
         #expect(
             several.proxyListen == [
                 ListenSetting(host: "127.0.0.1", port: 80), ListenSetting(host: "::1", port: 81, backlog: 9),
-            ])
+            ]
+        )
     }
 
     @Test func `every setting has its flag`() throws {

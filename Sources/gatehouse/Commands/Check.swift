@@ -11,7 +11,8 @@ struct Check: ParsableCommand {
         discussion: """
             Prints one line a finding, FILE:LINE:COLUMN: error: or warning:, and exits with 1 when there is an \
             error. With --strict a warning about the posture (TLS verification off, no redirect host, …) is one too.
-            """)
+            """
+    )
 
     @Argument(help: "The configuration file, in decK's format.")
     var file: String
@@ -24,8 +25,10 @@ struct Check: ParsableCommand {
     func run() throws {
         let settings = try LookingSettings.read(self.settings)
         let file = ConfigurationFile(
-            path: self.file, environment: ProcessInfo.processInfo.environment,
-            kinds: Plugins.all(try .looking(settings)))
+            path: self.file,
+            environment: ProcessInfo.processInfo.environment,
+            kinds: Plugins.all(try .looking(settings))
+        )
         let reading = file.read()
         var findings = reading.diagnostics
         if let plan = reading.plan, let configuration = reading.configuration {
@@ -45,7 +48,10 @@ enum LookingSettings {
         let environment = ProcessInfo.processInfo.environment
         let file = try environment["GATEHOUSE_SETTINGS"].map { ($0, try readFile($0)) }
         let sources = SettingsSources(flags: flags.given, environment: environment, file: file)
-        return try ProgramSettings(sources.written().settings, cores: ProcessInfo.processInfo.activeProcessorCount)
+        return try ProgramSettings(
+            sources.written().settings,
+            cores: ProcessInfo.processInfo.activeProcessorCount
+        )
     }
 }
 

@@ -7,8 +7,11 @@ import JSON
 /// Asks the plan about a request; nothing is sent on.
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what would become of a request: its route, its plugins, each rule's verdict and source.",
-        discussion: "Prints one JSON object. Exits with 0 when the request would pass, with 1 when it would not.")
+        abstract:
+            "Say what would become of a request: its route, its plugins, each rule's verdict and source.",
+        discussion:
+            "Prints one JSON object. Exits with 0 when the request would pass, with 1 when it would not."
+    )
 
     @Option(help: "The configuration file.")
     var config: String
@@ -16,7 +19,10 @@ struct Explain: ParsableCommand {
     @Option(help: "The request: 'GET https://host/path'.")
     var request: String
 
-    @Option(name: .customLong("header"), help: "A field of the request, 'name: value'; may be given several times.")
+    @Option(
+        name: .customLong("header"),
+        help: "A field of the request, 'name: value'; may be given several times."
+    )
     var headers: [String] = []
 
     @Option(help: "A JSON file of claims that are taken as proven.")
@@ -33,8 +39,10 @@ struct Explain: ParsableCommand {
     func run() throws {
         let settings = try LookingSettings.read(self.settings)
         let file = ConfigurationFile(
-            path: self.config, environment: ProcessInfo.processInfo.environment,
-            kinds: Plugins.all(try .looking(settings)))
+            path: self.config,
+            environment: ProcessInfo.processInfo.environment,
+            kinds: Plugins.all(try .looking(settings))
+        )
         let reading = file.read()
         guard let plan = reading.plan else {
             throw Failure(reading.errors.map(\.description).joined(separator: "\n"))

@@ -7,11 +7,15 @@ import Foundation
 struct Keys: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Our own keys: list, generate, rotate.",
-        subcommands: [List.self, Generate.self, Rotate.self])
+        subcommands: [List.self, Generate.self, Rotate.self]
+    )
 
     /// The folder of our keys.
     struct Folder: ParsableArguments {
-        @Option(name: .customLong("dir"), help: "The folder of our keys (GATEHOUSE_KEYS_DIR; default: ./keys).")
+        @Option(
+            name: .customLong("dir"),
+            help: "The folder of our keys (GATEHOUSE_KEYS_DIR; default: ./keys)."
+        )
         var path: String?
 
         var directory: String {
@@ -22,7 +26,9 @@ struct Keys: ParsableCommand {
 
     /// Prints one line a key, the newest first, never the key itself.
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Print each key's name and age, newest first.")
+        static let configuration = CommandConfiguration(
+            abstract: "Print each key's name and age, newest first."
+        )
         @OptionGroup var folder: Folder
 
         func run() throws {
@@ -35,7 +41,9 @@ struct Keys: ParsableCommand {
 
     /// Makes a key; it seals from the program's next start or reload on.
     struct Generate: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a key, and the folder if it is not there.")
+        static let configuration = CommandConfiguration(
+            abstract: "Make a key, and the folder if it is not there."
+        )
         @OptionGroup var folder: Folder
 
         func run() throws {
@@ -48,7 +56,9 @@ struct Keys: ParsableCommand {
     struct Rotate: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a new key that seals; keep the last ones to open with.",
-            discussion: "The newest \(SealingKeyRing.kept) keys stay. A running program takes them up at its next reload.")
+            discussion:
+                "The newest \(SealingKeyRing.kept) keys stay. A running program takes them up at its next reload."
+        )
         @OptionGroup var folder: Folder
 
         func run() throws {

@@ -7,20 +7,26 @@ import NIOPosix
 struct Reload: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell the running program to take its configuration anew, whole or not at all.",
-        discussion: "Exits with 0 when the new file serves, with 1 when the old one was kept or no program runs.")
+        discussion:
+            "Exits with 0 when the new file serves, with 1 when the old one was kept or no program runs."
+    )
 
     @Option(help: .setting("data_dir"))
     var dataDir: String?
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let directory = self.dataDir ?? environment["GATEHOUSE_DATA_DIR"] ?? Setting.named("data_dir")?.standard ?? ""
+        let directory =
+            self.dataDir ?? environment["GATEHOUSE_DATA_DIR"] ?? Setting.named("data_dir")?.standard ?? ""
         let socket = ReloadSocket(dataDirectory: directory)
         guard let outcome = await socket.ask(on: .singletonMultiThreadedEventLoopGroup) else {
             throw Failure("no program answers at \(socket.path); is it running, with this data_dir?")
         }
         outcome.lines.forEach { print($0) }
-        print(outcome.isTaken ? "taken: the new configuration serves" : "kept: the old configuration still serves")
+        print(
+            outcome.isTaken
+                ? "taken: the new configuration serves" : "kept: the old configuration still serves"
+        )
         if !outcome.isTaken { throw ExitCode.failure }
     }
 }

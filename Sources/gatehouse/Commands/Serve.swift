@@ -13,12 +13,16 @@ struct Serve: AsyncParsableCommand {
             Logs JSON lines on standard error. SIGTERM drains and exits with 0; SIGHUP takes the configuration anew, \
             whole or not at all. Each setting is a flag, a variable or a key of the settings file; a flag beats \
             the environment, which beats the file.
-            """)
+            """
+    )
 
     @Option(help: "The configuration file (GATEHOUSE_CONFIG; default: ./gatehouse.yaml).")
     var config: String?
 
-    @Option(name: .customLong("settings"), help: "The settings file, YAML (GATEHOUSE_SETTINGS; default: none).")
+    @Option(
+        name: .customLong("settings"),
+        help: "The settings file, YAML (GATEHOUSE_SETTINGS; default: none)."
+    )
     var settingsFile: String?
 
     @OptionGroup(title: "Settings") var flags: SettingsFlags
@@ -33,7 +37,11 @@ struct Serve: AsyncParsableCommand {
         let path = self.config ?? environment["GATEHOUSE_CONFIG"] ?? "./gatehouse.yaml"
         do {
             let program = try RunningProgram(
-                settings: settings, configuration: path, environment: environment, logger: logger)
+                settings: settings,
+                configuration: path,
+                environment: environment,
+                logger: logger
+            )
             try await program.run()
         } catch {
             logger.critical("cannot start: \(error)")

@@ -26,12 +26,19 @@ struct ConfigurationFile: Sendable {
             return Reading(diagnostics: [Diagnostic(.error, at: place, "the file cannot be read")])
         }
         let file = DeclarativeFile.load(
-            Array(text), name: self.path, environment: self.environment, kinds: self.kinds)
+            Array(text),
+            name: self.path,
+            environment: self.environment,
+            kinds: self.kinds
+        )
         guard let configuration = file.configuration else { return Reading(diagnostics: file.diagnostics) }
         do throws(ConfigurationError) {
             let plan = try Plan(configuration, kinds: self.kinds, generation: generation, after: previous)
             return Reading(
-                plan: plan, configuration: configuration, diagnostics: file.diagnostics + plan.warnings)
+                plan: plan,
+                configuration: configuration,
+                diagnostics: file.diagnostics + plan.warnings
+            )
         } catch {
             return Reading(configuration: configuration, diagnostics: file.diagnostics + error.diagnostics)
         }

@@ -16,7 +16,9 @@ final class IssuerFacts: Sendable {
 
     func fetched(issuer: String, kind: String, outcome: String) {
         let key = MetricKey(
-            "gatehouse_fetches_total", ["issuer": issuer, "kind": kind, "outcome": outcome])
+            "gatehouse_fetches_total",
+            ["issuer": issuer, "kind": kind, "outcome": outcome]
+        )
         self.state.withLock { $0.fetches[key, default: 0] += 1 }
     }
 

@@ -37,7 +37,9 @@ struct LineLogHandler: LogHandler {
             object["message"] = .string(event.message.description)
             line = JSONValue.object(object).serialized()
         case .text:
-            let words = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\(oneLine($0.value.description))" }
+            let words = fields.sorted { $0.key < $1.key }.map {
+                " \($0.key)=\(oneLine($0.value.description))"
+            }
             line = Array("\(time) \(event.level) \(oneLine(event.message.description))\(words.joined())".utf8)
         }
         line.append(UInt8(ascii: "\n"))

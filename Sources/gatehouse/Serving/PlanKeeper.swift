@@ -31,7 +31,10 @@ actor PlanKeeper {
         self.generation += 1
         self.holder.replace(with: plan)
         self.counts.taken += 1
-        self.logger.notice("reload: the new configuration serves", metadata: ["routes": "\(plan.routes.count)"])
+        self.logger.notice(
+            "reload: the new configuration serves",
+            metadata: ["routes": "\(plan.routes.count)"]
+        )
         return ReloadOutcome(isTaken: true, lines: lines)
     }
 }

@@ -41,7 +41,8 @@ struct ReloadSocket: Sendable {
     ///
     /// - Parameter reload: takes the file anew; its outcome goes back over the connection.
     func serve(
-        on group: any EventLoopGroup, reload: @escaping @Sendable () async -> ReloadOutcome
+        on group: any EventLoopGroup,
+        reload: @escaping @Sendable () async -> ReloadOutcome
     ) async throws {
         let listener = try await ServerBootstrap(group: group)
             .bind(unixDomainSocketPath: self.path, cleanupExistingSocketFile: true) { channel in
@@ -65,7 +66,8 @@ struct ReloadSocket: Sendable {
     ///
     /// - Returns: what became of it; `nil` where nobody listens.
     func ask(on group: any EventLoopGroup) async -> ReloadOutcome? {
-        let channel = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: self.path) { channel in
+        let channel = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: self.path) {
+            channel in
             channel.eventLoop.makeCompletedFuture {
                 try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
             }

@@ -23,7 +23,10 @@ struct RunningProgram: Sendable {
     ///
     /// - Throws: with the reason, for people.
     init(
-        settings: ProgramSettings, configuration: String, environment: [String: String], logger: Logger
+        settings: ProgramSettings,
+        configuration: String,
+        environment: [String: String],
+        logger: Logger
     ) throws {
         self.settings = settings
         self.logger = logger
@@ -31,7 +34,10 @@ struct RunningProgram: Sendable {
         let events = IssuerNews(facts: self.facts, logger: logger)
         let services = try AccessServices.running(settings, events: events)
         let file = ConfigurationFile(
-            path: configuration, environment: environment, kinds: Plugins.all(services))
+            path: configuration,
+            environment: environment,
+            kinds: Plugins.all(services)
+        )
         let reading = file.read()
         for warning in reading.warnings { logger.warning("\(warning)") }
         guard let plan = reading.plan else {
@@ -54,16 +60,16 @@ struct RunningProgram: Sendable {
             metadata: [
                 "version": "\(Version.current)", "routes": "\(self.holder.current.routes.count)",
                 "proxy_listen": "\(addresses.map { "\($0.host):\($0.port)" }.joined(separator: ", "))",
-            ])
+            ]
+        )
         let socket = ReloadSocket(dataDirectory: self.settings.dataDirectory)
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.serveReloads(socket) }
             for await signal in signals {
-                if signal == .sighup {
-                    _ = await self.keeper.reload()
-                } else {
+                guard signal == .sighup else {
                     break
                 }
+                _ = await self.keeper.reload()
             }
             await self.drain()
             tasks.cancelAll()
@@ -86,7 +92,8 @@ struct RunningProgram: Sendable {
             return
         } catch {
             self.logger.warning(
-                "`gatehouse reload` cannot reach this program, SIGHUP can: \(socket.path) does not open: \(error)")
+                "`gatehouse reload` cannot reach this program, SIGHUP can: \(socket.path) does not open: \(error)"
+            )
         }
     }
 
@@ -96,35 +103,47 @@ struct RunningProgram: Sendable {
         guard !FileManager.default.fileExists(atPath: path) else { return }
         do {
             try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                atPath: path,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
         } catch {
             throw Failure("data_dir \(path) cannot be made")
         }
     }
 
     private static func proxy(
-        _ settings: ProgramSettings, _ services: AccessServices, _ holder: PlanHolder, _ logger: Logger
+        _ settings: ProgramSettings,
+        _ services: AccessServices,
+        _ holder: PlanHolder,
+        _ logger: Logger
     ) throws -> ProxyServer {
         let sink = LineSink()
         let pipeline = PipelineSettings(
-            ownPaths: OwnPaths.all(services), clock: wallClock,
+            ownPaths: OwnPaths.all(services),
+            clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
-            notice: { logger.warning("\($0)") })
+            notice: { logger.warning("\($0)") }
+        )
         let trusted = try settings.trustedAddresses.map { text in
             guard let range = AddressRange(text) else {
-                throw Failure("setting `trusted_ips`: `\(text)` is no address and no CIDR block such as 10.0.0.0/8")
+                throw Failure(
+                    "setting 'trusted_ips': '\(text)' is no address and no CIDR block such as 10.0.0.0/8"
+                )
             }
             return range
         }
         return ProxyServer(
             ServerSettings(
                 listen: settings.proxyListen.map { ListenAddress(host: $0.host, port: $0.port) },
-                workers: settings.workers, trustedPeers: trusted
+                workers: settings.workers,
+                trustedPeers: trusted
             ) { index, loop in
                 Pipeline(worker: index, holder: holder, settings: pipeline) { flush in
                     loop.assumeIsolated().execute { flush() }
                 }
-            })
+            }
+        )
     }
 
     private func statusServer() -> ProxyServer? {
@@ -133,7 +152,8 @@ struct RunningProgram: Sendable {
         return ProxyServer(
             ServerSettings(listen: listen, workers: 1) { _, _ in
                 StatusHandler(readiness: self.readiness) { await self.exposition() }
-            })
+            }
+        )
     }
 
     private func exposition() async -> String {

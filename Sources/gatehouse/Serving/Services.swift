@@ -14,26 +14,47 @@ extension AccessServices {
     static func running(_ settings: ProgramSettings, events: any IssuerEvents) throws -> AccessServices {
         let keys = try SealingKeyRing.load(settings.keysDirectory, createIfMissing: true, at: wallClock())
         return try AccessServices(
-            settings, keys: keys, dataDirectory: settings.dataDirectory, events: events)
+            settings,
+            keys: keys,
+            dataDirectory: settings.dataDirectory,
+            events: events
+        )
     }
 
     /// The services of a command that only looks: nothing is read from or written to our folders.
     static func looking(_ settings: ProgramSettings) throws -> AccessServices {
         try AccessServices(
-            settings, keys: SealingKeyRing(secret: "for looking only"), dataDirectory: nil, events: UnheardIssuerEvents())
+            settings,
+            keys: SealingKeyRing(secret: "for looking only"),
+            dataDirectory: nil,
+            events: UnheardIssuerEvents()
+        )
     }
 
     private init(
-        _ settings: ProgramSettings, keys: SealingKeyRing, dataDirectory: String?, events: any IssuerEvents
+        _ settings: ProgramSettings,
+        keys: SealingKeyRing,
+        dataDirectory: String?,
+        events: any IssuerEvents
     ) throws {
         let client = try CurlClient()
         let issuers = IssuerDirectory(
-            client: client, dataDirectory: dataDirectory, clock: wallClock, events: events)
+            client: client,
+            dataDirectory: dataDirectory,
+            clock: wallClock,
+            events: events
+        )
         try self.init(
-            issuers: issuers, client: client, keys: keys, clock: wallClock, authPrefix: settings.authPrefix,
+            issuers: issuers,
+            client: client,
+            keys: keys,
+            clock: wallClock,
+            authPrefix: settings.authPrefix,
             redirectHosts: settings.redirectHosts.isEmpty ? nil : settings.redirectHosts,
-            trustedCAFile: settings.trustedAuthorityFile, allowHTTPIssuers: settings.allowHTTPIssuers,
-            tokenCacheBytes: settings.tokenCacheBytes)
+            trustedCAFile: settings.trustedAuthorityFile,
+            allowHTTPIssuers: settings.allowHTTPIssuers,
+            tokenCacheBytes: settings.tokenCacheBytes
+        )
     }
 }
 

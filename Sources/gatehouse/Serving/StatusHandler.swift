@@ -35,13 +35,19 @@ final class StatusHandler: ExchangeHandler {
             exchange.answer(StatusHandler.json(200, ["message": "up", "version": .string(Version.current)]))
         case "/status/ready":
             let isReady = self.readiness.isReady
-            exchange.answer(StatusHandler.json(isReady ? 200 : 503, ["message": isReady ? "ready" : "not ready"]))
+            exchange.answer(
+                StatusHandler.json(isReady ? 200 : 503, ["message": isReady ? "ready" : "not ready"])
+            )
         case "/metrics":
             exchange.wait(for: self.metrics) { text in
-                exchange.answer(Answer(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: text))
+                exchange.answer(
+                    Answer(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: text)
+                )
             }
         default:
-            exchange.answer(StatusHandler.json(404, ["message": "there are /status, /status/ready and /metrics"]))
+            exchange.answer(
+                StatusHandler.json(404, ["message": "there are /status, /status/ready and /metrics"])
+            )
         }
     }
 
@@ -54,6 +60,10 @@ final class StatusHandler: ExchangeHandler {
     }
 
     private static func json(_ status: Int, _ object: [String: JSONValue]) -> Answer {
-        Answer(status: status, fields: [("Content-Type", "application/json")], body: JSONValue.object(object).serialized())
+        Answer(
+            status: status,
+            fields: [("Content-Type", "application/json")],
+            body: JSONValue.object(object).serialized()
+        )
     }
 }

@@ -16,17 +16,21 @@ struct ListenSetting: Sendable, Equatable {
     static func parse(_ text: String) -> Result<ListenSetting, Mend> {
         var words = text.split(separator: " ").map(String.init)[...]
         guard let address = words.popFirst(), let (host, port) = self.address(address) else {
-            return .failure(Mend(description: "expected HOST:PORT such as 0.0.0.0:8000, found `\(text)`"))
+            return .failure(Mend(description: "expected HOST:PORT such as 0.0.0.0:8000, found '\(text)'"))
         }
         var listener = ListenSetting(host: host, port: port)
         for word in words {
             switch word {
             case "reuseport", "deferred", "so_keepalive=on": continue
             case "ssl", "http2", "proxy_protocol":
-                return .failure(Mend(description: "`\(word)` is not served yet; terminate it in front of Gatehouse"))
+                return .failure(
+                    Mend(description: "'\(word)' is not served yet; terminate it in front of Gatehouse")
+                )
             default:
                 guard word.hasPrefix("backlog="), let backlog = Int(word.dropFirst(8)), backlog > 0 else {
-                    return .failure(Mend(description: "`\(word)` is not known; there are backlog=N and reuseport"))
+                    return .failure(
+                        Mend(description: "'\(word)' is not known; there are backlog=N and reuseport")
+                    )
                 }
                 listener.backlog = backlog
             }

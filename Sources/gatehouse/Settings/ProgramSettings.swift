@@ -31,7 +31,7 @@ struct SettingError: Error, CustomStringConvertible {
     let description: String
 
     init(_ name: String, from source: SettingSource, _ mend: String) {
-        self.description = "setting `\(name)` (\(source)): \(mend)"
+        self.description = "setting '\(name)' (\(source)): \(mend)"
     }
 
     init(_ sentence: String) { self.description = sentence }
@@ -65,10 +65,10 @@ extension ProgramSettings {
     /// - Throws: `SettingError`, which names the setting, its place and the mend.
     init(_ written: [String: WrittenSetting], cores: Int) throws(SettingError) {
         let read = SettingReader(written: written)
-        try read.only("off", "admin_listen", "the Admin API is not served yet; write `off`")
-        try read.only("off", "ext_authz_listen", "the gRPC callout is not served yet; write `off`")
-        try read.only("cookie", "session_store", "only `cookie` is served yet")
-        try read.only("refuse", "session_store_down", "only `refuse` is served yet")
+        try read.only("off", "admin_listen", "the Admin API is not served yet; write 'off'")
+        try read.only("off", "ext_authz_listen", "the gRPC callout is not served yet; write 'off'")
+        try read.only("cookie", "session_store", "only 'cookie' is served yet")
+        try read.only("refuse", "session_store_down", "only 'refuse' is served yet")
         self.proxyListen = try read.listeners("proxy_listen")
         self.statusListen = try read.listeners("status_listen")
         self.workers =
@@ -88,7 +88,7 @@ extension ProgramSettings {
         }
         self.logLevel = level
         guard let format = LogFormat(rawValue: try read.text("log_format")) else {
-            throw read.error("log_format", "`json` or `text`")
+            throw read.error("log_format", "'json' or 'text'")
         }
         self.logFormat = format
         self.tokenCacheBytes = try read.integer("token_cache_bytes", in: 0...(1 << 40))

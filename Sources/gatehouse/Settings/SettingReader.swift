@@ -28,7 +28,9 @@ struct SettingReader {
         let text = try self.text(name)
         guard let value = Int(text), range.contains(value) else {
             throw self.error(
-                name, "expected a whole number from \(range.lowerBound) to \(range.upperBound), found `\(text)`")
+                name,
+                "expected a whole number from \(range.lowerBound) to \(range.upperBound), found '\(text)'"
+            )
         }
         return value
     }
@@ -38,7 +40,7 @@ struct SettingReader {
         switch text.lowercased() {
         case "true", "on", "yes", "1": return true
         case "false", "off", "no", "0": return false
-        default: throw self.error(name, "expected `true` or `false`, found `\(text)`")
+        default: throw self.error(name, "expected 'true' or 'false', found '\(text)'")
         }
     }
 
@@ -58,7 +60,9 @@ struct SettingReader {
             !text.split(separator: "/").contains(where: { $0 == "." || $0 == ".." })
         else {
             throw self.error(
-                name, "expected a path such as /oauth2: letters, digits, `_`, `-`, `.`, no slash at the end")
+                name,
+                "expected a path such as /oauth2: letters, digits, '_', '-', '.', no slash at the end"
+            )
         }
         return text
     }
@@ -66,7 +70,9 @@ struct SettingReader {
     func listeners(_ name: String) throws(SettingError) -> [ListenSetting] {
         let items = self.list(name)
         if items == ["off"] { return [] }
-        guard !items.isEmpty else { throw self.error(name, "expected an address such as 0.0.0.0:8000, or `off`") }
+        guard !items.isEmpty else {
+            throw self.error(name, "expected an address such as 0.0.0.0:8000, or 'off'")
+        }
         var all: [ListenSetting] = []
         for item in items {
             switch ListenSetting.parse(item) {

@@ -33,7 +33,8 @@ struct SettingsSources: Sendable {
     /// Variables that name files rather than settings.
     static let besides: Set<String> = ["GATEHOUSE_CONFIG", "GATEHOUSE_SETTINGS"]
 
-    private static func write(_ value: String, _ setting: Setting, _ source: SettingSource) -> WrittenSetting {
+    private static func write(_ value: String, _ setting: Setting, _ source: SettingSource) -> WrittenSetting
+    {
         WrittenSetting(items: setting.isList ? SettingReader.items(value) : [trimmed(value)], source: source)
     }
 
@@ -49,11 +50,12 @@ struct SettingsSources: Sendable {
         for entry in document {
             guard let setting = Setting.named(entry.name) else {
                 let hint = NearName.hint(entry.name, among: Setting.all.map(\.name))
-                throw SettingError("\(entry.place): error: no setting is called `\(entry.name)`\(hint)")
+                throw SettingError("\(entry.place): error: no setting is called '\(entry.name)'\(hint)")
             }
             settings[setting.name] = WrittenSetting(
                 items: setting.isList ? entry.values.flatMap { SettingReader.items($0) } : entry.values,
-                source: .file(entry.place))
+                source: .file(entry.place)
+            )
         }
         return settings
     }

@@ -30,39 +30,80 @@ extension Setting {
     /// All of them, in the order of the manual.
     static let all: [Setting] = [
         Setting(
-            "proxy_listen", "0.0.0.0:8000", isList: true,
-            "Addresses that take traffic, in Kong's syntax; `off` opens none."),
+            "proxy_listen",
+            "0.0.0.0:8000",
+            isList: true,
+            "Addresses that take traffic, in Kong's syntax; `off` opens none."
+        ),
         Setting(
-            "admin_listen", "off", "Address of the Admin API. Not served yet: `off` is the only value."),
+            "admin_listen",
+            "off",
+            "Address of the Admin API. Not served yet: `off` is the only value."
+        ),
         Setting(
-            "status_listen", "127.0.0.1:8007",
-            "Address of `/status`, `/status/ready` and `/metrics`; `off` opens none."),
+            "status_listen",
+            "127.0.0.1:8007",
+            "Address of `/status`, `/status/ready` and `/metrics`; `off` opens none."
+        ),
         Setting(
-            "ext_authz_listen", "off",
-            "Address of Envoy's gRPC callout. Not served yet: `off` is the only value."),
+            "ext_authz_listen",
+            "off",
+            "Address of Envoy's gRPC callout. Not served yet: `off` is the only value."
+        ),
         Setting("workers", "auto", "Event loops; `auto` is one a core."),
-        Setting("data_dir", "./data", "What is kept across a restart: issuers' keys, the reload socket. Made 0700."),
+        Setting(
+            "data_dir",
+            "./data",
+            "What is kept across a restart: issuers' keys, the reload socket. Made 0700."
+        ),
         Setting("keys_dir", "./keys", "Our own keys. Made 0700 on first start; keys never leave it."),
         Setting("auth_prefix", "/oauth2", "Where our own paths stand on the proxy listener."),
         Setting(
-            "trusted_ips", "", isList: true,
-            "Peers whose forwarded-request fields are believed, and who may call out to us: addresses or CIDR blocks."),
+            "trusted_ips",
+            "",
+            isList: true,
+            "Peers whose forwarded-request fields are believed, and who may call out to us: addresses or CIDR blocks."
+        ),
         Setting(
-            "redirect_hosts", "", isList: true,
-            "Hosts that a login or a sign-out may lead to, besides the exact hosts of the routes."),
-        Setting("trusted_ca_file", "", "PEM file of the authorities that identity providers are checked by; empty: the system's."),
+            "redirect_hosts",
+            "",
+            isList: true,
+            "Hosts that a login or a sign-out may lead to, besides the exact hosts of the routes."
+        ),
         Setting(
-            "allow_http_issuers", "false",
-            "Whether identity providers may be reached over plain http beyond loopback."),
+            "trusted_ca_file",
+            "",
+            "PEM file of the authorities that identity providers are checked by; empty: the system's."
+        ),
+        Setting(
+            "allow_http_issuers",
+            "false",
+            "Whether identity providers may be reached over plain http beyond loopback."
+        ),
         Setting("access_log", "on", "Whether each exchange writes one line."),
-        Setting("log_level", "info", "The least level that is written: trace, debug, info, notice, warning, error, critical."),
-        Setting("log_format", "json", "How lines are written: `json`, or `text` for people."),
-        Setting("token_cache_bytes", "16777216", "Bound of the verified-token cache, in bytes for each worker."),
-        Setting("session_store", "cookie", "Where sessions live. Only `cookie` is served yet."),
-        Setting("session_store_down", "refuse", "What to do when the session store is down. Only `refuse` is served yet."),
         Setting(
-            "callout_headers", "X-Original-URL, X-Original-URI, X-Forwarded-Uri, X-Rewrite-URL", isList: true,
-            "The fields that a callout's original request is read from."),
+            "log_level",
+            "info",
+            "The least level that is written: trace, debug, info, notice, warning, error, critical."
+        ),
+        Setting("log_format", "json", "How lines are written: `json`, or `text` for people."),
+        Setting(
+            "token_cache_bytes",
+            "16777216",
+            "Bound of the verified-token cache, in bytes for each worker."
+        ),
+        Setting("session_store", "cookie", "Where sessions live. Only `cookie` is served yet."),
+        Setting(
+            "session_store_down",
+            "refuse",
+            "What to do when the session store is down. Only `refuse` is served yet."
+        ),
+        Setting(
+            "callout_headers",
+            "X-Original-URL, X-Original-URI, X-Forwarded-Uri, X-Rewrite-URL",
+            isList: true,
+            "The fields that a callout's original request is read from."
+        ),
         Setting("drain_seconds", "30", "How long exchanges under way may go on after SIGTERM."),
     ]
 

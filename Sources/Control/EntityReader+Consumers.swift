@@ -11,7 +11,7 @@ extension EntityReader {
         )
         guard let name = settings.string("name") else { return }
         let id = self.identifier(settings, "consumer group", name)
-        self.register("consumer group", id: id, names: [name], at: settings.position(of: "name"))
+        self.register("consumer group", settings, id: id, names: [name])
         self.configuration.consumerGroups.append(ConsumerGroup(id: id, name: name))
         for nested in self.list(node, "consumers") {
             guard let member = nested.entry("username") ?? nested.entry("id"),
@@ -45,7 +45,7 @@ extension EntityReader {
             return
         }
         let id = self.identifier(settings, "consumer", username ?? customID)
-        self.register("consumer", id: id, names: [username], at: settings.position(of: "username"))
+        self.register("consumer", settings, id: id, names: [username])
         if let customID {
             self.claim(customID, "the custom_id", at: settings.position(of: "custom_id"))
         }

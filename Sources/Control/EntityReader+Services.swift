@@ -10,7 +10,7 @@ extension EntityReader {
         )
         let name = settings.string("name")
         let id = self.identifier(settings, "service", name)
-        self.register("service", id: id, names: [name], at: settings.position(of: "name"))
+        self.register("service", settings, id: id, names: [name])
         var service = Service(id: id, name: name, host: settings.string("host") ?? "")
         service.isEnabled = settings.boolean("enabled") ?? true
         service.port = settings.integer("port") ?? 80
@@ -58,7 +58,7 @@ extension EntityReader {
             )
         }
         service.host = service.host.lowercased()
-        if settings.wrote("host"), !ServiceURL.isHost(service.host) {
+        if settings.string("host") != nil, !ServiceURL.isHost(service.host) {
             self.reader.fail(at: settings.position(of: "host"), "host: expected a host name or an address")
         }
         if let path = service.path, !Self.isPlainPath(path) {
@@ -79,7 +79,7 @@ extension EntityReader {
         let settings = self.reader.record(self.flat(node, without: ["plugins"]), EntityFields.route, path: "")
         let name = settings.string("name")
         let id = self.identifier(settings, "route", name)
-        self.register("route", id: id, names: [name], at: settings.position(of: "name"))
+        self.register("route", settings, id: id, names: [name])
         var route = Route(id: id, name: name, service: nested)
         route.position = node.position
         if let entry = node.entry("service"), !entry.node.isNull {

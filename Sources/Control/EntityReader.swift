@@ -92,12 +92,12 @@ struct EntityReader {
     }
 
     /// Makes an entity known by its names.
-    mutating func register(_ kind: String, id: String, names: [String?], at position: Position) {
-        self.claim(id, "the id of a \(kind)", at: position)
+    mutating func register(_ kind: String, _ settings: Settings, id: String, names: [String?]) {
+        if settings.wrote("id") { self.claim(id, "the id of a \(kind)", at: settings.position(of: "id")) }
         self.names[kind, default: [:]][id] = id
         for name in names {
             guard let name else { continue }
-            self.claim(name, "the \(kind)", at: position)
+            self.claim(name, "the \(kind)", at: settings.position(of: settings.nameField))
             self.names[kind, default: [:]][name] = id
         }
     }
@@ -135,6 +135,11 @@ struct EntityReader {
                 "\(kind):\(name ?? "\(settings.position.line).\(settings.position.column)")"
             )
     }
+}
+
+extension Settings {
+    /// Which field holds an entity's name.
+    fileprivate var nameField: String { self.has("username") ? "username" : "name" }
 }
 
 extension ConfigNode {

@@ -10,16 +10,22 @@ struct YAMLDocument {
     static let maximumDepth = 64
 
     private let file: String
+    private let nodeLimit: Int
     private var count = 0
     private(set) var diagnostics: [Diagnostic] = []
 
-    private init(file: String) {
+    private init(file: String, nodeLimit: Int) {
         self.file = file
+        self.nodeLimit = nodeLimit
     }
 
     /// The root of a text, and what is wrong with it.
-    static func read(_ text: String, file: String) -> (root: ConfigNode?, diagnostics: [Diagnostic]) {
-        var document = YAMLDocument(file: file)
+    static func read(
+        _ text: String,
+        file: String,
+        nodeLimit: Int = Self.maximumNodes
+    ) -> (root: ConfigNode?, diagnostics: [Diagnostic]) {
+        var document = YAMLDocument(file: file, nodeLimit: nodeLimit)
         do {
             guard let node = try Yams.compose(yaml: text, .default, .default, .utf8) else {
                 return (nil, [Diagnostic(.error, at: document.whole, "the file is empty")])
@@ -47,8 +53,8 @@ struct YAMLDocument {
     private mutating func node(_ node: Node, depth: Int) -> ConfigNode {
         self.count += 1
         let position = self.position(node.mark)
-        guard self.count <= Self.maximumNodes, depth <= Self.maximumDepth else {
-            if self.count <= Self.maximumNodes + 1 || depth > Self.maximumDepth {
+        guard self.count <= self.nodeLimit, depth <= Self.maximumDepth else {
+            if self.count == self.nodeLimit + 1 || depth > Self.maximumDepth {
                 self.fail(node.mark, "the file is too large or nested too deeply")
             }
             return ConfigNode(.scalar("", .plain), at: position)

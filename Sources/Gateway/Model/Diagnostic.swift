@@ -66,7 +66,7 @@ package enum NearName {
     /// The candidate nearest to `name`, if it is near enough to be worth naming.
     package static func of(_ name: String, among candidates: some Sequence<String>) -> String? {
         let wanted = Array(name.lowercased().utf8)
-        let bound = max(1, min(3, wanted.count / 3))
+        let bound = min(3, (wanted.count + 1) / 3)
         var best: (name: String, distance: Int)?
         for candidate in candidates {
             let distance = Self.distance(wanted, Array(candidate.lowercased().utf8), bound: bound)

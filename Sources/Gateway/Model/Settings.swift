@@ -39,6 +39,9 @@ package struct Settings: Sendable {
     /// Whether the user wrote the field, and not as null.
     package func wrote(_ name: String) -> Bool { self.positions[name] != nil }
 
+    /// Whether the record has a field of that name at all.
+    package func has(_ name: String) -> Bool { self.names.contains(name) }
+
     /// Where the field's value stands, or else the record.
     package func position(of name: String) -> Position { self.positions[name] ?? self.position }
 

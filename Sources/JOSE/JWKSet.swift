@@ -51,7 +51,9 @@ package struct JWKSet: Sendable {
 
     /// Reads a set; one bad key leaves the others usable (J11).
     package init(parsing value: JSONValue, from source: KeySource) throws(JWKSetError) {
-        guard let values = value["keys"]?.array else { throw .malformed }
+        // An operator may write one key where a set is wanted.
+        let single = source == .configuration && value["kty"]?.string != nil ? [value] : nil
+        guard let values = value["keys"]?.array ?? single else { throw .malformed }
         guard values.count <= Self.maximumKeys else { throw .tooManyKeys(limit: Self.maximumKeys) }
         var keys: [JWK] = []
         var rejected: [Rejected] = []

@@ -57,7 +57,8 @@ struct TokenVerify: AsyncParsableCommand {
         }
         guard at?.isFinite ?? true else { throw ValidationError("--at takes seconds since 1970.") }
         for name in algorithmNames ?? [] {
-            guard TokenExpectations.knows(name) else {
+            // `none` may be written, and allows nothing.
+            guard TokenExpectations.knows(name) || name == "none" else {
                 throw ValidationError("The algorithm \(name) is not known.")
             }
         }
@@ -100,7 +101,7 @@ struct TokenVerify: AsyncParsableCommand {
         let bytes: [UInt8]
         if let tokenFile {
             guard let data = FileManager.default.contents(atPath: tokenFile) else {
-                throw ValidationError("The file \(tokenFile) cannot be read.")
+                throw Question.impossible("The file \(tokenFile) cannot be read.")
             }
             bytes = Array(data)
         } else {

@@ -121,6 +121,12 @@ struct JWKTests {
         #expect(throws: JWKSetError.malformed) { try JWKSet(parsing: value, from: .network) }
     }
 
+    @Test func `one key stands for a set where the operator writes it`() throws {
+        let key = try Self.json(.octets(.ed25519))
+        #expect(try JWKSet(parsing: key, from: .configuration).contains(kid: "k"))
+        #expect(throws: JWKSetError.malformed) { try JWKSet(parsing: key, from: .network) }
+    }
+
     @Test func `a set has at most 256 keys (J11)`() throws {
         let key = try Self.json(.octets(.ed25519))
         let full = JSONValue.array(Array(repeating: key, count: 256))

@@ -14,13 +14,13 @@ enum TokenKeys {
         do {
             return try JWKSet(parsing: bytes, from: isURL ? .network : .configuration)
         } catch {
-            throw ValidationError("\(place) holds no JWK set: \(error).")
+            throw Question.impossible("\(place) holds no JWK set: \(error).")
         }
     }
 
     private static func file(_ path: String) throws -> [UInt8] {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw ValidationError("The file \(path) cannot be read.")
+            throw Question.impossible("The file \(path) cannot be read.")
         }
         return Array(data)
     }
@@ -31,11 +31,11 @@ enum TokenKeys {
         do {
             let response = try await client.fetch(FetchRequest(url: url))
             guard response.status == 200 else {
-                throw ValidationError("The keys' URL answered with status \(response.status).")
+                throw Question.impossible("The keys' URL answered with status \(response.status).")
             }
             return response.body
         } catch let error as FetchError {
-            throw ValidationError("The keys cannot be fetched: \(error.reason).")
+            throw Question.impossible("The keys cannot be fetched: \(error.reason).")
         }
     }
 }

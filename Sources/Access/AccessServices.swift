@@ -3,6 +3,7 @@ package import Cryptography
 package import Fetch
 import Gateway
 package import OIDC
+import Proxy
 import Synchronization
 
 /// Everything that outlives a plan and that all instances share.
@@ -11,8 +12,8 @@ package struct AccessServices: Sendable {
     package let issuers: IssuerDirectory
     /// Asks the outside world.
     package let client: any HTTPClient
-    /// The keys that seal cookies.
-    package let keys: SealingKeyRing
+    /// The keys that seal cookies; a reload takes them anew for the plugins that it makes.
+    package var keys: SealingKeyRing
     /// Wall time, in seconds since 1970.
     package let clock: @Sendable () -> Double
     /// Where our own paths begin: `/oauth2`.
@@ -25,6 +26,8 @@ package struct AccessServices: Sendable {
     package let allowHTTPIssuers: Bool
     /// Bound of each worker's memory of proven tokens and sessions.
     package let tokenCacheBytes: Int
+    /// The fields that a callout's original request is read from, of those that there are.
+    let originalRequestFields: [FieldName]
     let state: AccessState
 
     /// Gathers what is needed.
@@ -37,7 +40,8 @@ package struct AccessServices: Sendable {
         redirectHosts: [String]? = nil,
         trustedCAFile: String? = nil,
         allowHTTPIssuers: Bool = false,
-        tokenCacheBytes: Int = 32 << 20
+        tokenCacheBytes: Int = 32 << 20,
+        calloutHeaders: [String]? = nil
     ) throws(CryptoError) {
         self.issuers = issuers
         self.client = client
@@ -48,6 +52,8 @@ package struct AccessServices: Sendable {
         self.trustedCAFile = trustedCAFile
         self.allowHTTPIssuers = allowHTTPIssuers
         self.tokenCacheBytes = tokenCacheBytes
+        let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
+        originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
         state = try AccessState()
     }
 

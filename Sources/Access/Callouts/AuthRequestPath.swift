@@ -20,7 +20,7 @@ struct AuthRequestPath: Sendable {
         guard let arguments = QueryArguments(passage.request.query ?? []),
             let narrowing = CalloutNarrowing(arguments)
         else { throw .forbidden(.init("unknown-parameter")) }
-        let original = try OriginalRequest(passage)
+        let original = try OriginalRequest(passage, from: services.originalRequestFields)
         let prefix = services.authPrefix
         return .callout(
             Callout(original: original.head, client: original.client) { passage, verdict in

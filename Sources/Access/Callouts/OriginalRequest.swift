@@ -18,15 +18,18 @@ struct OriginalRequest {
         "keep-alive", "trailer", "proxy-connection",
     ].reduce(into: FieldNameSet()) { $0.insert($1) }
 
-    private static let places: [FieldName] = [.xOriginalURL, .xOriginalURI, .xForwardedURI, .xRewriteURL]
+    /// Where the original target may stand.
+    static let places: [FieldName] = [.xOriginalURL, .xOriginalURI, .xForwardedURI, .xRewriteURL]
 
     /// Puts the original request together; refuses what does not name one request.
-    init(_ passage: Passage) throws(Refusal) {
+    ///
+    /// - Parameter places: the fields that are read; the others are passed over.
+    init(_ passage: Passage, from places: [FieldName]) throws(Refusal) {
         let request = passage.request
         guard let own = RedirectTarget.Origin(passage) else { throw Self.conflict }
         var targets: Set<[UInt8]> = []
         var origin = own
-        for name in Self.places where request.count(of: name) > 0 {
+        for name in places where request.count(of: name) > 0 {
             guard request.count(of: name) == 1, let text = request.string(of: name) else {
                 throw Self.conflict
             }

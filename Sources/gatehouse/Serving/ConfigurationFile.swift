@@ -7,7 +7,7 @@ import Gateway
 struct ConfigurationFile: Sendable {
     let path: String
     let environment: [String: String]
-    let kinds: [PluginKind]
+    var kinds: [PluginKind]
 
     /// What came of a file: a plan or none, and everything there is to say.
     struct Reading {

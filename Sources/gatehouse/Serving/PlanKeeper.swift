@@ -1,40 +1,63 @@
 // Takes the configuration file anew, whole or not at all.
+import Access
 import Gateway
 import Logging
 
 /// The one place where a plan is replaced; reloads wait for each other.
 actor PlanKeeper {
-    private let file: ConfigurationFile
     private let holder: PlanHolder
     private let logger: Logger
+    private let settings: ProgramSettings
+    /// Hears of each plan that comes into force.
+    private let newPlan: AsyncStream<Plan>.Continuation
+    private var file: ConfigurationFile
+    private var services: AccessServices
     private var generation: UInt64 = 1
     /// How often a file was taken and how often the old one was kept.
     private(set) var counts = (taken: 0, kept: 0)
 
-    init(file: ConfigurationFile, holder: PlanHolder, logger: Logger) {
+    init(
+        file: ConfigurationFile,
+        services: AccessServices,
+        settings: ProgramSettings,
+        holder: PlanHolder,
+        newPlan: AsyncStream<Plan>.Continuation,
+        logger: Logger
+    ) {
         self.file = file
+        self.services = services
+        self.settings = settings
         self.holder = holder
+        self.newPlan = newPlan
         self.logger = logger
     }
 
-    /// Reads the file; what is wrong with it leaves the old plan in force.
+    /// Reads the file and our keys; what is wrong with either leaves the old plan in force.
     func reload() -> ReloadOutcome {
-        let reading = self.file.read(generation: self.generation + 1, after: self.holder.current)
-        let lines = reading.diagnostics.map(\.description)
-        for warning in reading.warnings { self.logger.warning("\(warning)") }
-        guard let plan = reading.plan else {
-            self.counts.kept += 1
-            for error in reading.errors { self.logger.error("\(error)") }
-            self.logger.error("reload: the old configuration still serves")
-            return ReloadOutcome(isTaken: false, lines: lines)
+        do throws(SealingKeyError) {
+            self.services.keys = try self.settings.sealingKeys()
+        } catch {
+            return self.keep(["\(error)"])
         }
+        self.file.kinds = Plugins.all(self.services)
+        let reading = self.file.read(generation: self.generation + 1, after: self.holder.current)
+        for warning in reading.warnings { self.logger.warning("\(warning)") }
+        guard let plan = reading.plan else { return self.keep(reading.diagnostics.map(\.description)) }
         self.generation += 1
         self.holder.replace(with: plan)
+        self.newPlan.yield(plan)
         self.counts.taken += 1
         self.logger.notice(
             "reload: the new configuration serves",
             metadata: ["routes": "\(plan.routes.count)"]
         )
-        return ReloadOutcome(isTaken: true, lines: lines)
+        return ReloadOutcome(isTaken: true, lines: reading.diagnostics.map(\.description))
+    }
+
+    private func keep(_ lines: [String]) -> ReloadOutcome {
+        self.counts.kept += 1
+        for line in lines { self.logger.error("\(line)") }
+        self.logger.error("reload: the old configuration still serves")
+        return ReloadOutcome(isTaken: false, lines: lines)
     }
 }

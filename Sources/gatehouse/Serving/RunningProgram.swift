@@ -16,6 +16,8 @@ struct RunningProgram: Sendable {
     private let facts = IssuerFacts()
     private let readiness = Readiness()
     private let keeper: PlanKeeper
+    /// Each plan that has come into force, for what is done beside serving.
+    private let plans: AsyncStream<Plan>
     private let holder: PlanHolder
     private let proxy: ProxyServer
 
@@ -44,7 +46,17 @@ struct RunningProgram: Sendable {
             throw Failure(reading.errors.map(\.description).joined(separator: "\n"))
         }
         self.holder = PlanHolder(plan)
-        self.keeper = PlanKeeper(file: file, holder: self.holder, logger: logger)
+        let (plans, newPlan) = AsyncStream.makeStream(of: Plan.self, bufferingPolicy: .bufferingNewest(1))
+        self.plans = plans
+        newPlan.yield(plan)
+        self.keeper = PlanKeeper(
+            file: file,
+            services: services,
+            settings: settings,
+            holder: self.holder,
+            newPlan: newPlan,
+            logger: logger
+        )
         self.proxy = try RunningProgram.proxy(settings, services, self.holder, logger)
     }
 
@@ -65,6 +77,7 @@ struct RunningProgram: Sendable {
         let socket = ReloadSocket(dataDirectory: self.settings.dataDirectory)
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.serveReloads(socket) }
+            tasks.addTask { for await plan in self.plans { await AccessPlugins.start(plan) } }
             for await signal in signals {
                 guard signal == .sighup else {
                     break

@@ -12,7 +12,7 @@ import OIDC
 extension AccessServices {
     /// The services of a running program: keys from `keys_dir`, issuers' keys kept in `data_dir`.
     static func running(_ settings: ProgramSettings, events: any IssuerEvents) throws -> AccessServices {
-        let keys = try SealingKeyRing.load(settings.keysDirectory, createIfMissing: true, at: wallClock())
+        let keys = try settings.sealingKeys()
         return try AccessServices(
             settings,
             keys: keys,
@@ -53,8 +53,16 @@ extension AccessServices {
             redirectHosts: settings.redirectHosts.isEmpty ? nil : settings.redirectHosts,
             trustedCAFile: settings.trustedAuthorityFile,
             allowHTTPIssuers: settings.allowHTTPIssuers,
-            tokenCacheBytes: settings.tokenCacheBytes
+            tokenCacheBytes: settings.tokenCacheBytes,
+            calloutHeaders: settings.calloutHeaders
         )
+    }
+}
+
+extension ProgramSettings {
+    /// Our own keys as they are in `keys_dir` now; made where there are none.
+    func sealingKeys() throws(SealingKeyError) -> SealingKeyRing {
+        try SealingKeyRing.load(self.keysDirectory, createIfMissing: true, at: wallClock())
     }
 }
 

@@ -54,12 +54,16 @@ package final class Secret: @unchecked Sendable, Equatable, CustomStringConverti
         unsafe Array(storage)
     }
 
+    /// Compares in constant time.
     package static func == (one: Secret, other: Secret) -> Bool {
         one.withBytes { one in other.withBytes { other in equalInConstantTime(one, other) } }
     }
 
+    /// A fixed text, nothing of the content.
     package var description: String { "(secret)" }
+    /// A fixed text, nothing of the content.
     package var debugDescription: String { "(secret)" }
+    /// A mirror that shows nothing.
     package var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Overwrites bytes that were secret.

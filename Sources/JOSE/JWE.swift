@@ -18,7 +18,9 @@ package enum JWE {
 
     /// What was in a token that opened.
     package struct Content: Sendable {
+        /// The header, a JSON object.
         package let header: JSONValue
+        /// What was encrypted.
         package let plaintext: [UInt8]
         /// Whether whoever encrypted it must have known our secret.
         package let provesSender: Bool

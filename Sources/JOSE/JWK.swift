@@ -34,6 +34,7 @@ package struct JWK: Sendable {
         case symmetric(Secret)
     }
 
+    /// What the key is made of.
     package let material: Material
     /// The key's name in its set.
     package let kid: String?

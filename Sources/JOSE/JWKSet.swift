@@ -18,7 +18,9 @@ package struct JWKSet: Sendable {
     ///
     /// Foreign kinds of key are not listed.
     package struct Rejected: Sendable, Equatable {
+        /// Its place in the set, from 0.
         package let index: Int
+        /// Why it was left out.
         package let error: JWKError
     }
 

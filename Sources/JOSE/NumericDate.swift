@@ -5,6 +5,7 @@ package struct NumericDate: Sendable, Comparable, Hashable {
     /// Always finite where it came out of a token; may be far beyond any calendar.
     package var seconds: Double
 
+    /// The moment so many seconds after 1970.
     package init(seconds: Double) { self.seconds = seconds }
 
     /// The whole seconds, held within what 64 bits can say: a token may write 1e300.
@@ -14,6 +15,7 @@ package struct NumericDate: Sendable, Comparable, Hashable {
         return Int64(seconds.rounded(.down))
     }
 
+    /// Says which moment is the earlier one.
     package static func < (one: NumericDate, other: NumericDate) -> Bool { one.seconds < other.seconds }
 
     /// The moment so many seconds later.

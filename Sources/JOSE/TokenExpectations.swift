@@ -24,6 +24,7 @@ package struct TokenExpectations: Sendable {
     /// Further claims that must be there.
     package var requiredClaims: [String]
 
+    /// Sets the usual strictness: no leeway, an expiry, public keys alone.
     package init(
         issuers: [String]? = nil,
         audiences: [String]? = nil,

@@ -48,6 +48,7 @@ package struct TokenType: Sendable, Hashable {
     /// In lower case, without `application/`.
     package let name: String
 
+    /// Reads a type as a header or a flag writes it.
     package init(_ text: String) {
         let bytes = text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
         let lower = String(decoding: bytes, as: UTF8.self)

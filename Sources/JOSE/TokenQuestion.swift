@@ -8,13 +8,16 @@ package struct TokenQuestion: Sendable {
     package var id: JSONValue?
     /// The compact form.
     package var token: [UInt8]
+    /// The keys that may verify it, or open it.
     package var keys: JWKSet
+    /// What it must say.
     package var expectations: TokenExpectations
     /// The moment of judgement.
     package var now: NumericDate
     /// Whether the payload may be anything, and nothing of it is judged.
     package var signatureOnly: Bool
 
+    /// Asks about a token.
     package init(
         token: [UInt8] = [],
         keys: JWKSet = .empty,
@@ -32,6 +35,7 @@ package struct TokenQuestion: Sendable {
 
 /// Why a question cannot be read: the member that is absent or of the wrong type, or none where it is no object.
 package struct QuestionError: Error, Sendable, Equatable {
+    /// The name of the member.
     package let member: String?
 }
 
@@ -128,6 +132,7 @@ extension TokenQuestion {
 
 /// The verdict on one token.
 package struct TokenAnswer: Sendable {
+    /// Whether the token is to be taken.
     package let isValid: Bool
     private let members: [String: JSONValue]
 
@@ -167,6 +172,7 @@ package struct TokenAnswer: Sendable {
 package final class JWKSetCache {
     private var last: (value: JSONValue, keys: JWKSet)?
 
+    /// Remembers nothing yet.
     package init() {}
 
     fileprivate func keys(_ value: JSONValue) throws(QuestionError) -> JWKSet {

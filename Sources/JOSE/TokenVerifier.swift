@@ -35,7 +35,9 @@ package struct VerifiedToken: Sendable {
 
 /// A payload of any kind whose signature was checked; only `TokenVerifier` makes one.
 package struct VerifiedPayload: Sendable {
+    /// The header, a JSON object.
     package let header: JSONValue
+    /// The payload, as it was signed.
     package let bytes: [UInt8]
     /// The algorithm of the signature; nothing for an encrypted token without one.
     package let algorithm: Algorithm?

@@ -14,8 +14,10 @@ package struct TokenForm: Sendable {
 
     /// The greatest size of the text; judged before it is split (J8).
     package var maximumBytes: Int
+    /// What the payload must be.
     package var payload: Payload
 
+    /// Sets both.
     package init(maximumBytes: Int = 16 * 1024, payload: Payload = .claims) {
         self.maximumBytes = maximumBytes
         self.payload = payload

@@ -24,6 +24,7 @@ package struct JSONLimits: Sendable, Equatable {
     /// How deep arrays and objects may nest; the outermost one counts.
     package var maximumDepth: Int
 
+    /// Sets both limits.
     package init(maximumBytes: Int, maximumDepth: Int) {
         self.maximumBytes = maximumBytes
         self.maximumDepth = maximumDepth
@@ -59,12 +60,19 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral,
     ExpressibleByDictionaryLiteral
 {
+    /// The value `null`.
     package init(nilLiteral: ()) { self = .null }
+    /// A truth value.
     package init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// An integer.
     package init(integerLiteral value: Int64) { self = .integer(value) }
+    /// A number.
     package init(floatLiteral value: Double) { self = .number(value) }
+    /// A string.
     package init(stringLiteral value: String) { self = .string(value) }
+    /// An array.
     package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    /// An object.
     package init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(Dictionary(elements, uniquingKeysWith: { _, last in last }))
     }

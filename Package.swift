@@ -97,7 +97,11 @@ let package = Package(
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         tests("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
         tests("Control", ["Gateway", "JSON", "Proxy"], exclude: ["Golden"]),
-        .testTarget(name: "ProgramTests", dependencies: ["gatehouse", argumentParser, logging], swiftSettings: strict),
+        .testTarget(
+            name: "ProgramTests",
+            dependencies: ["gatehouse", "Access", "Control", "Gateway", "JSON", argumentParser, logging],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -16,7 +16,7 @@ struct Gatehouse: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Check.self, Token.self, Explain.self, Reload.self, Keys.self,
+            Serve.self, Check.self, Token.self, Explain.self, Reload.self, Keys.self, Schema.self,
         ]
     )
 }

@@ -105,10 +105,13 @@ package enum ConfigurationManual {
         let field = row.field
         var meaning = field.help
         if !field.oneOf.isEmpty {
-            meaning += "\(meaning.isEmpty ? "" : " ")One of \(field.oneOf.map { "`\($0)`" }.joined(separator: ", "))."
+            meaning +=
+                "\(meaning.isEmpty ? "" : " ")One of \(field.oneOf.map { "`\($0)`" }.joined(separator: ", "))."
         }
         if let range = field.range {
-            let bounds = [range.lowerBound, range.upperBound].map { Int64(exactly: $0).map(String.init) ?? String($0) }
+            let bounds = [range.lowerBound, range.upperBound].map {
+                Int64(exactly: $0).map(String.init) ?? String($0)
+            }
             meaning += " From \(bounds[0]) to \(bounds[1])."
         }
         if field.isRequired { meaning += " Required." }

@@ -23,7 +23,8 @@ package enum ConfigurationSchema {
                 EntityFields.file,
                 [
                     "services": "service", "routes": "route", "consumers": "consumer",
-                    "consumer_groups": "consumer_group", "plugins": "plugin", "vaults": "vault", "tests": "test",
+                    "consumer_groups": "consumer_group", "plugins": "plugin", "vaults": "vault",
+                    "tests": "test",
                     "keyauth_credentials": "flat_key", "acls": "flat_acl",
                 ]
             ).object ?? [:]
@@ -47,7 +48,8 @@ package enum ConfigurationSchema {
                     "if": ["properties": ["name": ["const": .string(kind.name)]]],
                     "then": ["properties": ["config": ["$ref": .string("#/$defs/config-\(kind.name)")]]],
                 ]
-            })
+            }
+        )
         return .object(outline)
     }
 
@@ -95,7 +97,8 @@ package enum ConfigurationSchema {
             }
             return ["type": "string"]
         case .integer, .number:
-            var number: [String: JSONValue] = if case .integer = type { ["type": "integer"] } else { ["type": "number"] }
+            var number: [String: JSONValue] =
+                if case .integer = type { ["type": "integer"] } else { ["type": "number"] }
             if let range = field.range {
                 number["minimum"] = .number(range.lowerBound)
                 number["maximum"] = .number(range.upperBound)
@@ -103,7 +106,8 @@ package enum ConfigurationSchema {
             return ["anyOf": [.object(number), self.reference]]
         case .boolean: return ["anyOf": [["type": "boolean"], self.reference]]
         case .list(let element): return ["type": "array", "items": .object(self.type(element, field))]
-        case .map(let element): return ["type": "object", "additionalProperties": .object(self.type(element, field))]
+        case .map(let element):
+            return ["type": "object", "additionalProperties": .object(self.type(element, field))]
         case .record(let fields): return self.record(fields, [:]).object ?? [:]
         case .any: return [:]
         }

@@ -111,7 +111,7 @@ extension HeadWriter {
             }
             if field.isRemoved || Self.endsInAnswer(field.kind)
                 || edits.hides(bytes, field.name, folding: false)
-                || (head.hasConnectionField && Self.isNominated(head.fields, field))
+                || (head.nominates && Self.isNominated(head.fields, field))
             {
                 continue
             }

@@ -55,11 +55,17 @@ enum FieldKind: UInt8, Sendable {
         return table
     }()
 
+    /// One bit for each first letter that a name of that length has.
+    private static let firstLetters: [UInt32] = Self.byLength.map { names in
+        names.reduce(0) { $0 | 1 << UInt32($1.octets[0] & 31) }
+    }
+
     /// Tells the kind of the name that stands in `range` of `bytes`.
     init(_ bytes: [UInt8], _ range: Range<Int>) {
         self = .other
         guard range.count < 32, !range.isEmpty else { return }
         let first = Octet.lowercased(bytes[range.lowerBound])
+        guard Self.firstLetters[range.count] & (1 << UInt32(first & 31)) != 0 else { return }
         for (octets, kind) in Self.byLength[range.count] where octets[0] == first {
             if bytes.matches(range, folded: octets) {
                 self = bytes.matches(range, lowercased: octets) ? kind : .misspelt

@@ -68,7 +68,7 @@ struct HeadWriter: Sendable {
             }
             if field.isRemoved || Self.ends(field.kind, isTrusted: isTrusted, expects: head.expectsContinue)
                 || order.dropped.contains(bytes, field.name) || edits.hides(bytes, field.name, folding: true)
-                || (head.hasConnectionField && Self.isNominated(head.fields, field))
+                || (head.nominates && Self.isNominated(head.fields, field))
             {
                 continue
             }

@@ -36,6 +36,7 @@ enum RequestGuard {
         var coding = 0..<0
         var closes = false
         var keeps = false
+        var nominates = false
     }
 
     private static func readFields(
@@ -44,7 +45,7 @@ enum RequestGuard {
         limits: ProxyLimits
     ) throws(RequestRefusal) {
         var hop = Hop()
-        head.hasConnectionField = false
+        head.nominates = false
         head.expectsContinue = false
         for field in head.fields.ranges {
             switch field.kind {
@@ -53,7 +54,6 @@ enum RequestGuard {
             case .contentLength: (hop.lengths, hop.length) = (hop.lengths + 1, field.value)
             case .transferEncoding: (hop.codings, hop.coding) = (hop.codings + 1, field.value)
             case .connection:
-                head.hasConnectionField = true
                 try Self.readConnection(bytes, field.value, &hop)
             case .expect:
                 guard bytes.matches(field.value, lowercased: Self.hundredContinue) else {
@@ -63,6 +63,7 @@ enum RequestGuard {
             default: continue
             }
         }
+        head.nominates = hop.nominates
         head.keepsAlive = !hop.closes && (head.isHTTP11 || hop.keeps)
         head.framing = try Self.framing(hop, bytes, isHTTP11: head.isHTTP11)
         if case .length(let count) = head.framing, let limit = limits.bodyBytes, count > limit {
@@ -83,13 +84,16 @@ enum RequestGuard {
         _ range: Range<Int>,
         _ hop: inout Hop
     ) throws(RequestRefusal) {
-        var (closes, keeps) = (hop.closes, hop.keeps)
+        var (closes, keeps, nominates) = (hop.closes, hop.keeps, hop.nominates)
         try TokenList.forEach(bytes, range) { element throws(RequestRefusal) in
             for index in element where !Octet.isToken(bytes[index]) { throw .malformed(.connection) }
-            closes = closes || bytes.matches(element, lowercased: Self.close)
-            keeps = keeps || bytes.matches(element, lowercased: Self.keepAlive)
+            let isClose = bytes.matches(element, lowercased: Self.close)
+            let isKeep = bytes.matches(element, lowercased: Self.keepAlive)
+            closes = closes || isClose
+            keeps = keeps || isKeep
+            nominates = nominates || !(isClose || isKeep)
         }
-        (hop.closes, hop.keeps) = (closes, keeps)
+        (hop.closes, hop.keeps, hop.nominates) = (closes, keeps, nominates)
     }
 
     /// How the body ends.

@@ -26,8 +26,8 @@ package struct RequestHead: Sendable {
     var hostRange = 0..<0
     /// Host and port as the client wrote them.
     var authorityRange = 0..<0
-    /// Whether a `Connection` field is present, that may nominate others.
-    var hasConnectionField = false
+    /// Whether a `Connection` field names others.
+    var nominates = false
 
     /// An empty head.
     package init() {}

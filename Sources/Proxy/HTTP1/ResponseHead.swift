@@ -14,7 +14,8 @@ package struct ResponseHead: Sendable {
     var isHTTP11 = true
     var keepsAlive = true
     var reasonRange = 0..<0
-    var hasConnectionField = false
+    /// Whether a `Connection` field names others.
+    var nominates = false
 
     /// An empty head.
     package init() {}

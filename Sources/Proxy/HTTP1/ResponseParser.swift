@@ -98,17 +98,19 @@ struct ResponseParser: Sendable {
         var (closes, keeps) = (false, false)
         var (lengths, codings) = (0, 0)
         var (length, coding) = (0..<0, 0..<0)
-        head.hasConnectionField = false
+        head.nominates = false
         head.contentLength = nil
         for field in head.fields.ranges {
             switch field.kind {
             case .contentLength: (lengths, length) = (lengths + 1, field.value)
             case .transferEncoding: (codings, coding) = (codings + 1, field.value)
             case .connection:
-                head.hasConnectionField = true
                 TokenList.forEach(bytes, field.value) { element in
-                    closes = closes || bytes.matches(element, lowercased: Self.close)
-                    keeps = keeps || bytes.matches(element, lowercased: Self.keepAlive)
+                    let isClose = bytes.matches(element, lowercased: Self.close)
+                    let isKeep = bytes.matches(element, lowercased: Self.keepAlive)
+                    closes = closes || isClose
+                    keeps = keeps || isKeep
+                    head.nominates = head.nominates || !(isClose || isKeep)
                 }
             default: continue
             }

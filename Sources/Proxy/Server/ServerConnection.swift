@@ -175,11 +175,11 @@ final class ServerConnection: ChannelInboundHandler {
     /// Reads on in a head; true if an exchange began or was refused.
     private func readHead(_ buffer: inout ByteBuffer) -> Bool {
         let before = self.exchange.request.fields.bytes.count
-        if before == 0 { self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds) }
         let piece = min(buffer.readableBytes, 4096, max(1, self.worker.limits.headBytes - before))
         self.parser.feed(buffer.readableBytesView.prefix(piece), to: &self.exchange.request)
         switch self.parser.advance(&self.exchange.request) {
         case .incomplete:
+            if before == 0 { self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds) }
             buffer.moveReaderIndex(forwardBy: piece)
             return buffer.readableBytes > 0
         case .complete(let end):
@@ -252,10 +252,10 @@ final class ServerConnection: ChannelInboundHandler {
     // MARK: Between exchanges
 
     /// Makes ready for the next request.
-    func becomeIdle() {
+    func becomeIdle(_ now: NIODeadline = .now()) {
         self.phase = .head
         self.parser.reset(&self.exchange.request)
-        self.deadline = .now() + TimeAmount(seconds: self.worker.limits.idleSeconds)
+        self.deadline = now + TimeAmount(seconds: self.worker.limits.idleSeconds)
         if self.worker.isDraining, self.held.readableBytes == 0 { self.context?.close(promise: nil) }
     }
 

@@ -8,7 +8,8 @@ final class ConnectionPool {
     let endpoint: Endpoint
     private unowned let worker: Worker
     private var state: PoolState
-    private var connections: [Int: UpstreamConnection] = [:]
+    /// The connections by slot.
+    private var connections: [UpstreamConnection?] = []
     private var waiting: [PoolState.RequestID: ServerConnection] = [:]
 
     init(endpoint: Endpoint, worker: Worker) {
@@ -42,7 +43,7 @@ final class ConnectionPool {
 
     /// A connection has closed, or was never made.
     func gone(_ id: ConnectionID) {
-        self.connections[id.slot] = nil
+        if id.slot < self.connections.count { self.connections[id.slot] = nil }
         guard case .connect(let next, let request) = self.state.gone(id) else { return }
         guard let client = self.waiting.removeValue(forKey: request) else { return self.gone(next) }
         self.connect(next, request, client)
@@ -104,6 +105,7 @@ final class ConnectionPool {
         _ client: ServerConnection
     ) {
         guard connection.isOpen else { return }
+        while self.connections.count <= connection.id.slot { self.connections.append(nil) }
         self.connections[connection.id.slot] = connection
         guard client.passage.waiting == request else { return self.giveBack(connection) }
         client.attach(connection, reused: false)

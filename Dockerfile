@@ -23,6 +23,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
         libjansson4 \
         libpcre2-8-0 \
         libssl3 \
+        libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /var/lib/gatehouse --create-home gatehouse \
     && chmod 700 /var/lib/gatehouse

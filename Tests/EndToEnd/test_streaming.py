@@ -89,6 +89,16 @@ def test_an_answer_without_a_body_ends_with_its_head(gatehouse, method, status):
             assert reply.status == status and reply.body == b""
 
 
+def test_what_follows_an_answer_without_a_body_is_nobodys_answer(start):
+    """H5: bytes after a 204 end the connection to the upstream; the next client gets its own answer."""
+    poison = b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+    clean = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nclean"
+    with Scripted(poison, clean, close=False) as upstream:
+        gatehouse = start({"services": [service(upstream.url, route("api", "/"))]}, GATEHOUSE_WORKERS="1")
+        assert httpx.get(gatehouse.url).status_code in (204, 502)
+        assert httpx.get(gatehouse.url).text == "clean"
+
+
 def test_several_cookies_stay_apart(start):
     """X22."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: b=2; Path=/\r\n\r\n"
@@ -151,7 +161,7 @@ def test_a_cut_answer_never_looks_whole(start, raw):
     """X16, X18: the client sees the connection break."""
     with Scripted(raw) as upstream:
         gatehouse = start({"services": [service(upstream.url, route("api", "/"), retries=0)]})
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             httpx.get(gatehouse.url)
 
 

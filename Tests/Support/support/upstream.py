@@ -116,6 +116,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.send_header("Set-Cookie", f"{asked['cookie']}=from-upstream; Path=/")
         if "drip" in asked:
             return self.drip(int(asked["drip"]))
+        if asked.get("status") in ("204", "304"):
+            return self.end_headers()
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if "cut" in asked:

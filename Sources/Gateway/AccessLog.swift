@@ -65,6 +65,7 @@ final class AccessLog {
             self.add("method_of_proof", identity.method.utf8)
         }
         if let reason { self.add("reason", reason.utf8) }
+        if let detail = passage.detail { self.add("detail", detail.utf8) }
         if let endpoint = record.endpoint { self.add("upstream", endpoint.description.utf8) }
         self.add("request_bytes", record.requestBodyBytes)
         self.add("answer_bytes", record.answerBodyBytes)

@@ -45,6 +45,8 @@ package final class Passage {
     package internal(set) var requestID: String
     /// The reason word for the log, where a plugin has one for what it answered.
     package var reason: String?
+    /// More than the word for the log; never a secret.
+    package var detail: String?
     /// A plugin's own memory within this request, by the plugin.
     package var notes: [ObjectIdentifier: AnyObject] = [:]
 
@@ -134,6 +136,7 @@ package final class Passage {
         self.answer.reset()
         self.upstreamQuery = .unchanged
         self.reason = nil
+        self.detail = nil
         if !self.notes.isEmpty { self.notes.removeAll() }
         self.original = nil
         self.originalClient = nil

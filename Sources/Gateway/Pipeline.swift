@@ -199,7 +199,10 @@ package final class Pipeline: ExchangeHandler {
                 verdict = .refused(error)
             }
         }
-        if case .refused(let refusal) = verdict { passage.reason = refusal.reason }
+        if case .refused(let refusal) = verdict {
+            passage.reason = refusal.reason
+            passage.detail = refusal.cause.detail
+        }
         if let deliver = passage.deliver {
             self.answer(passage, deliver(passage, verdict))
             return

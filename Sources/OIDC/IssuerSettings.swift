@@ -1,5 +1,6 @@
 // What a configuration says about an issuer.
 package import Fetch
+import JOSE
 
 /// What a configuration says about an issuer; instances with equal settings share one `Issuer`.
 package struct IssuerSettings: Sendable, Hashable {
@@ -58,8 +59,15 @@ package struct IssuerSettings: Sendable, Hashable {
             }
         }
         try self.endpoints.check(self.policy)
-        for url in [self.jwksEndpoint].compactMap({ $0 }) + self.extraJWKSURLs where !url.hasPrefix("file:") {
-            _ = try Self.checked(url, as: "key URL", self.policy)
+        for url in [self.jwksEndpoint].compactMap({ $0 }) + self.extraJWKSURLs {
+            guard url.hasPrefix("file:") else {
+                _ = try Self.checked(url, as: "key URL", self.policy)
+                continue
+            }
+            // A file that is not there now would open nothing for as long as the program runs (P8).
+            guard let keys = try? JWKSet(parsing: KeyFile.document(at: url), from: .configuration),
+                !keys.isEmpty
+            else { throw .settings("the key file '\(url)' cannot be read, or holds no key set") }
         }
     }
 

@@ -14,7 +14,7 @@ from support.tokens import Key, claims_of, compact, encode, now, tampered, unsig
 @pytest.fixture
 def gatehouse(start, upstream, issuer):
     return start({"services": [service(upstream.url, route("api", "/", plugins=[
-        openid_connect(issuer, auth_methods=["bearer"], audience_required=["app"])]))]})
+        openid_connect(issuer, auth_methods=["bearer"])]))]})
 
 
 def ask(gatehouse, token: str, path: str = "/", **fields) -> httpx.Response:
@@ -92,10 +92,11 @@ WRONG = {
 def test_a_wrong_token_is_401_with_its_reason(gatehouse, issuer, upstream, name):
     """J1–J10: the reason goes to the metrics and the log, the client learns `invalid_token` and no more."""
     make, word = WRONG[name]
+    assert ask(gatehouse, issuer.access_token()).status_code == 200
     answer = ask(gatehouse, make(issuer))
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
-    assert upstream.seen == []
+    assert len(upstream.seen) == 1
     if word:
         assert gatehouse.refusals(word) == 1
         assert gatehouse.wait_for_line(lambda line: word in line.values())
@@ -114,7 +115,6 @@ def test_an_audience_among_several_passes(gatehouse, issuer):
     ("/?access_token={}", {}, None),
     ("/", {}, "access_token={}"),
     ("/", {"Cookie": "access_token={}"}, None),
-    ("/", {"X-Access-Token": "{}"}, None),
 ])
 def test_a_token_counts_only_where_it_belongs(gatehouse, issuer, upstream, target, fields, body):
     """A14: every `*_param_type` is `header` unless said otherwise."""
@@ -161,6 +161,11 @@ def test_errors_are_shown_only_when_asked_for(start, upstream, issuer):
      {"realm_access": {"roles": ["editor"]}}, 200),
     ({"roles_required": ["editor"], "roles_claim": ["realm_access", "roles"]}, {"realm_access": "editor"}, 403),
     ({"audience_required": ["two", "app"]}, {"aud": "two"}, 200),
+    ({"audience_required": ["two"]}, {"aud": "app"}, 403),
+    ({"audience_required": ["app"]}, {"aud": "app-2"}, 403),
+    ({"audience_required": ["app"]}, {"aud": "other app"}, 403),
+    ({"audience_required": ["app"]}, {"aud": None}, 403),
+    ({"audience_required": []}, {"aud": "whoever"}, 200),
 ])
 def test_claims_decide(start, upstream, issuer, config, claims, status):
     gatehouse = start({"services": [service(upstream.url, route("api", "/", plugins=[
@@ -176,7 +181,7 @@ def test_claims_decide(start, upstream, issuer, config, claims, status):
 def test_a_claim_may_name_the_consumer(start, upstream, issuer):
     gatehouse = start({
         "services": [service(upstream.url, route("api", "/", plugins=[
-            openid_connect(issuer, auth_methods=["bearer"], consumer_claim=["sub"], consumer_by=["username"]),
+            openid_connect(issuer, auth_methods=["bearer"], consumer_claims=[["sub"]], consumer_by=["username"]),
             plugin("acl", allow=["writers"])]))],
         "consumers": [{"username": "alice-id", "acls": [{"group": "writers"}]},
                       {"username": "bob-id", "acls": [{"group": "readers"}]}]})
@@ -190,8 +195,9 @@ def test_claim_text_with_controls_never_becomes_a_field(start, upstream, issuer)
     """H3: refused, or encoded; never a line of its own."""
     gatehouse = start({"services": [service(upstream.url, route("api", "/", plugins=[openid_connect(
         issuer, auth_methods=["bearer"], upstream_headers_claims=["name"], upstream_headers_names=["X-Name"])]))]})
-    for name in ["Alice\r\nX-Evil: 1", "Alice\nX-Evil: 1", "Alice\0", "Alice\x7f"]:
+    for name in ["Alice\r\nX-Evil: 1", "Alice\nX-Evil: 1", "Alice\x7f"]:
         assert ask(gatehouse, issuer.access_token(name=name)).status_code == 403
+    assert ask(gatehouse, issuer.access_token(name="Alice\0")).status_code == 401
     assert upstream.seen == []
     sent = ask(gatehouse, issuer.access_token(name="Zoë"))
     assert sent.status_code in (200, 403)
@@ -357,4 +363,4 @@ def test_a_cached_token_is_judged_by_each_routes_own_rules(start, upstream, issu
             issuer, auth_methods=["bearer"], audience_required=["another"])]))]}, GATEHOUSE_WORKERS="1")
     token = issuer.access_token()
     assert [ask(gatehouse, token, path).status_code for path in ("/wide", "/narrow", "/wide", "/narrow")] == [
-        200, 401, 200, 401]
+        200, 403, 200, 403]

@@ -76,7 +76,7 @@ WRONG = {
         "plugins:\n- name: openid-connect\n  config:\n    issuer: https://i.test\n    client_id: [a]\n"
         "    client_auth: [telepathy]\n", 6, 19, None),
     "a bad regular expression": (
-        "services:\n- name: api\n  url: http://a\n  routes:\n  - name: r\n    paths: ['~/(']\n", 6, 13, None),
+        "services:\n- name: api\n  url: http://a\n  routes:\n  - name: r\n    paths: ['~/(']\n", 5, 5, "ill-formed"),
     "a name twice": ("services:\n- name: a\n  url: http://a\n- name: a\n  url: http://b\n", 4, 9, None),
     "signatures switched off": (
         "plugins:\n- name: openid-connect\n  config:\n    issuer: https://i.test\n    client_id: [a]\n"
@@ -91,7 +91,7 @@ WRONG = {
         "services:\n- name: api\n  url: http://a\n  client_certificate: {id: 5d1b}\n", 4, 3, None),
     "an issuer without TLS": (
         "plugins:\n- name: openid-connect\n  config:\n    issuer: http://issuer.test\n    client_id: [a]\n",
-        4, 13, "https"),
+        4, None, "https"),
     "an empty list of who may pass": (
         "plugins:\n- name: acl\n  config:\n    allow: []\n", 4, 12, None),
     "a file of keys that is not there": (

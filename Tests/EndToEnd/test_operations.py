@@ -90,11 +90,11 @@ def test_sighup_takes_the_file_whole_or_keeps_the_old_one(gatehouse, upstream):
     wait_until(lambda: httpx.get(gatehouse.url + "/new").status_code == 200, "the new file is served")
     assert httpx.get(gatehouse.url + "/api").status_code == 404
     lines = len(gatehouse.whole_lines())
-    gatehouse.write({"services": [service(upstream.url, route("newer", "/newer"), surprise=1)]})
+    gatehouse.write({"services": [service(upstream.url, route("other", "/other"), surprise=1)]})
     gatehouse.process.signal(signal.SIGHUP)
     wait_until(lambda: any("surprise" in str(line) for line in gatehouse.whole_lines()[lines:]), "the error is logged")
     assert httpx.get(gatehouse.url + "/new").status_code == 200
-    assert httpx.get(gatehouse.url + "/newer").status_code == 404
+    assert httpx.get(gatehouse.url + "/other").status_code == 404
     assert httpx.get(gatehouse.status_url + "/status/ready").status_code == 200
 
 

@@ -71,7 +71,8 @@ struct AuthRequestPath: Sendable {
             return sendable
         }
         let user = claim("sub").isEmpty ? passage.identity?.subject ?? "" : claim("sub")
-        let groups = (proven.flatMap { try? ClaimText.list($0.groups) }) ?? ""
+        // oauth2-proxy's users split at the comma alone.
+        let groups = (proven.flatMap { try? ClaimText.list($0.groups, separator: ",") }) ?? ""
         var fields = [
             ("X-Auth-Request-User", (try? ClaimText.encoded(user)) ?? ""),
             ("X-Auth-Request-Email", claim("email")),

@@ -20,11 +20,14 @@ package enum ClaimText {
         }
     }
 
-    /// Groups as one value, by comma and space; a comma within a group is percent-encoded.
-    package static func list(_ groups: [String]) throws(ClaimTextError) -> String {
+    /// Groups as one value, by comma and space as Kong writes it; a comma within a group is percent-encoded.
+    package static func list(
+        _ groups: [String],
+        separator: String = ", "
+    ) throws(ClaimTextError) -> String {
         var texts: [String] = []
         for group in groups { texts.append(try encoded(group, alsoComma: true)) }
-        return texts.joined(separator: ", ")
+        return texts.joined(separator: separator)
     }
 
     /// Text with what is not visible ASCII percent-encoded.

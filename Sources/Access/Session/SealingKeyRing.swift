@@ -182,8 +182,6 @@ package struct SealingKeyRing: Sendable {
         return key
     }
 
-    /// The mode among a file's attributes, whose integer type is not promised.
-    private static func permissions(_ attribute: Any?) -> Int? {
-        (attribute as? any BinaryInteger).map { Int(truncatingIfNeeded: $0) }
-    }
+    /// The mode among a file's attributes, which Foundation boxes on some systems and not on others.
+    private static func permissions(_ attribute: Any?) -> Int? { attribute as? Int }
 }

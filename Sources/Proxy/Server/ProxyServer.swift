@@ -110,12 +110,27 @@ package final class ProxyServer: Sendable {
         workers: [NIOLoopBound<Worker>]
     ) async throws -> ListenAddress {
         var bound = address
+        if let first = workers.first { bound = try await Self.claim(address, first) }
         for worker in workers {
             let channel = try await Self.bootstrap(worker).bind(host: bound.host, port: bound.port).get()
             self.state.withLock { $0.listeners.append(channel) }
             bound.port = channel.localAddress?.port ?? bound.port
         }
         return bound
+    }
+
+    /// Binds once without sharing, and lets go: another program at the same address is found out, where the
+    /// workers' shared sockets would silently take half of its connections.
+    private static func claim(
+        _ address: ListenAddress,
+        _ worker: NIOLoopBound<Worker>
+    ) async throws -> ListenAddress {
+        let channel = try await ServerBootstrap(group: worker.eventLoop)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .bind(host: address.host, port: address.port).get()
+        let port = channel.localAddress?.port ?? address.port
+        try await channel.close()
+        return ListenAddress(host: address.host, port: port)
     }
 
     private static func bootstrap(_ worker: NIOLoopBound<Worker>) -> ServerBootstrap {

@@ -1,4 +1,5 @@
 """Headless Chromium, and a light browser for what needs no script."""
+import json
 import time
 from urllib.parse import urljoin, urlsplit
 
@@ -29,6 +30,7 @@ def chromium() -> webdriver.Chrome:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
                      "--disable-background-networking", "--disable-component-update", "--lang=en"):
         options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     # Both paths are given, so that selenium looks for nothing to download.
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
     driver.set_page_load_timeout(30)
@@ -51,6 +53,13 @@ class Browser:
 
     def open(self, url: str):
         self.driver.get(url)
+
+    def last_request(self, begin: str, part: str) -> str:
+        """The last URL that was asked for since the last call, of those that begin and hold as given."""
+        told = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        urls = [message["params"]["request"]["url"] for message in told
+                if message["method"] == "Network.requestWillBeSent"]
+        return [url for url in urls if url.startswith(begin) and part in url][-1]
 
     def visible(self, selector: str):
         """The first element of `selector` that can be seen and used, or None."""

@@ -45,9 +45,9 @@ extension ServerConnection: ExchangeTransport {
             self.exchange.record.gatewayNanoseconds = (now - self.exchange.startedAt).nanoseconds
         }
         self.exchange.record.isComplete = true
-        self.finish(error: nil)
+        self.finish(error: nil, at: now)
         let isUnread = cause == .refused || !self.body.isComplete
-        self.afterLastWrite(isUnread: isUnread) { context, promise in
+        self.afterLastWrite(isUnread: isUnread, at: now) { context, promise in
             context.writeAndFlush(self.wrapOutboundOut(self.worker.toClient), promise: promise)
         }
     }
@@ -55,16 +55,17 @@ extension ServerConnection: ExchangeTransport {
     /// Writes the end of an answer, then goes on to the next request, drains this one, or closes.
     func afterLastWrite(
         isUnread: Bool,
+        at now: NIODeadline,
         _ write: (ChannelHandlerContext, EventLoopPromise<Void>?) -> Void
     ) {
         guard let context = self.context else { return }
         guard self.shape.keepsAlive else {
             let promise = context.eventLoop.makePromise(of: Void.self)
-            self.phase = isUnread ? .lingering : .draining
-            self.deadline =
-                .now() + TimeAmount(seconds: min(self.worker.limits.readerSeconds, isUnread ? 2 : 60))
+            self.phase = .lingering
+            self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
             promise.futureResult.assumeIsolated().whenComplete { _ in
                 guard let context = self.context else { return }
+                self.deadline = .now() + .seconds(2)
                 context.close(mode: isUnread ? .output : .all, promise: nil)
             }
             return write(context, promise)
@@ -72,10 +73,10 @@ extension ServerConnection: ExchangeTransport {
         write(context, nil)
         guard self.body.isComplete else {
             self.phase = .draining
-            self.deadline = .now() + TimeAmount(seconds: self.worker.limits.bodySeconds)
+            self.deadline = now + TimeAmount(seconds: self.worker.limits.bodySeconds)
             return
         }
-        self.becomeIdle()
+        self.becomeIdle(now)
     }
 
     /// Whether the connection can go on after an answer of our own.
@@ -88,11 +89,11 @@ extension ServerConnection: ExchangeTransport {
     }
 
     /// Tells the handler, once, what became of the exchange.
-    func finish(error: ProxyError?) {
+    func finish(error: ProxyError?, at now: NIODeadline = .now()) {
         if let error { self.exchange.record.error = error }
         if self.exchange.record.status == 0 { self.exchange.record.status = 499 }
         self.exchange.record.requestBodyBytes = self.body.received
-        self.exchange.record.totalNanoseconds = (NIODeadline.now() - self.exchange.startedAt).nanoseconds
+        self.exchange.record.totalNanoseconds = (now - self.exchange.startedAt).nanoseconds
         self.worker.handler.ended(self.exchange, self.exchange.record)
     }
 }

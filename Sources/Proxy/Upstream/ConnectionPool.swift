@@ -37,8 +37,8 @@ final class ConnectionPool {
     }
 
     /// Takes back a connection that can carry another exchange.
-    func giveBack(_ connection: UpstreamConnection) {
-        self.act(self.state.giveBack(connection.id), connection)
+    func giveBack(_ connection: UpstreamConnection, at now: NIODeadline) {
+        self.act(self.state.giveBack(connection.id), connection, at: now)
     }
 
     /// A connection has closed, or was never made.
@@ -55,14 +55,14 @@ final class ConnectionPool {
         self.state.forget(request)
     }
 
-    private func act(_ action: PoolState.OnReturn, _ connection: UpstreamConnection) {
+    private func act(_ action: PoolState.OnReturn, _ connection: UpstreamConnection, at now: NIODeadline) {
         switch action {
         case .handOver(_, let request):
             guard let client = self.waiting.removeValue(forKey: request) else {
-                return self.giveBack(connection)
+                return self.giveBack(connection, at: now)
             }
             client.attach(connection, reused: connection.hasServed)
-        case .keepIdle: connection.rest()
+        case .keepIdle: connection.rest(at: now)
         case .close: connection.abort()
         }
     }
@@ -107,7 +107,7 @@ final class ConnectionPool {
         guard connection.isOpen else { return }
         while self.connections.count <= connection.id.slot { self.connections.append(nil) }
         self.connections[connection.id.slot] = connection
-        guard client.passage.waiting == request else { return self.giveBack(connection) }
+        guard client.passage.waiting == request else { return self.giveBack(connection, at: .now()) }
         client.attach(connection, reused: false)
     }
 

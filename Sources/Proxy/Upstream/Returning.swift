@@ -70,7 +70,7 @@ extension ServerConnection {
     }
 
     /// The answer is whole; the upstream has already been given back or closed.
-    func upstreamEnd(isClean: Bool) {
+    func upstreamEnd(isClean: Bool, at now: NIODeadline) {
         guard self.phase == .forwarding else { return }
         if self.answerFraming == .chunked { self.worker.toClient.writeString("0\r\n\r\n") }
         // An answer before the request's end, or octets after its own: neither side goes on (H5, X16).
@@ -78,9 +78,9 @@ extension ServerConnection {
         self.passage.link = nil
         self.exchange.abandon()
         self.exchange.record.isComplete = true
-        self.finish(error: nil)
+        self.finish(error: nil, at: now)
         let isUnread = !self.body.isComplete
-        self.afterLastWrite(isUnread: isUnread) { context, promise in
+        self.afterLastWrite(isUnread: isUnread, at: now) { context, promise in
             guard self.worker.toClient.readableBytes > 0 else {
                 context.flush()
                 promise?.succeed()

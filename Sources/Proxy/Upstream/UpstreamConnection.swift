@@ -106,9 +106,9 @@ final class UpstreamConnection: ChannelInboundHandler {
     }
 
     /// Becomes idle in its pool.
-    func rest() {
+    func rest(at now: NIODeadline) {
         self.phase = .idle
-        self.deadline = .now() + TimeAmount(seconds: self.worker.limits.upstreamIdleSeconds)
+        self.deadline = now + TimeAmount(seconds: self.worker.limits.upstreamIdleSeconds)
     }
 
     // MARK: Channel events
@@ -145,7 +145,7 @@ final class UpstreamConnection: ChannelInboundHandler {
             client.upstreamFailed(self.head.fields.bytes.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
         case .body:
             guard self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
-            client.upstreamEnd(isClean: client.passage.hasSentRequest)
+            client.upstreamEnd(isClean: client.passage.hasSentRequest, at: .now())
         case .connecting, .idle, .closed: break
         }
     }
@@ -214,10 +214,11 @@ final class UpstreamConnection: ChannelInboundHandler {
         let stays = isClean && self.head.keepsAlive && !self.worker.isDraining
         self.phase = .idle
         if !stays { self.abort() }
-        client.upstreamEnd(isClean: isClean)
+        let now = NIODeadline.now()
+        client.upstreamEnd(isClean: isClean, at: now)
         guard stays, self.isOpen else { return }
         self.resumeReading()
-        self.pool.giveBack(self)
+        self.pool.giveBack(self, at: now)
     }
 
     private func fail(_ error: ProxyError) {

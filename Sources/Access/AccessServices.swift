@@ -64,7 +64,13 @@ package struct AccessServices: Sendable {
 
     /// This worker's memory of what was proven.
     func proven(_ worker: Worker) -> ProvenCache<ProvenCredential> {
-        worker.state(state.slot) { ProvenCache(maximumBytes: tokenCacheBytes) }
+        worker.state(state.slot) {
+            ProvenCache(
+                maximumBytes: tokenCacheBytes,
+                hits: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "hit"])),
+                misses: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "miss"]))
+            )
+        }
     }
 }
 

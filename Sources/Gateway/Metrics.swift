@@ -29,6 +29,15 @@ package struct MetricKey: Sendable, Hashable, Comparable {
     }
 }
 
+/// A counter that its owner holds on to, so that counting costs no look-up.
+package final class Tally {
+    /// What was counted.
+    package var value = 0
+
+    /// Nothing counted yet.
+    package init() {}
+}
+
 /// One worker's counters; used on its loop only.
 package final class Metrics {
     private final class StatusCounts {
@@ -36,6 +45,7 @@ package final class Metrics {
     }
 
     private var counters: [MetricKey: Double] = [:]
+    private var tallies: [MetricKey: Tally] = [:]
     /// By the route's place in the current plan; -1 for none.
     private var exchanges: [Int: StatusCounts] = [:]
     private var latency = Histogram()
@@ -45,6 +55,14 @@ package final class Metrics {
     /// Adds to a counter.
     package func count(_ key: MetricKey, by amount: Double = 1) {
         self.counters[key, default: 0] += amount
+    }
+
+    /// The counter of that name, for who counts often.
+    package func tally(_ key: MetricKey) -> Tally {
+        if let tally = self.tallies[key] { return tally }
+        let tally = Tally()
+        self.tallies[key] = tally
+        return tally
     }
 
     /// Counts an exchange that has ended.
@@ -81,7 +99,9 @@ package final class Metrics {
     /// Everything so far, to be taken to another loop.
     func snapshot(_ plan: Plan) -> MetricsSnapshot {
         self.fold(plan)
-        return MetricsSnapshot(counters: self.counters, latency: self.latency)
+        let tallied = self.tallies.mapValues { Double($0.value) }
+        let counters = self.counters.merging(tallied, uniquingKeysWith: +)
+        return MetricsSnapshot(counters: counters, latency: self.latency)
     }
 }
 

@@ -246,6 +246,7 @@ extension OpenIDConnect {
         case .success(let session):
             endFormerSession(passage)
             guard write(session, passage) else { throw .failed(settings.cause("session-too-large")) }
+            count("begun", passage)
             var answer = Answer.redirect(to: settings.login.endsAt ?? attempt.target)
             answer.fields.append(("Referrer-Policy", "no-referrer"))
             return .answer(answer)

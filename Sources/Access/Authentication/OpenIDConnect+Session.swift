@@ -128,6 +128,7 @@ extension OpenIDConnect {
     /// Ends a session: here, and for every copy of its cookie that this program sees (security row S4).
     func endSession(_ session: Session?, _ passage: Passage) {
         if let session {
+            count("ended", passage)
             _ = services.state.endedSessions.note(
                 session.id,
                 until: passage.now + sessionCookies.limits.longestSeconds,
@@ -135,6 +136,11 @@ extension OpenIDConnect {
             )
         }
         dropSessionCookies(passage)
+    }
+
+    /// Counts what became of a session.
+    func count(_ event: String, _ passage: Passage) {
+        passage.worker.metrics.count(MetricKey("gatehouse_sessions_total", ["event": event]))
     }
 
     /// Adds `Set-Cookie` fields to whatever answer the client gets.
@@ -216,6 +222,7 @@ extension OpenIDConnect {
         }
         switch outcome {
         case .renewed(let next):
+            count("refreshed", passage)
             let next = sessionCookies.limits.renewed(next, at: passage.now)
             write(next, passage)
             return try admit(self.proven(next), passage)

@@ -1,5 +1,6 @@
 // What was proven before: credentials that need no second proof, for one worker.
 import Cryptography
+import Gateway
 
 /// A bounded memory of credentials and what they proved; one for each worker, so that nobody waits for a lock.
 ///
@@ -23,11 +24,13 @@ final class ProvenCache<Value: AnyObject> {
     private static var entryBytes: Int { 2048 }
 
     /// Answers that came from here, and those that did not.
-    private(set) var hits = 0
-    private(set) var misses = 0
+    private let hits: Tally
+    private let misses: Tally
 
-    init(maximumBytes: Int) {
+    init(maximumBytes: Int, hits: Tally = Tally(), misses: Tally = Tally()) {
         self.maximumBytes = maximumBytes
+        self.hits = hits
+        self.misses = misses
         var generator = SystemRandomNumberGenerator()
         seed = generator.next()
     }
@@ -39,14 +42,14 @@ final class ProvenCache<Value: AnyObject> {
     func value(_ credential: Span<UInt8>, asker: UInt64) -> Value? {
         let key = hash(credential, asker)
         if let entry = young[key], Self.matches(entry, credential, asker) {
-            hits &+= 1
+            hits.value &+= 1
             return entry.value
         }
         guard let entry = old[key], Self.matches(entry, credential, asker) else {
-            misses &+= 1
+            misses.value &+= 1
             return nil
         }
-        hits &+= 1
+        hits.value &+= 1
         old[key] = nil
         insert(entry, key)
         return entry.value

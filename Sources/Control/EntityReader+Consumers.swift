@@ -57,6 +57,7 @@ extension EntityReader {
             guard let name = membership.string("name") else { continue }
             self.join(name, &consumer, at: membership.position(of: "name"))
         }
+        self.consumerPlaces[id] = self.configuration.consumers.count
         self.configuration.consumers.append(consumer)
         for nested in self.list(node, "plugins") {
             self.pendingPlugins.append(
@@ -109,7 +110,7 @@ extension EntityReader {
             + [FieldSchema("consumer", EntityFields.reference, required: true)]
         let settings = self.reader.record(node, fields, path: "")
         guard let entry = node.entry("consumer"), let id = self.reference(entry.node, to: "consumer"),
-            let index = self.configuration.consumers.firstIndex(where: { $0.id == id })
+            let index = self.consumerPlaces[id]
         else { return }
         var consumer = self.configuration.consumers[index]
         if isKey { self.readKey(settings, &consumer) } else { self.readGroup(settings, &consumer) }
@@ -120,7 +121,7 @@ extension EntityReader {
     mutating func settleMembers() {
         for member in self.pendingMembers {
             guard let id = self.names["consumer"]?[member.name],
-                let index = self.configuration.consumers.firstIndex(where: { $0.id == id })
+                let index = self.consumerPlaces[id]
             else {
                 let hint = NearName.hint(member.name, among: (self.names["consumer"] ?? [:]).keys)
                 self.reader.fail(at: member.position, "there is no consumer '\(member.name)'\(hint)")

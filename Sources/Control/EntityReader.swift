@@ -15,6 +15,8 @@ struct EntityReader {
     var reader: SettingsReader
     var configuration = Configuration()
     var pendingPlugins: [PendingPlugin] = []
+    /// Each consumer's place, by id.
+    var consumerPlaces: [String: Int] = [:]
     /// Memberships that wait until all consumers are known.
     var pendingMembers: [PendingMember] = []
     /// Ids by name and by id, for each kind of entity.

@@ -139,4 +139,23 @@ struct PlanTests {
         #expect(!fields.contains(.authorization))
         #expect(!fields.contains("x-other"))
     }
+
+    @Test func `a route behind one of our own paths is warned about`() throws {
+        let own = [
+            OwnPath(path: "/oauth2/start", methods: [.get]) { _ throws(Refusal) in .proceed },
+            OwnPath(path: "/oauth2/ext-authz", methods: [.get], isPrefix: true) { _ throws(Refusal) in
+                .proceed
+            },
+        ]
+        let plan = try plan([
+            route("same", ["/oauth2/start"]), route("below", ["/oauth2/ext-authz/x"]),
+            route("beside", ["/oauth2/start/x"]), route("above", ["/oauth2"]),
+        ])
+        #expect(
+            plan.routesHidden(behind: own).map(\.message) == [
+                "route 'same': the path '/oauth2/start' hides behind our own '/oauth2/start'",
+                "route 'below': the path '/oauth2/ext-authz/x' hides behind our own '/oauth2/ext-authz'",
+            ]
+        )
+    }
 }

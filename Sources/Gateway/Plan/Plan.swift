@@ -56,4 +56,19 @@ package final class Plan: Sendable {
 
     /// The instance with that key.
     package func plugin(key: String) -> (any Plugin)? { self.plugins.first { $0.key == key }?.plugin }
+
+    /// Warnings about routes that no request reaches, because a path of our own comes first.
+    package func routesHidden(behind ownPaths: [OwnPath]) -> [Diagnostic] {
+        self.routes.map(\.route).flatMap { route in
+            route.paths.compactMap { path in
+                let own = ownPaths.first { own in
+                    path == own.path || (own.isPrefix && path.hasPrefix(own.path))
+                }
+                return own.map {
+                    let name = "route '\(route.title)': the path '\(path)' hides behind our own '\($0.path)'"
+                    return Diagnostic(.warning, at: route.position, name)
+                }
+            }
+        }
+    }
 }

@@ -146,19 +146,8 @@ extension EntityReader {
             return
         }
         let binding = self.binding(pending)
-        if !kind.mayBindConsumers, binding.consumer != nil || binding.consumerGroup != nil {
-            self.reader.fail(
-                at: settings.position(of: "name"),
-                "'\(name)' cannot be bound to a consumer: it is what finds out who the consumer is"
-            )
-        }
         let protocols = Set(settings.strings("protocols") ?? [])
-        if protocols.isDisjoint(with: ["http", "https"]) {
-            self.reader.fail(
-                at: settings.position(of: "protocols"),
-                "protocols: expected http or https: nothing else is served"
-            )
-        }
+        self.checkFit(kind, binding, protocols, settings)
         let written = config?.node ?? ConfigNode(.map([]), at: node.position)
         var instance = PluginInstance(
             name: name,
@@ -178,6 +167,27 @@ extension EntityReader {
             self.claim(own, "the instance_name", at: settings.position(of: "instance_name"))
         }
         self.configuration.plugins.append(instance)
+    }
+
+    /// Notes what a plugin of this kind cannot be bound to, and protocols of which we serve none.
+    private mutating func checkFit(
+        _ kind: PluginKind,
+        _ binding: PluginBinding,
+        _ protocols: Set<String>,
+        _ settings: Settings
+    ) {
+        if !kind.mayBindConsumers, binding.consumer != nil || binding.consumerGroup != nil {
+            self.reader.fail(
+                at: settings.position(of: "name"),
+                "'\(kind.name)' cannot be bound to a consumer or a group: it decides who the consumer is or may do"
+            )
+        }
+        if protocols.isDisjoint(with: ["http", "https"]) {
+            self.reader.fail(
+                at: settings.position(of: "protocols"),
+                "protocols: expected http or https: nothing else is served"
+            )
+        }
     }
 
     /// What the plugin is bound to: by its place, and by what it names.

@@ -70,28 +70,8 @@ package final class APIKey: Plugin {
         guard self.isInHeader || self.isInQuery else {
             throw settings.error("key_in_header", "no key could ever be found; allow the header or the query")
         }
-        self.warnings =
-            self.isInQuery
-            ? [
-                Diagnostic(
-                    .warning,
-                    at: settings.wrote("key_in_query")
-                        ? settings.position(of: "key_in_query") : scope.position,
-                    "key-auth takes keys from the query, where logs and histories see them; set key_in_query: false"
-                )
-            ] : []
-        if let name = settings.string("anonymous") {
-            guard let consumer = scope.consumers.consumer(named: name) else {
-                let names = scope.consumers.all.compactMap(\.username)
-                throw settings.error(
-                    "anonymous",
-                    "there is no consumer '\(name)'\(NearName.hint(name, among: names))"
-                )
-            }
-            self.anonymous = consumer
-        } else {
-            self.anonymous = nil
-        }
+        self.warnings = self.isInQuery ? [Self.queryWarning(settings, scope)] : []
+        self.anonymous = try Self.readAnonymous(settings, scope)
         let realm = settings.string("realm")
         guard realm?.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) ?? true else {
             throw settings.error("realm", "expected visible ASCII without quotes and backslashes")
@@ -107,6 +87,26 @@ package final class APIKey: Plugin {
                 "the consumers' keys cannot be hashed: no randomness"
             )
         }
+    }
+
+    private static func queryWarning(_ settings: Settings, _ scope: PluginScope) -> Diagnostic {
+        Diagnostic(
+            .warning,
+            at: settings.wrote("key_in_query") ? settings.position(of: "key_in_query") : scope.position,
+            "key-auth takes keys from the query, where logs and histories see them; set key_in_query: false"
+        )
+    }
+
+    private static func readAnonymous(
+        _ settings: Settings,
+        _ scope: PluginScope
+    ) throws(ConfigurationError) -> Consumer? {
+        guard let name = settings.string("anonymous") else { return nil }
+        guard let consumer = scope.consumers.consumer(named: name) else {
+            let hint = NearName.hint(name, among: scope.consumers.all.compactMap(\.username))
+            throw settings.error("anonymous", "there is no consumer '\(name)'\(hint)")
+        }
+        return consumer
     }
 
     private static func readNames(

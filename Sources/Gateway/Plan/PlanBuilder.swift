@@ -95,13 +95,7 @@ struct PlanBuilder {
                 )
                 continue
             }
-            var routes = self.configuration.routes
-            if let route = instance.binding.route {
-                routes = byID[route].map { [$0] } ?? []
-                if let service = instance.binding.service { routes = routes.filter { $0.service == service } }
-            } else if let service = instance.binding.service {
-                routes = byService[service] ?? []
-            }
+            let routes = self.routes(under: instance.binding, byID, byService)
             self.checkReach(instance, routes)
             let scope = PluginScope(
                 key: "\(instance.name)/\(instance.id)",
@@ -119,6 +113,21 @@ struct PlanBuilder {
             }
         }
         return result
+    }
+
+    /// The routes that a binding covers.
+    private func routes(
+        under binding: PluginBinding,
+        _ byID: [String: Route],
+        _ byService: [String: [Route]]
+    ) -> [Route] {
+        guard let id = binding.route else {
+            return binding.service.map { byService[$0] ?? [] } ?? self.configuration.routes
+        }
+        guard let route = byID[id], binding.service == nil || binding.service == route.service else {
+            return []
+        }
+        return [route]
     }
 
     /// Notes that an instance would never be asked (P8): an error where its own binding contradicts itself.

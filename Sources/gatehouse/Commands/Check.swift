@@ -27,7 +27,7 @@ struct Check: ParsableCommand {
         let file = ConfigurationFile(
             path: self.file,
             environment: ProcessInfo.processInfo.environment,
-            kinds: Plugins.all(try .looking(settings))
+            services: try .looking(settings)
         )
         let reading = file.read()
         var findings = reading.diagnostics

@@ -41,7 +41,7 @@ struct Explain: ParsableCommand {
         let file = ConfigurationFile(
             path: self.config,
             environment: ProcessInfo.processInfo.environment,
-            kinds: Plugins.all(try .looking(settings))
+            services: try .looking(settings)
         )
         let reading = file.read()
         guard let plan = reading.plan else {

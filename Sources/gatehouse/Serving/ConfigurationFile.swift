@@ -1,4 +1,5 @@
 // The configuration file, read and compiled exactly as the server does.
+import Access
 import Control
 import Foundation
 import Gateway
@@ -7,7 +8,8 @@ import Gateway
 struct ConfigurationFile: Sendable {
     let path: String
     let environment: [String: String]
-    var kinds: [PluginKind]
+    /// What the plugins are made from.
+    var services: AccessServices
 
     /// What came of a file: a plan or none, and everything there is to say.
     struct Reading {
@@ -25,19 +27,21 @@ struct ConfigurationFile: Sendable {
             let place = Position(file: self.path, line: 1, column: 1)
             return Reading(diagnostics: [Diagnostic(.error, at: place, "the file cannot be read")])
         }
+        let kinds = Plugins.all(self.services)
         let file = DeclarativeFile.load(
             Array(text),
             name: self.path,
             environment: self.environment,
-            kinds: self.kinds
+            kinds: kinds
         )
         guard let configuration = file.configuration else { return Reading(diagnostics: file.diagnostics) }
         do throws(ConfigurationError) {
-            let plan = try Plan(configuration, kinds: self.kinds, generation: generation, after: previous)
+            let plan = try Plan(configuration, kinds: kinds, generation: generation, after: previous)
+            let hidden = plan.routesHidden(behind: OwnPaths.all(self.services))
             return Reading(
                 plan: plan,
                 configuration: configuration,
-                diagnostics: file.diagnostics + plan.warnings
+                diagnostics: file.diagnostics + plan.warnings + hidden
             )
         } catch {
             return Reading(configuration: configuration, diagnostics: file.diagnostics + error.diagnostics)

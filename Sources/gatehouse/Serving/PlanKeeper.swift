@@ -11,21 +11,18 @@ actor PlanKeeper {
     /// Hears of each plan that comes into force.
     private let newPlan: AsyncStream<Plan>.Continuation
     private var file: ConfigurationFile
-    private var services: AccessServices
     private var generation: UInt64 = 1
     /// How often a file was taken and how often the old one was kept.
     private(set) var counts = (taken: 0, kept: 0)
 
     init(
         file: ConfigurationFile,
-        services: AccessServices,
         settings: ProgramSettings,
         holder: PlanHolder,
         newPlan: AsyncStream<Plan>.Continuation,
         logger: Logger
     ) {
         self.file = file
-        self.services = services
         self.settings = settings
         self.holder = holder
         self.newPlan = newPlan
@@ -35,11 +32,10 @@ actor PlanKeeper {
     /// Reads the file and our keys; what is wrong with either leaves the old plan in force.
     func reload() -> ReloadOutcome {
         do throws(SealingKeyError) {
-            self.services.keys = try self.settings.sealingKeys()
+            self.file.services.keys = try self.settings.sealingKeys()
         } catch {
             return self.keep(["\(error)"])
         }
-        self.file.kinds = Plugins.all(self.services)
         let reading = self.file.read(generation: self.generation + 1, after: self.holder.current)
         for warning in reading.warnings { self.logger.warning("\(warning)") }
         guard let plan = reading.plan else { return self.keep(reading.diagnostics.map(\.description)) }

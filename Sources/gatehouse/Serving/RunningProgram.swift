@@ -38,7 +38,7 @@ struct RunningProgram: Sendable {
         let file = ConfigurationFile(
             path: configuration,
             environment: environment,
-            kinds: Plugins.all(services)
+            services: services
         )
         let reading = file.read()
         for warning in reading.warnings { logger.warning("\(warning)") }
@@ -51,7 +51,6 @@ struct RunningProgram: Sendable {
         newPlan.yield(plan)
         self.keeper = PlanKeeper(
             file: file,
-            services: services,
             settings: settings,
             holder: self.holder,
             newPlan: newPlan,

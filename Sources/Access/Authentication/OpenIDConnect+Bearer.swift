@@ -45,7 +45,7 @@ extension OpenIDConnect {
         if settings.methods.contains(.bearer), hasScheme("bearer ", range, request) {
             return try bearer(range, skipping: 7, passage)
         }
-        let takesBasic = !settings.methods.isDisjoint(with: [.password, .clientCredentials])
+        let takesBasic = settings.methods.containsAny([.password, .clientCredentials])
         guard takesBasic, hasScheme("basic ", range, request) else { return nil }
         guard let pair = request.withValue(range, { BasicCredential($0.extracting(6..<$0.count)) }) else {
             throw badCredential("malformed", detail: "the Basic credential is not base64 of name:secret")

@@ -121,6 +121,7 @@ extension OpenIDConnect {
             return settings.login.redirectURIs.first { RedirectTarget.origin(of: $0) == own } ?? first
         }
         if let listed = services.redirectHosts, hosts.isEmpty,
+            !RedirectTarget.isListed(own.host, port: nil, in: listed),
             !RedirectTarget.isListed(own.host, port: own.port, in: listed)
         {
             throw .forbidden(

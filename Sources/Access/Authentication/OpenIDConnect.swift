@@ -75,7 +75,21 @@ package final class OpenIDConnect: Plugin {
         } catch {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
-        warnings = settings.warnings + parties.warnings
+        warnings = settings.warnings + parties.warnings + Self.hostWarnings(settings, scope, services)
+    }
+
+    /// Says where nothing bounds the hosts that a login may come back to.
+    private static func hostWarnings(
+        _ settings: OpenIDConnectSettings,
+        _ scope: PluginScope,
+        _ services: AccessServices
+    ) -> [Diagnostic] {
+        guard settings.methods.contains(.authorizationCode), settings.login.redirectURIs.isEmpty,
+            services.redirectHosts == nil, scope.routes.contains(where: { $0.hosts.isEmpty })
+        else { return [] }
+        let message =
+            "redirect_uri: none is written, and neither the route's hosts nor redirect_hosts bound it"
+        return [Diagnostic(.warning, at: scope.position, message)]
     }
 
     /// Names of fields that only this plugin may set.
@@ -153,7 +167,7 @@ package final class OpenIDConnect: Plugin {
 
     /// The ways that are open, as `WWW-Authenticate` says them.
     func challenges(error: String?) -> [String] {
-        let takesBearer = !settings.methods.isDisjoint(with: [
+        let takesBearer = settings.methods.containsAny([
             .bearer, .session, .authorizationCode, .refreshToken,
         ])
         return takesBearer ? [settings.challenge.bearer(error: error)] : [settings.challenge.basic]

@@ -10,7 +10,7 @@ package struct OpenIDConnectSettings: Sendable {
     /// Who we are to the issuer; nil where only bearer tokens are taken.
     package let client: ClientChoice?
     /// Which ways are open.
-    package let methods: Set<AuthenticationMethod>
+    package let methods: AuthenticationMethods
     /// The login's settings.
     package let login: LoginChoice
     /// The session's settings.
@@ -140,11 +140,11 @@ package struct OpenIDConnectSettings: Sendable {
         check.requireNumbers()
         issuer = Self.issuer(&check)
         client = Self.client(settings)
-        var methods = Set(
+        var methods = AuthenticationMethods(
             (settings.strings("auth_methods") ?? []).compactMap { AuthenticationMethod(rawValue: $0) }
         )
         check.requireAudience(methods)
-        if client == nil, !settings.wrote("auth_methods") { methods.formIntersection([.bearer]) }
+        if client == nil, !settings.wrote("auth_methods") { methods = methods.intersection([.bearer]) }
         self.methods = methods
         if methods.contains(.password) {
             check.warn(

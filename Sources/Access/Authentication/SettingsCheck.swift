@@ -101,7 +101,7 @@ struct SettingsCheck {
     // MARK: What must be there
 
     /// Whose tokens are taken must be said (security row J9).
-    mutating func requireAudience(_ methods: Set<AuthenticationMethod>) {
+    mutating func requireAudience(_ methods: AuthenticationMethods) {
         let hasRule = settings.wrote("audience_required") || !(settings.strings("client_id") ?? []).isEmpty
         if methods.contains(.bearer), !hasRule {
             fail(

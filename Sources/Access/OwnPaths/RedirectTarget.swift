@@ -51,14 +51,21 @@ package struct RedirectTarget: Sendable, Equatable {
         self.origin = origin
     }
 
-    /// Whether `host` (and `port`) stands in the list `hosts`.
+    /// Whether `host` with `port` (nil for the scheme's own) stands in the list `hosts`.
+    ///
+    /// As in oauth2-proxy, an entry without a port means the scheme's own, and `:*` any.
     package static func isListed(_ host: String, port: Int?, in hosts: [String]) -> Bool {
-        let withPort = port.map { "\(host):\($0)" }
-        return hosts.contains { entry in
-            let entry = entry.lowercased()
-            if entry == host || entry == withPort { return true }
-            guard entry.hasPrefix("*.") || entry.hasPrefix(".") else { return false }
-            let suffix = entry.hasPrefix("*") ? String(entry.dropFirst()) : entry
+        hosts.contains { entry in
+            var name = entry.lowercased()
+            if name.hasSuffix(":*") {
+                name.removeLast(2)
+            } else if let port {
+                guard name.hasSuffix(":\(port)") else { return false }
+                name.removeLast(":\(port)".count)
+            }
+            if name == host { return true }
+            guard name.hasPrefix("*.") || name.hasPrefix(".") else { return false }
+            let suffix = name.hasPrefix("*") ? String(name.dropFirst()) : name
             return host.hasSuffix(suffix) && host.utf8.count > suffix.utf8.count
         }
     }

@@ -1,0 +1,343 @@
+// A gateway without a wire: an issuer that says what a test wants, a clock, a plan, and browsers.
+import Cryptography
+import Fetch
+import Foundation
+import JOSE
+import JSON
+import OIDC
+import Proxy
+import Synchronization
+import Testing
+
+@testable import Access
+@testable import Gateway
+
+/// A clock that stands still.
+final class ManualClock: Sendable {
+    private let time: Mutex<Double>
+    init(_ start: Double = 1_700_000_000) { time = Mutex(start) }
+    var now: Double { time.withLock { $0 } }
+    func advance(by seconds: Double) { time.withLock { $0 += seconds } }
+}
+
+/// A signing key with its public JWK.
+struct SigningKey: Sendable {
+    let key: JWK
+    let algorithm = Algorithm.es256
+
+    init(kid: String?) throws {
+        key = JWK(.privateKey(try PrivateKey.generate(.elliptic(.p256))), kid: kid)
+    }
+
+    func sign(_ claims: JSONValue, header: [String: JSONValue] = [:]) throws -> String {
+        try JWS.sign(claims: claims, key: key, algorithm, header: header)
+    }
+}
+
+/// A stand-in for the network: an issuer that answers by path, and counts.
+final class ScriptedIssuer: HTTPClient {
+    typealias Script = @Sendable (FetchRequest) throws(FetchError) -> FetchResponse
+
+    private struct State {
+        var scripts: [String: Script] = [:]
+        var counts: [String: Int] = [:]
+        var last: [String: FetchRequest] = [:]
+        var isDown = false
+    }
+
+    let url = "https://id.example"
+    private let state = Mutex(State())
+
+    init(keys: [SigningKey]) throws {
+        answer(
+            "/.well-known/openid-configuration",
+            [
+                "issuer": .string(url), "authorization_endpoint": .string(url + "/authorize"),
+                "token_endpoint": .string(url + "/token"), "jwks_uri": .string(url + "/jwks"),
+                "userinfo_endpoint": .string(url + "/userinfo"),
+                "end_session_endpoint": .string(url + "/logout"),
+                "id_token_signing_alg_values_supported": ["ES256"],
+            ]
+        )
+        try publish(keys)
+    }
+
+    func publish(_ keys: [SigningKey]) throws {
+        answer("/jwks", ["keys": .array(try keys.map { try #require($0.key.publicJSON) })])
+    }
+
+    func answer(_ path: String, _ document: JSONValue, status: Int = 200) {
+        script(path) { _ throws(FetchError) in FetchResponse(status: status, body: document.serialized()) }
+    }
+
+    func script(_ path: String, _ script: @escaping Script) { state.withLock { $0.scripts[path] = script } }
+
+    func goDown(_ isDown: Bool = true) { state.withLock { $0.isDown = isDown } }
+
+    func count(_ path: String) -> Int { state.withLock { $0.counts[path] ?? 0 } }
+
+    /// The form of the last request for `path`.
+    func form(_ path: String) -> QueryArguments? {
+        state.withLock { $0.last[path] }.flatMap { QueryArguments($0.body) }
+    }
+
+    func fetch(_ request: FetchRequest) async throws(FetchError) -> FetchResponse {
+        let path = String(request.url.dropFirst(url.count).prefix { $0 != "?" })
+        let (script, isDown) = state.withLock { state in
+            state.counts[path, default: 0] += 1
+            state.last[path] = request
+            return (state.scripts[path], state.isDown)
+        }
+        guard !isDown, let script else { throw .connectionRefused }
+        return try script(request)
+    }
+}
+
+/// What became of a request.
+struct Outcome {
+    let verdict: Verdict
+    let passage: Passage
+
+    var refusal: Refusal? { if case .refused(let refusal) = verdict { refusal } else { nil } }
+    var answer: Answer? { if case .answered(let answer) = verdict { answer } else { nil } }
+    var passes: Bool { if case .passes = verdict { true } else { false } }
+    var reason: String? { refusal?.reason }
+    var location: String? { answer?.field("location") }
+
+    /// The fields that the upstream would get from us.
+    func upstream(_ name: FieldName) -> String? { passage.upstream.value(of: name) }
+
+    /// `Set-Cookie` values.
+    var setCookies: [String] {
+        var lines: [String] = []
+        passage.answer.forEachAdded { name, value in
+            if name == .setCookie { lines.append(String(decoding: value, as: UTF8.self)) }
+        }
+        return lines
+    }
+}
+
+/// A browser: keeps cookies, nothing else.
+final class Browser {
+    var cookies: [String: String] = [:]
+
+    var field: String? {
+        cookies.isEmpty
+            ? nil : cookies.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "; ")
+    }
+
+    func take(_ lines: [String]) {
+        for line in lines {
+            let pair = line.prefix { $0 != ";" }.split(
+                separator: "=",
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
+            let (name, value) = (String(pair[0]), String(pair[1]))
+            if line.contains("Max-Age=0") { cookies[name] = nil } else { cookies[name] = value }
+        }
+    }
+}
+
+/// The whole scene of a test.
+struct AccessStage {
+    let clock = ManualClock()
+    let key: SigningKey
+    let issuer: ScriptedIssuer
+    let services: AccessServices
+    let plan: Plan
+    let worker = Worker(index: 0)
+
+    static let usual: [String: JSONValue] = [
+        "issuer": "https://id.example", "client_id": ["app"], "client_secret": ["app-secret-app-secret"],
+    ]
+
+    /// A route for `app.example` with one instance of the plugin.
+    init(
+        _ config: [String: JSONValue] = [:],
+        consumers: [Consumer] = [],
+        hosts: [String] = ["app.example"],
+        redirectHosts: [String]? = nil
+    ) throws {
+        key = try SigningKey(kid: "one")
+        issuer = try ScriptedIssuer(keys: [key])
+        let (clock, issuer) = (clock, issuer)
+        let directory = IssuerDirectory(
+            client: issuer,
+            dataDirectory: nil,
+            clock: { clock.now },
+            events: UnheardIssuerEvents()
+        )
+        services = try AccessServices(
+            issuers: directory,
+            client: issuer,
+            keys: SealingKeyRing(octets: [[UInt8](repeating: 1, count: 32)]),
+            clock: { clock.now },
+            redirectHosts: redirectHosts
+        )
+        var configuration = Configuration()
+        configuration.services = [Service(id: "s", name: "s", host: "127.0.0.1", port: 9)]
+        var route = Route(id: "r", name: "r", service: "s", paths: ["/"])
+        route.hosts = hosts
+        configuration.routes = [route]
+        configuration.consumers = consumers
+        let settings = try Settings(
+            .object(Self.usual.merging(config) { _, new in new }),
+            schema: OpenIDConnectFields.all
+        )
+        configuration.plugins = [PluginInstance(name: "openid-connect", id: "p", settings: settings)]
+        plan = try Plan(configuration, kinds: AccessPlugins.kinds(services))
+    }
+
+    // MARK: Requests
+
+    /// Sends a request through the plan or to an own path.
+    func ask(
+        _ line: String,
+        _ fields: [(String, String)] = [],
+        from browser: Browser? = nil,
+        isTrusted: Bool = false
+    ) async throws -> Outcome {
+        var fields = fields
+        if let cookies = browser?.field { fields.append(("cookie", cookies)) }
+        let request = try WrittenRequest(line, fields: fields.map { (name: $0.0, value: $0.1) })
+        let peer = try #require(IPAddress("192.0.2.7"))
+        let client = ClientFacts(
+            peer: peer,
+            isTrustedPeer: isTrusted,
+            scheme: request.scheme,
+            port: request.scheme.defaultPort
+        )
+        let passage = Passage(
+            explaining: request.head,
+            client: client,
+            plan: plan,
+            worker: worker,
+            now: clock.now,
+            door: .proxy
+        )
+        let outcome = await judge(passage)
+        browser?.take(outcome.setCookies)
+        return outcome
+    }
+
+    /// What a browser sends when a link is followed.
+    static let navigation = [("accept", "text/html,*/*;q=0.8"), ("sec-fetch-mode", "navigate")]
+
+    private func judge(_ passage: Passage) async -> Outcome {
+        do throws(Refusal) {
+            let paths = OwnPaths.all(services)
+            if let own = paths.first(where: { $0.path == passage.request.pathText }) {
+                let step = try own.serve(passage)
+                if case .callout(let callout) = step { return await judge(callout) }
+                return Outcome(verdict: try await carry(step, passage), passage: passage)
+            }
+            return Outcome(verdict: try await plugins(passage), passage: passage)
+        } catch {
+            return Outcome(verdict: .refused(error), passage: passage)
+        }
+    }
+
+    /// Judges a callout's original request, and answers as the callout does.
+    private func judge(_ callout: Callout) async -> Outcome {
+        let passage = Passage(
+            explaining: callout.original,
+            client: callout.client,
+            plan: plan,
+            worker: worker,
+            now: clock.now,
+            door: .callout
+        )
+        var verdict: Verdict
+        do throws(Refusal) { verdict = try await plugins(passage) } catch { verdict = .refused(error) }
+        return Outcome(verdict: .answered(callout.deliver(passage, verdict)), passage: passage)
+    }
+
+    private func plugins(_ passage: Passage) async throws(Refusal) -> Verdict {
+        passage.match = try? plan.match(passage.request)
+        guard let planned = passage.match?.planned else {
+            throw passage.door == .callout ? .forbidden(.init("no-route")) : .notFound(.init("no-route"))
+        }
+        for step in planned.steps {
+            guard let plugin = step.plugin(for: passage.identity) else { continue }
+            let verdict = try await carry(try plugin.request(passage), passage)
+            guard case .passes = verdict else { return verdict }
+        }
+        return .passes
+    }
+
+    private func carry(_ step: Step, _ passage: Passage) async throws(Refusal) -> Verdict {
+        var step = step
+        while true {
+            switch step {
+            case .proceed: return .passes
+            case .answer(let answer): return .answered(answer)
+            case .callout: return .refused(.failed(.init("callout-within-callout")))
+            case .wait(let inquiry): step = try await inquiry.work()(passage)
+            }
+        }
+    }
+
+    // MARK: Tokens
+
+    /// Claims of a good access token, changed by `changes`; null removes one.
+    func claims(_ changes: [String: JSONValue] = [:]) -> JSONValue {
+        let usual: [String: JSONValue] = [
+            "iss": .string(issuer.url), "sub": "alice", "aud": "app", "iat": .number(clock.now),
+            "exp": .number(clock.now + 300), "scope": "read",
+        ]
+        return .object(usual.merging(changes) { _, new in new }.filter { !$0.value.isNull })
+    }
+
+    func bearer(_ changes: [String: JSONValue] = [:], by key: SigningKey? = nil) throws -> [(String, String)]
+    {
+        [("authorization", "Bearer \(try (key ?? self.key).sign(claims(changes)))")]
+    }
+
+    // MARK: Logins
+
+    /// Begins a login; gives what the issuer is told.
+    func begin(
+        _ browser: Browser,
+        _ line: String = "GET https://app.example/here?q=1"
+    ) async throws -> QueryArguments {
+        let outcome = try await ask(line, Self.navigation, from: browser)
+        #expect(outcome.answer?.status == 302)
+        let location = try #require(outcome.location)
+        return try #require(QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst())))
+    }
+
+    /// Lets the token endpoint answer a code.
+    func grant(nonce: String, id: [String: JSONValue] = [:], answer: [String: JSONValue] = [:]) throws {
+        let idToken = try key.sign(
+            claims(["nonce": .string(nonce), "scope": .null].merging(id) { _, new in new })
+        )
+        let usual: [String: JSONValue] = [
+            "access_token": "opaque-access", "token_type": "Bearer", "expires_in": 600,
+            "refresh_token": "refresh-1",
+            "id_token": .string(idToken),
+        ]
+        issuer.answer("/token", .object(usual.merging(answer) { _, new in new }.filter { !$0.value.isNull }))
+    }
+
+    /// Comes back from the issuer.
+    func comeBack(_ browser: Browser, state: String, more: String = "&code=c-1") async throws -> Outcome {
+        try await ask(
+            "GET https://app.example/oauth2/callback?state=\(state)\(more)",
+            Self.navigation,
+            from: browser
+        )
+    }
+
+    /// A whole login.
+    @discardableResult
+    func logIn(
+        _ browser: Browser,
+        id: [String: JSONValue] = [:],
+        answer: [String: JSONValue] = [:]
+    ) async throws -> Outcome {
+        let asked = try await begin(browser)
+        try grant(nonce: try #require(asked.single("nonce")), id: id, answer: answer)
+        return try await comeBack(browser, state: try #require(asked.single("state")))
+    }
+}

@@ -10,7 +10,7 @@ struct AuthRequestPathTests {
     private static let url = "GET https://app.example/oauth2/auth"
     private static let original = [("x-original-uri", "/here?q=1")]
 
-    /// P1
+    // P1
     @Test func `a stranger may not ask, whatever it shows`() async throws {
         let stage = try AccessStage()
         let outcome = try await stage.ask(Self.url, try stage.bearer() + Self.original)
@@ -63,7 +63,7 @@ struct AuthRequestPathTests {
         #expect(outcome.answer?.field("cookie") == nil)
     }
 
-    /// P1
+    // P1
     @Test(arguments: [
         [("x-original-uri", "/a"), ("x-forwarded-uri", "/b")],
         [("x-original-uri", "/a"), ("x-original-uri", "/a")],
@@ -102,7 +102,7 @@ struct AuthRequestPathTests {
         )
     }
 
-    /// P2, P3
+    // P2, P3
     @Test(arguments: ["/a%2f..%2fb", "/a/%2e%2e/../..", "/a#b", "/a b", "/\u{7F}", "/a HTTP/1.1"])
     func `an original request that the guard would refuse is 403`(_ target: String) async throws {
         let stage = try AccessStage()
@@ -130,7 +130,7 @@ struct AuthRequestPathTests {
         #expect(outcome.answer?.status == (passes ? 202 : 403))
     }
 
-    /// P8
+    // P8
     @Test func `an argument that nobody knows is 403 and not ignored`() async throws {
         let stage = try AccessStage()
         let fields = try stage.bearer() + Self.original
@@ -139,7 +139,7 @@ struct AuthRequestPathTests {
         #expect(outcome.reason == "unknown-parameter")
     }
 
-    /// S8
+    // S8
     @Test(
         arguments: [
             ["email": "a@evil@example.com"], ["email": "a@example.com", "email_verified": false],

@@ -119,7 +119,7 @@ struct ClaimTextTests {
         #expect(try ClaimText.encoded(text) == field)
     }
 
-    /// H3
+    // H3
     @Test(arguments: ["a\r\nX-Admin: 1", "a\n", "a\0", "a\u{7F}", "\t", "\u{1B}[31m"])
     func `a control character is never sent`(_ text: String) {
         #expect(throws: ClaimTextError.control) { try ClaimText.field(.string(text)) }
@@ -170,7 +170,7 @@ struct ConsumerRuleTests {
         #expect(find(ConsumerRule(paths: [["sub"]], fields: ["id"]), ["sub": "1"]) == "1")
     }
 
-    /// S8
+    // S8
     @Test func `case counts unless it is told not to, and two of a name are nobody`() {
         let strict = ConsumerRule(paths: [["sub"]], fields: ["username"])
         #expect(find(strict, ["sub": "alice"]) == nil)

@@ -44,7 +44,7 @@ struct OpenIDConnectBearerTests {
         #expect(stage.issuer.count("/jwks") == 1)
     }
 
-    /// J10, D6
+    // J10, D6
     @Test func `a key that was taken back proves nothing any more`() async throws {
         let stage = try AccessStage()
         let old = try stage.bearer(["exp": .number(stage.clock.now + 90_000)])
@@ -56,7 +56,7 @@ struct OpenIDConnectBearerTests {
         #expect(try await stage.ask("GET https://app.example/", old).reason == "unknown-key")
     }
 
-    /// J10
+    // J10
     @Test func `unknown keys are asked for once in thirty seconds`() async throws {
         let stage = try AccessStage()
         #expect(try await stage.ask("GET https://app.example/", try stage.bearer()).passes)
@@ -150,7 +150,7 @@ struct OpenIDConnectBearerTests {
         #expect(outcome.reason == "wrong-audience")
     }
 
-    /// H4
+    // H4
     @Test func `a token that one instance took says nothing to another`() async throws {
         let stage = try AccessStage()
         let fields = try stage.bearer()
@@ -179,7 +179,7 @@ struct OpenIDConnectBearerTests {
         }
     }
 
-    /// H3
+    // H3
     @Test func `a claim with a line end never becomes a field`() async throws {
         let stage = try AccessStage([
             "upstream_headers_claims": ["name"], "upstream_headers_names": ["x-name"],
@@ -192,7 +192,7 @@ struct OpenIDConnectBearerTests {
         #expect(outcome.reason == "unsendable-claim")
     }
 
-    /// P5
+    // P5
     @Test func `two credentials are one too many`() async throws {
         let stage = try AccessStage()
         let fields = try stage.bearer()
@@ -201,7 +201,7 @@ struct OpenIDConnectBearerTests {
         #expect(outcome.reason == "repeated-credential")
     }
 
-    /// H6
+    // H6
     @Test func `the credential is kept from the upstream where no token is sent on`() async throws {
         let stage = try AccessStage(["upstream_access_token_header": ""])
         let outcome = try await stage.ask("GET https://app.example/", try stage.bearer())

@@ -47,7 +47,7 @@ struct OpenIDConnectGrantTests {
         #expect(stage.issuer.count("/token") == 2)
     }
 
-    /// H4
+    // H4
     @Test func `a wrong password is asked about each time and never taken for a right one`() async throws {
         let stage = try stage(["password"])
         #expect(try await stage.ask("GET https://app.example/", basic("alice", "right")).passes)
@@ -78,7 +78,7 @@ struct OpenIDConnectGrantTests {
         #expect(stage.issuer.count("/token") == 2)
     }
 
-    /// A13
+    // A13
     @Test func `a Basic credential means nothing where no grant is named`() async throws {
         let stage = try AccessStage()
         let outcome = try await stage.ask("GET https://app.example/", basic("alice", "right"))

@@ -117,7 +117,7 @@ struct OpenIDConnectSettingsTests {
         #expect(errors[0].contains("https://login.microsoftonline.com/TENANT-ID/v2.0"))
     }
 
-    /// J9
+    // J9
     @Test func `whose tokens are taken must be said`() {
         let none: [String: JSONValue] = ["client_id": .null, "auth_methods": ["bearer"]]
         #expect(
@@ -138,7 +138,7 @@ struct OpenIDConnectSettingsTests {
         )
     }
 
-    /// A13
+    // A13
     @Test func `passwords and clients' secrets are taken only when named, with a warning`() throws {
         func read(_ config: JSONValue) throws -> OpenIDConnectSettings {
             try OpenIDConnectSettings(try Settings(config, schema: OpenIDConnectFields.all))

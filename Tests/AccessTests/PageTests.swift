@@ -6,7 +6,7 @@ import Testing
 @testable import Access
 
 struct PageTests {
-    /// S2
+    // S2
     @Test func `whatever comes from outside is escaped`() {
         let hostile = "<script>alert('x')</script>\"&\u{1}"
         let page = Page(
@@ -23,7 +23,7 @@ struct PageTests {
         #expect(page.html.contains("href=\"/\(escaped)\""))
     }
 
-    /// S2, A10
+    // S2, A10
     @Test func `every page forbids scripts, frames, caches and referrers`() {
         let answer = Page(title: "t").answer(status: 200)
         #expect(answer.field("content-security-policy")?.hasPrefix("default-src 'none'; ") == true)

@@ -28,7 +28,7 @@ struct RedirectTargetTests {
         #expect(RedirectTarget(text, own: own, hosts: hosts)?.location == location)
     }
 
-    /// S1, A12
+    // S1, A12
     @Test(arguments: [
         "", " ", "//evil.example", "///evil.example", "////evil.example/", "/\\evil.example",
         "\\\\evil.example",

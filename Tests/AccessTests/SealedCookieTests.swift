@@ -24,7 +24,7 @@ struct SealedCookieTests {
         #expect(open(text, at: 200) == nil)
     }
 
-    /// S3
+    // S3
     @Test func `any altered bit opens nothing`() throws {
         let text = Array(try seal.seal(Array("user=alice".utf8), name: name, expires: 200).utf8)
         for index in text.indices {
@@ -36,7 +36,7 @@ struct SealedCookieTests {
         }
     }
 
-    /// S3
+    // S3
     @Test func `a cookie under another name or for another purpose opens nothing`() throws {
         let text = try seal.seal([1], name: name, expires: 200)
         #expect(open(text, name: "session-0a1b2c3d") == nil)
@@ -60,7 +60,7 @@ struct SealedCookieTests {
         #expect(alone.open(text.utf8.span, name: name, at: 100) == nil)
     }
 
-    /// S3
+    // S3
     @Test func `ten thousand seals of the same text are all unlike`() throws {
         var seen: Set<String> = []
         for _ in 0..<10_000 { seen.insert(try seal.seal([1], name: name, expires: 200)) }
@@ -77,7 +77,7 @@ struct SealedCookieTests {
 
     // MARK: Several cookies
 
-    /// K3
+    // K3
     @Test(arguments: [1, 4070, 4071, 8140, 12_000, 20_000])
     func `each part and its name fit a browser's 4096 octets`(_ count: Int) throws {
         let parts = try SealedCookie.split(String(repeating: "x", count: count), name: name)
@@ -96,7 +96,7 @@ struct SealedCookieTests {
         }
     }
 
-    /// E5
+    // E5
     @Test(arguments: ["0.x", "6.x", "9.x", "-1.x", "1000000000.x", "1", "1.", ".x", "x.x", "", "１.x"])
     func `a count of parts that we never write is none`(_ value: String) {
         #expect(SealedCookie.count(in: value.utf8.span) == nil)
@@ -148,7 +148,7 @@ struct SessionCookiesTests {
         #expect(open("a=b; \(jar(lines)[0]); c=d") == session())
     }
 
-    /// K1, K2
+    // K1, K2
     @Test func `on https the cookie is bound to the host and hidden from scripts`() throws {
         let line = try cookies.lines(session(), https: true, present: 0)[0]
         #expect(line.hasPrefix("__Host-session=1."))
@@ -168,7 +168,7 @@ struct SessionCookiesTests {
         #expect(CookieAttributes(secure: true).fullName("s", https: false) == "__Host-s")
     }
 
-    /// E5, S3
+    // E5, S3
     @Test func `a large session comes in parts, and only whole and in order`() throws {
         let lines = try cookies.lines(session(tokenBytes: 8000), https: true, present: 0)
         let parts = jar(lines)
@@ -183,7 +183,7 @@ struct SessionCookiesTests {
         #expect(open("\(parts[0]); \(parts[1].dropLast()); \(parts[2])") == nil)
     }
 
-    /// K4
+    // K4
     @Test func `two cookies of our name are trusted by nobody`() throws {
         let good = jar(try cookies.lines(session(), https: true, present: 0))[0]
         #expect(open("\(good); __Host-session=1.tossed") == nil)
@@ -195,7 +195,7 @@ struct SessionCookiesTests {
         }
     }
 
-    /// K5
+    // K5
     @Test func `the prefix counts with its case, and nameless cookies are nothing`() throws {
         let good = jar(try cookies.lines(session(), https: true, present: 0))[0]
         #expect(open(good.replacing("__Host-", with: "__host-")) == nil)
@@ -210,7 +210,7 @@ struct SessionCookiesTests {
         #expect(lines[2].hasPrefix("__Host-session_2=; Path=/; Max-Age=0"))
     }
 
-    /// K8
+    // K8
     @Test(arguments: [
         ("__Host-session", true), ("session", true), ("__Host-session_1", true), ("session_4", true),
         ("session_0", false), ("session_10", false), ("session-x", false), ("sessio", false),
@@ -234,7 +234,7 @@ struct CookieJarTests {
         #expect(CookieJar.text(field.utf8.span, sighting.value) == value)
     }
 
-    /// K8
+    // K8
     @Test(
         arguments: [
             ("a=1; s=2; b=3", "a=1; b=3"), ("s=2", ""), ("a=1;b=2", nil), ("s=1;s=2;c", "c"), ("s", ""),

@@ -45,7 +45,7 @@ struct SealingKeyRingTests {
         }
     }
 
-    /// P8
+    // P8
     @Test func `a key that is damaged or open to everyone is an error`() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let key = try SealingKeyRing.generate(in: directory, at: 7)

@@ -14,7 +14,7 @@ struct SessionTests {
         return session
     }
 
-    /// V3
+    // V3
     @Test func `an unused session ends with the idle time, to the second`() {
         #expect(limits.isAlive(session(used: 50), at: 149.9))
         #expect(!limits.isAlive(session(used: 50), at: 150))
@@ -26,7 +26,7 @@ struct SessionTests {
         #expect(limits.isAlive(session(used: 990, renewed: 750), at: 1000))
     }
 
-    /// V3
+    // V3
     @Test func `no renewal outlives the absolute time`() {
         #expect(limits.isAlive(session(used: 4990, renewed: 4990), at: 4999))
         #expect(!limits.isAlive(session(used: 4990, renewed: 4990), at: 5000))
@@ -40,7 +40,7 @@ struct SessionTests {
         #expect(limits.longestSeconds == 100)
     }
 
-    /// D10
+    // D10
     @Test func `a session from the future is none`() {
         #expect(limits.isAlive(session(used: 60, renewed: 60, created: 60), at: 0))
         #expect(!limits.isAlive(session(used: 61, renewed: 61, created: 61), at: 0))
@@ -94,7 +94,7 @@ struct SessionTests {
 }
 
 struct UsedOnceTests {
-    /// A6
+    // A6
     @Test func `a word counts once until it expires`() {
         let used = UsedOnce(maximum: 2)
         #expect(used.note("a", until: 10, at: 0))
@@ -115,7 +115,7 @@ struct UsedOnceTests {
 struct ProvenCacheTests {
     final class Proof {}
 
-    /// H4
+    // H4
     @Test func `a proof is found by the same asker and the same octets alone`() {
         let cache = ProvenCache<Proof>(maximumBytes: 1 << 20)
         let proof = Proof()

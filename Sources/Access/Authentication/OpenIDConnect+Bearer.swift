@@ -15,14 +15,14 @@ extension OpenIDConnect {
             if let step = try authorization(range, passage) { return step }
         }
         if settings.methods.contains(.bearer) {
-            for name in settings.bearerFields {
+            for name in settings.tokens.bearerFields {
                 guard let range = request.first(name) else { continue }
                 guard request.count(of: name) == 1 else { throw repeatedCredential() }
                 return try bearer(range, skipping: bareOrScheme(range, request), passage)
             }
         }
         guard settings.methods.contains(.refreshToken) else { return nil }
-        for name in settings.refreshTokenFields {
+        for name in settings.tokens.refreshFields {
             guard let token = request.string(of: name), !token.isEmpty else { continue }
             guard request.count(of: name) == 1 else { throw repeatedCredential() }
             return try grant(.refreshToken(token), passage)
@@ -34,7 +34,7 @@ extension OpenIDConnect {
         .malformed(
             settings.cause(
                 "repeated-credential",
-                challenges: [settings.challenge.bearer(error: "invalid_request")]
+                challenges: [settings.answers.challenge.bearer(error: "invalid_request")]
             )
         )
     }

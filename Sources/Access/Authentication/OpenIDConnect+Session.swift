@@ -231,7 +231,7 @@ extension OpenIDConnect {
             return try admit(proven, passage)
         case .over(let reason):
             passage.reason = reason
-            if settings.endsSessionOnUnauthorized { endSession(session, passage) }
+            if settings.answers.endsSessionOnUnauthorized { endSession(session, passage) }
             return try withoutSession(passage)
         }
     }

@@ -43,14 +43,7 @@ package final class OpenIDConnect: Plugin {
             Array($0.utf8)
         }
         parties = try TrustedParties(settings, services, position: read.position)
-        if let name = settings.anonymous {
-            guard let consumer = scope.consumers.consumer(named: name) else {
-                throw read.error("anonymous", "there is no consumer '\(name)'")
-            }
-            anonymousConsumer = consumer
-        } else {
-            anonymousConsumer = nil
-        }
+        anonymousConsumer = try Self.anonymous(settings, scope, read)
         do throws(CryptoError) {
             let ring = try settings.session.secret.map { secret throws(CryptoError) in
                 try SealingKeyRing(secret: secret)
@@ -78,6 +71,18 @@ package final class OpenIDConnect: Plugin {
         warnings = settings.warnings + parties.warnings + Self.hostWarnings(settings, scope, services)
     }
 
+    private static func anonymous(
+        _ settings: OpenIDConnectSettings,
+        _ scope: PluginScope,
+        _ read: Settings
+    ) throws(ConfigurationError) -> Consumer? {
+        guard let name = settings.identity.anonymous else { return nil }
+        guard let consumer = scope.consumers.consumer(named: name) else {
+            throw read.error("anonymous", "there is no consumer '\(name)'")
+        }
+        return consumer
+    }
+
     /// Says where nothing bounds the hosts that a login may come back to.
     private static func hostWarnings(
         _ settings: OpenIDConnectSettings,
@@ -93,7 +98,7 @@ package final class OpenIDConnect: Plugin {
     }
 
     /// Names of fields that only this plugin may set.
-    package var emittedFields: [FieldName] { settings.upstream.names }
+    package var emittedFields: [FieldName] { settings.identity.upstream.names }
 
     /// Where a passage notes what was proven, for doors that answer with it.
     static var proof: ObjectIdentifier { ObjectIdentifier(OpenIDConnect.self) }
@@ -112,7 +117,7 @@ package final class OpenIDConnect: Plugin {
             hideCredential(passage)
             return .proceed
         }
-        if settings.anonymous != nil, let identity = passage.identity, !identity.isAnonymous {
+        if settings.identity.anonymous != nil, let identity = passage.identity, !identity.isAnonymous {
             return .proceed
         }
         return try authenticate(passage)
@@ -170,7 +175,8 @@ package final class OpenIDConnect: Plugin {
         let takesBearer = settings.methods.containsAny([
             .bearer, .session, .authorizationCode, .refreshToken,
         ])
-        return takesBearer ? [settings.challenge.bearer(error: error)] : [settings.challenge.basic]
+        return takesBearer
+            ? [settings.answers.challenge.bearer(error: error)] : [settings.answers.challenge.basic]
     }
 
     /// The refusal of a credential that was shown and is bad.
@@ -187,7 +193,7 @@ package final class OpenIDConnect: Plugin {
         passage.identity = proven.identity
         if passage.door != .proxy { passage.notes[Self.proof] = proven }
         if let refusal = proven.refusal {
-            if proven.session != nil, settings.endsSessionOnForbidden, passage.door != .explanation {
+            if proven.session != nil, settings.answers.endsSessionOnForbidden, passage.door != .explanation {
                 endSession(proven.session, passage)
             }
             throw refusal

@@ -106,61 +106,6 @@ extension OpenIDConnectSettings {
         )
     }
 
-    static func policy(_ settings: Settings) -> ClaimPolicy {
-        let lists: [(String, ClaimRule.Kind, String, String)] = [
-            ("scopes", .scopes, "scopes_claim", "insufficient-scope"),
-            ("audience", .audience, "audience_claim", "wrong-audience"),
-            ("roles", .groups, "roles_claim", "missing-role"),
-            ("groups", .groups, "groups_claim", "missing-group"),
-        ]
-        var rules: [ClaimRule] = []
-        for (name, kind, pathField, reason) in lists {
-            let setting = "\(name)_required"
-            guard let items = settings.strings(setting), !items.isEmpty else { continue }
-            rules.append(
-                ClaimRule(
-                    setting: setting,
-                    kind: kind,
-                    path: settings.strings(pathField) ?? [],
-                    items: items,
-                    reason: reason
-                )
-            )
-        }
-        if let domains = settings.strings("domains"), !domains.isEmpty {
-            rules.append(
-                ClaimRule(
-                    setting: "domains",
-                    kind: .oneOf,
-                    path: ["hd"],
-                    items: domains,
-                    reason: "wrong-domain"
-                )
-            )
-        }
-        for claim in settings.strings("claims_forbidden") ?? [] {
-            rules.append(
-                ClaimRule(
-                    setting: "claims_forbidden",
-                    kind: .forbidden,
-                    path: [claim],
-                    items: [],
-                    reason: "forbidden-claim"
-                )
-            )
-        }
-        return ClaimPolicy(rules)
-    }
-
-    static func consumerRule(_ settings: Settings) -> ConsumerRule {
-        ConsumerRule(
-            paths: settings.lists("consumer_claims"),
-            fields: settings.strings("consumer_by") ?? [],
-            ignoresCase: settings.flag("by_username_ignore_case"),
-            isOptional: settings.flag("consumer_optional")
-        )
-    }
-
     // MARK: Pieces
 
     static func pairs(_ names: String, _ values: String, _ settings: Settings) -> [FieldPair] {

@@ -19,38 +19,18 @@ package struct OpenIDConnectSettings: Sendable {
     package let policy: ClaimPolicy
     /// From claims to a consumer.
     package let consumerRule: ConsumerRule
-    /// Audiences that a bearer token must be for by RFC 7519 §4.1.3; nil where a rule or nobody asks.
-    package let bearerAudiences: [String]?
-    /// Seconds by which clocks may differ.
-    package let leeway: Double
-    /// Fields besides `authorization` that carry a bearer token.
-    let bearerFields: [FieldName]
-    /// Fields that carry a refresh token.
-    let refreshTokenFields: [FieldName]
-    /// Members of `cnf` for which the route itself waived the proof, by `proof_of_possession_*: off`.
-    package let waivedProofs: Set<String>
-    /// Name of the consumer who stands in for nobody.
-    let anonymous: String?
-    /// Path of the claim for `X-Credential-Identifier`.
-    let credentialPath: [String]
-    /// Path of the claim for `X-Authenticated-Groups`.
-    let authenticatedGroupsPath: [String]?
-    /// Path of the claim that holds the groups.
-    let groupsPath: [String]
-    let upstream: IdentityFields
-    let downstream: IdentityFields
+    /// How tokens are shown and judged.
+    package let tokens: TokenChoice
+    /// What of the claims makes the identity, and who is told.
+    let identity: IdentityChoice
     /// Takes every field away in which a credential may stand, where credentials are hidden.
     let credentialRemovals: FieldEdits
     let runsOnPreflight: Bool
-    let displaysErrors: Bool
-    let endsSessionOnForbidden: Bool
-    let endsSessionOnUnauthorized: Bool
-    let unauthorizedMessage: String
-    let forbiddenMessage: String
+    /// What refusals say and do.
+    let answers: AnswerChoice
     let searchesUserInfo: Bool
     /// How long grants are kept.
     let cache: CacheChoice
-    let challenge: Challenge
     /// What is allowed and unwise.
     package let warnings: [Diagnostic]
 
@@ -130,6 +110,44 @@ package struct OpenIDConnectSettings: Sendable {
         }
     }
 
+    /// Tokens, as written.
+    package struct TokenChoice: Sendable, Equatable {
+        /// Audiences that a bearer token must be for by RFC 7519 §4.1.3; nil where a rule or nobody asks.
+        var audiences: [String]?
+        /// Seconds by which clocks may differ.
+        var leeway: Double
+        /// Fields besides `authorization` that carry a bearer token.
+        var bearerFields: [FieldName]
+        /// Fields that carry a refresh token.
+        var refreshFields: [FieldName]
+        /// Members of `cnf` for which the route itself waived the proof, by `proof_of_possession_*: off`.
+        var waivedProofs: Set<String>
+    }
+
+    /// The identity, as written.
+    struct IdentityChoice: Sendable, Equatable {
+        /// Name of the consumer who stands in for nobody.
+        var anonymous: String?
+        /// Path of the claim for `X-Credential-Identifier`.
+        var credentialPath: [String]
+        /// Path of the claim for `X-Authenticated-Groups`.
+        var authenticatedGroupsPath: [String]?
+        /// Path of the claim that holds the groups.
+        var groupsPath: [String]
+        var upstream: IdentityFields
+        var downstream: IdentityFields
+    }
+
+    /// Refusals, as written.
+    struct AnswerChoice: Sendable, Equatable {
+        var displaysErrors: Bool
+        var endsSessionOnForbidden: Bool
+        var endsSessionOnUnauthorized: Bool
+        var unauthorizedMessage: String
+        var forbiddenMessage: String
+        var challenge: Challenge
+    }
+
     /// Reads settings; everything that is wrong with them is thrown in one go.
     package init(_ settings: Settings) throws(ConfigurationError) {
         var check = SettingsCheck(settings)
@@ -140,66 +158,21 @@ package struct OpenIDConnectSettings: Sendable {
         check.requireNumbers()
         issuer = Self.issuer(&check)
         client = Self.client(settings)
-        var methods = AuthenticationMethods(
-            (settings.strings("auth_methods") ?? []).compactMap { AuthenticationMethod(rawValue: $0) }
-        )
-        check.requireAudience(methods)
-        if client == nil, !settings.wrote("auth_methods") { methods = methods.intersection([.bearer]) }
-        self.methods = methods
-        if methods.contains(.password) {
-            check.warn(
-                "auth_methods",
-                "the password grant shows users' passwords to the gateway (RFC 9700 §2.4)"
-            )
-        }
+        methods = Self.methods(&check, hasClient: client != nil)
         login = Self.login(&check)
         session = Self.session(&check)
         policy = Self.policy(settings)
         consumerRule = Self.consumerRule(settings)
-        bearerAudiences = settings.wrote("audience_required") ? nil : settings.strings("client_id")
-        leeway = settings.number("leeway") ?? 0
-        bearerFields = Self.fields(
-            "bearer_token_header_name",
-            standard: ["access-token", "x-access-token"],
-            &check
-        )
-        refreshTokenFields = Self.fields(
-            "refresh_token_param_name",
-            standard: ["refresh-token", "x-refresh-token"],
-            &check
-        )
-        waivedProofs = Set(
-            (settings.wrote("proof_of_possession_dpop") ? ["jkt"] : [])
-                + (settings.wrote("proof_of_possession_mtls") ? ["x5t#S256"] : [])
-        )
-        anonymous = settings.string("anonymous").flatMap { $0.isEmpty ? nil : $0 }
-        credentialPath = settings.strings("credential_claim") ?? ["sub"]
-        authenticatedGroupsPath = settings.strings("authenticated_groups_claim").flatMap {
-            $0.isEmpty ? nil : $0
-        }
-        groupsPath = settings.strings("groups_claim") ?? ["groups"]
-        upstream = IdentityFields("upstream", &check)
-        downstream = IdentityFields("downstream", &check)
-        var removals = FieldEdits()
-        if settings.flag("hide_credentials") {
-            for name in [.authorization] + bearerFields + refreshTokenFields { removals.remove(name) }
-        }
-        credentialRemovals = removals
+        tokens = Self.tokens(&check)
+        identity = Self.identity(&check)
+        credentialRemovals = Self.removals(settings, tokens)
         runsOnPreflight = settings.flag("run_on_preflight")
-        displaysErrors = settings.flag("display_errors")
-        endsSessionOnForbidden = settings.flag("forbidden_destroy_session")
-        endsSessionOnUnauthorized = settings.flag("unauthorized_destroy_session")
-        unauthorizedMessage = settings.string("unauthorized_error_message") ?? "Unauthorized"
-        forbiddenMessage = settings.string("forbidden_error_message") ?? "Forbidden"
+        answers = Self.answers(settings)
         searchesUserInfo = settings.flag("search_user_info")
         cache = CacheChoice(
             keepsTokens: settings.flag("cache_tokens"),
             seconds: settings.number("cache_ttl") ?? 3600,
             maximumSeconds: settings.number("cache_ttl_max")
-        )
-        challenge = Challenge(
-            realm: RedirectTarget.host(of: issuer.url) ?? issuer.url,
-            exposesErrors: settings.flag("expose_error_code")
         )
         warnings = check.warnings
         if let error = check.error { throw error }
@@ -209,7 +182,7 @@ package struct OpenIDConnectSettings: Sendable {
     func takesUnproven(_ confirmation: JSONValue?) -> Bool {
         guard let confirmation else { return true }
         guard let members = confirmation.object, !members.isEmpty else { return false }
-        return members.keys.allSatisfy(waivedProofs.contains)
+        return members.keys.allSatisfy(tokens.waivedProofs.contains)
     }
 
     /// What a refusal says, and to whom.
@@ -221,10 +194,10 @@ package struct OpenIDConnectSettings: Sendable {
     ) -> Refusal.Cause {
         Refusal.Cause(
             reason,
-            message: forbidden ? forbiddenMessage : unauthorizedMessage,
+            message: forbidden ? answers.forbiddenMessage : answers.unauthorizedMessage,
             challenges: challenges,
             detail: detail,
-            isDisplayed: displaysErrors
+            isDisplayed: answers.displaysErrors
         )
     }
 }

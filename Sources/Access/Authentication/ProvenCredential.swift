@@ -31,23 +31,19 @@ final class ProvenCredential: Sendable {
         refusal: Refusal?,
         upstream: FieldEdits,
         downstream: FieldEdits,
-        session: Session?,
-        sources: ClaimSources,
-        accessToken: String?,
-        groups: [String],
-        expires: Double,
-        keysVersion: UInt64
+        facts: CredentialFacts,
+        groups: [String]
     ) {
         self.identity = identity
         self.refusal = refusal
         self.upstream = upstream
         self.downstream = downstream
-        self.session = session
-        self.sources = sources
-        self.accessToken = accessToken
         self.groups = groups
-        self.expires = expires
-        self.keysVersion = keysVersion
+        session = facts.session
+        sources = facts.sources
+        accessToken = facts.accessToken
+        expires = facts.expires
+        keysVersion = facts.keysVersion
     }
 }
 
@@ -76,7 +72,7 @@ extension OpenIDConnectSettings {
         var identity = Identity(subject: facts.subject, issuer: facts.issuer, method: facts.method.rawValue)
         identity.claims = facts.sources.sources.first?.claims
         identity.credentialIdentifier = credentialIdentifier(facts)
-        if let path = authenticatedGroupsPath, let claim = facts.sources.claim(at: path) {
+        if let path = self.identity.authenticatedGroupsPath, let claim = facts.sources.claim(at: path) {
             identity.groups = Self.groups(claim.value)
         }
         var refusal = refusal(of: facts.sources)
@@ -85,39 +81,29 @@ extension OpenIDConnectSettings {
         case .found(let consumer, _): identity.consumer = consumer
         case .missing where consumerRule.isOptional: break
         case .missing:
-            let cause = cause(
-                "consumer-not-found",
-                forbidden: true,
-                detail: "no consumer has the claim's value"
-            )
-            refusal = refusal ?? .forbidden(cause)
+            refusal = refusal ?? forbidden("consumer-not-found", "no consumer has the claim's value")
         }
-        var upstreamEdits = credentialRemovals
-        var downstreamEdits = FieldEdits()
+        var upstream = credentialRemovals
+        var downstream = FieldEdits()
         do {
-            try Self.write(upstream, facts, to: &upstreamEdits)
-            try Self.write(downstream, facts, to: &downstreamEdits)
-            if !identity.groups.isEmpty { _ = try ClaimText.list(identity.groups) }
+            try Self.write(self.identity.upstream, facts, to: &upstream)
+            try Self.write(self.identity.downstream, facts, to: &downstream)
+            _ = try ClaimText.list(identity.groups)
         } catch {
-            let cause = cause(
-                "unsendable-claim",
-                forbidden: true,
-                detail: "a claim cannot stand in a field of a request"
-            )
-            refusal = refusal ?? .forbidden(cause)
+            refusal = refusal ?? forbidden("unsendable-claim", "a claim cannot stand in a field of a request")
         }
         return ProvenCredential(
             identity: identity,
             refusal: refusal,
-            upstream: upstreamEdits,
-            downstream: downstreamEdits,
-            session: facts.session,
-            sources: facts.sources,
-            accessToken: facts.accessToken,
-            groups: facts.sources.claim(at: groupsPath).map { Self.groups($0.value) } ?? [],
-            expires: facts.expires,
-            keysVersion: facts.keysVersion
+            upstream: upstream,
+            downstream: downstream,
+            facts: facts,
+            groups: facts.sources.claim(at: self.identity.groupsPath).map { Self.groups($0.value) } ?? []
         )
+    }
+
+    private func forbidden(_ reason: String, _ detail: String) -> Refusal {
+        .forbidden(cause(reason, forbidden: true, detail: detail))
     }
 
     /// The first rule that refuses, as a refusal.
@@ -126,13 +112,15 @@ extension OpenIDConnectSettings {
         var cause = cause(rule.reason, forbidden: true, detail: "\(rule.setting) is not met")
         if rule.kind == .scopes {
             let scope = rule.items.first ?? ""
-            cause.challenges = [challenge.bearer(error: "insufficient_scope", scope: scope)]
+            cause.challenges = [answers.challenge.bearer(error: "insufficient_scope", scope: scope)]
         }
         return .forbidden(cause)
     }
 
     private func credentialIdentifier(_ facts: CredentialFacts) -> String? {
-        if let value = facts.sources.claim(at: credentialPath)?.value { return ClaimRule.text(value) }
+        if let value = facts.sources.claim(at: identity.credentialPath)?.value {
+            return ClaimRule.text(value)
+        }
         return facts.subject
     }
 

@@ -52,9 +52,9 @@ struct TrustedParties: Sendable {
         var check = AccessTokenCheck(
             issuer: issuer,
             allowed: Array(all.dropFirst()),
-            audiences: settings.bearerAudiences
+            audiences: settings.tokens.audiences
         )
-        check.leeway = settings.leeway
+        check.leeway = settings.tokens.leeway
         check.ignoresConfirmation = true
         bearerCheck = check
         let issuer = self.issuer
@@ -92,7 +92,7 @@ struct TrustedParties: Sendable {
         party.scopes = settings.login.scopes
         party.audiences = settings.login.audiences
         party.extraParameters = choice.tokenArguments.map { ($0.name, $0.value) }
-        party.leeway = max(10, settings.leeway)
+        party.leeway = max(10, settings.tokens.leeway)
         return party
     }
 
@@ -139,7 +139,7 @@ struct TrustedParties: Sendable {
                         subject: claims["sub"]?.string,
                         sources: sources,
                         accessToken: String(decoding: token, as: UTF8.self),
-                        expires: (accepted.token.expires?.seconds ?? now) + settings.leeway,
+                        expires: (accepted.token.expires?.seconds ?? now) + settings.tokens.leeway,
                         keysVersion: version
                     )
                 )
@@ -155,7 +155,7 @@ struct TrustedParties: Sendable {
         party.authentication = client?.authentication == .post ? .post : .basic
         party.scopes = settings.login.scopes.filter { $0 != "openid" }
         party.audiences = settings.login.audiences
-        party.leeway = max(10, settings.leeway)
+        party.leeway = max(10, settings.tokens.leeway)
         return party
     }
 

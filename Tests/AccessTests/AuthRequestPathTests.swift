@@ -28,7 +28,7 @@ struct AuthRequestPathTests {
         #expect(answer.field("x-auth-request-user") == "alice")
         #expect(answer.field("x-auth-request-email") == "a@example.com")
         #expect(answer.field("x-auth-request-preferred-username") == "")
-        #expect(answer.field("x-auth-request-groups") == "dev, x%2Cy")
+        #expect(answer.field("x-auth-request-groups") == "dev,x%2Cy")
         #expect(answer.field("x-auth-request-access-token")?.hasPrefix("ey") == true)
         #expect(answer.field("authorization")?.hasPrefix("Bearer ey") == true)
         for name in [

@@ -24,8 +24,8 @@ final class ProvenCache<Value: AnyObject> {
     private static var entryBytes: Int { 2048 }
 
     /// Answers that came from here, and those that did not.
-    private let hits: Tally
-    private let misses: Tally
+    let hits: Tally
+    let misses: Tally
 
     init(maximumBytes: Int, hits: Tally = Tally(), misses: Tally = Tally()) {
         self.maximumBytes = maximumBytes

@@ -183,5 +183,7 @@ package struct SealingKeyRing: Sendable {
     }
 
     /// The mode among a file's attributes, which Foundation boxes on some systems and not on others.
-    private static func permissions(_ attribute: Any?) -> Int? { attribute as? Int }
+    private static func permissions(_ attribute: Any?) -> Int? {
+        (attribute as? Int) ?? (attribute as? UInt).map { Int($0) }
+    }
 }

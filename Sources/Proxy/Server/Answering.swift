@@ -81,11 +81,15 @@ extension ServerConnection: ExchangeTransport {
 
     /// Whether the connection can go on after an answer of our own.
     private func mayStay(after answer: Answer) -> Bool {
-        guard !answer.closesConnection, !self.worker.isDraining else { return false }
+        !answer.closesConnection && !self.worker.isDraining && self.mayDrainBody
+    }
+
+    /// Whether what is left of the request's body is known to be little, and is coming.
+    var mayDrainBody: Bool {
         guard !self.body.isComplete else { return true }
-        // What is left must be known to be little, and must be coming.
         guard case .length(let count) = self.exchange.request.framing else { return false }
-        return count <= self.worker.limits.drainedBytes && !self.exchange.request.expectsContinue
+        let isComing = !self.exchange.request.expectsContinue || self.body.received > 0
+        return isComing && count - self.body.received <= self.worker.limits.drainedBytes
     }
 
     /// Tells the handler, once, what became of the exchange.

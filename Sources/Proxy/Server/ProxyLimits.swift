@@ -20,7 +20,7 @@ package struct ProxyLimits: Sendable, Equatable {
     package var readerSeconds = 60.0
     /// Seconds that an idle connection is kept.
     package var idleSeconds = 60.0
-    /// Seconds that a decision of the handler may take in all its waits.
+    /// Seconds that one wait of the handler may take.
     package var decisionSeconds = 60.0
     /// Requests on one connection.
     package var requestsPerConnection = 10_000

@@ -20,7 +20,7 @@ extension ServerConnection {
         self.worker.handler.answered(self.exchange, head: &head)
         self.exchange.record.status = head.status
         self.passage.hasAnswered = true
-        if self.worker.isDraining { self.shape.keepsAlive = false }
+        if self.worker.isDraining || !self.mayDrainBody { self.shape.keepsAlive = false }
         self.worker.scratch.removeAll(keepingCapacity: true)
         self.answerFraming = self.worker.writer.write(
             head,
@@ -70,11 +70,11 @@ extension ServerConnection {
     }
 
     /// The answer is whole; the upstream has already been given back or closed.
-    func upstreamEnd(isClean: Bool, at now: NIODeadline) {
+    func upstreamEnd(hasSurplus: Bool, at now: NIODeadline) {
         guard self.phase == .forwarding else { return }
         if self.answerFraming == .chunked { self.worker.toClient.writeString("0\r\n\r\n") }
-        // An answer before the request's end, or octets after its own: neither side goes on (H5, X16).
-        if !isClean { self.shape.keepsAlive = false }
+        // Octets after an answer: neither side goes on (H5, X16).
+        if hasSurplus { self.shape.keepsAlive = false }
         self.passage.link = nil
         self.exchange.abandon()
         self.exchange.record.isComplete = true

@@ -145,7 +145,7 @@ final class UpstreamConnection: ChannelInboundHandler {
             client.upstreamFailed(self.head.fields.bytes.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
         case .body:
             guard self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
-            client.upstreamEnd(isClean: client.passage.hasSentRequest, at: .now())
+            client.upstreamEnd(hasSurplus: false, at: .now())
         case .connecting, .idle, .closed: break
         }
     }
@@ -215,7 +215,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.phase = .idle
         if !stays { self.abort() }
         let now = NIODeadline.now()
-        client.upstreamEnd(isClean: isClean, at: now)
+        client.upstreamEnd(hasSurplus: hasSurplus, at: now)
         guard stays, self.isOpen else { return }
         self.resumeReading()
         self.pool.giveBack(self, at: now)

@@ -126,7 +126,22 @@ struct StreamingTests {
             _ = await upstream.receiveHead()
             try await upstream.send(ok("no"))
             #expect(await upstream.receiveAll() == "")
-            #expect(await client.receiveAll().hasSuffix("no"))
+            let text = await client.receiveAll()
+            #expect(text.hasSuffix("no") && text.contains("\r\nConnection: close\r\n"))
+        }
+    }
+
+    @Test func `an early answer to a small body ends the upstream's connection alone (H5)`() async throws {
+        try await TestServer.run { server in
+            let client = try await server.client()
+            try await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+            let upstream = try await server.accept()
+            _ = await upstream.receive(through: "half")
+            try await upstream.send(ok("no"))
+            #expect(await upstream.receiveAll() == "")
+            #expect(!(await client.receive(through: "no").contains("Connection: close")))
+            try await client.send("other" + get("/own"))
+            #expect(await client.receive(through: "own").hasPrefix("HTTP/1.1 200"))
         }
     }
 

@@ -47,8 +47,8 @@ package struct ErrorAnswer {
 
     /// Any status with its text; only what is written here ends up in the answer.
     package func answer(_ status: Int, _ message: String, _ fields: [(String, String)] = []) -> Answer {
-        let common = fields + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
         guard self.isPage else {
+            let common = fields + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
             let text = """
                 {
                   "message":\(JSONText.quoted(message)),
@@ -62,43 +62,8 @@ package struct ErrorAnswer {
                 text: text
             )
         }
-        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
-        return Answer(
-            status: status,
-            contentType: "text/html; charset=utf-8",
-            fields: common + [("Content-Security-Policy", policy)],
-            text: self.page(status, message)
-        )
-    }
-
-    private func page(_ status: Int, _ message: String) -> String {
-        """
-        <!DOCTYPE html>
-        <html lang="en">
-        <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>\(status)</title>
-        <style>body{font:16px/1.5 sans-serif;margin:15vh auto;max-width:32em;padding:0 1em}\
-        p{color:#555}code{font-size:.85em}</style></head>
-        <body><h1>\(Self.escaped(message))</h1>
-        <p>Status \(status) · request <code>\(Self.escaped(self.requestID))</code></p></body>
-        </html>
-
-        """
-    }
-
-    /// Text as it may stand in HTML (S2).
-    package static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text.unicodeScalars {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "'": result += "&#39;"
-            default: result.unicodeScalars.append(character)
-            }
-        }
-        return result
+        let facts = "Status \(status) · request \(self.requestID)"
+        return Page(title: message, paragraphs: [facts]).answer(status: status, more: fields)
     }
 
     /// Kong's words for a status.

@@ -9,7 +9,7 @@ package struct Page: Sendable {
     /// What the window is called, and the heading.
     package var title: String
     /// Paragraphs, as plain text.
-    package var paragraphs: [String] = []
+    package var paragraphs: [String]
     /// One button that posts to a path of ours.
     package var button: Button?
     /// A way on, as a link.
@@ -22,7 +22,14 @@ package struct Page: Sendable {
         /// What the button says.
         package var label: String
         /// Hidden values of the form.
-        package var hidden: [(name: String, value: String)] = []
+        package var hidden: [(name: String, value: String)]
+
+        /// Describes a button.
+        package init(action: String, label: String, hidden: [(name: String, value: String)] = []) {
+            self.action = action
+            self.label = label
+            self.hidden = hidden
+        }
     }
 
     /// A link to a place that was checked before.
@@ -31,19 +38,33 @@ package struct Page: Sendable {
         package var target: String
         /// What it says.
         package var label: String
+
+        /// Describes a link.
+        package init(target: String, label: String) {
+            self.target = target
+            self.label = label
+        }
+    }
+
+    /// Describes a page.
+    package init(title: String, paragraphs: [String] = [], button: Button? = nil, link: Link? = nil) {
+        self.title = title
+        self.paragraphs = paragraphs
+        self.button = button
+        self.link = link
     }
 
     /// Fields that every page of ours carries.
     package static let fields: [(String, String)] = [
-        ("content-type", "text/html; charset=utf-8"),
-        ("cache-control", "no-store"),
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", "no-store"),
         (
-            "content-security-policy",
+            "Content-Security-Policy",
             "default-src 'none'; style-src 'sha256-\(styleDigest)'; frame-ancestors 'none'; base-uri 'none'"
         ),
-        ("referrer-policy", "no-referrer"),
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
+        ("Referrer-Policy", "no-referrer"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
     ]
 
     /// The page as an answer.
@@ -102,12 +123,12 @@ package struct Page: Sendable {
     }
 
     /// The only style, allowed by its digest.
-    static let style =
+    package static let style =
         "body{font:1.1rem/1.5 system-ui,sans-serif;margin:0;background:#fff;color:#1b1b1b}"
         + "main{max-width:34rem;margin:12vh auto;padding:0 1rem}"
         + "button{font:inherit;padding:.6rem 1.4rem;border:2px solid #1b1b1b;border-radius:.3rem;background:#1b1b1b;color:#fff;cursor:pointer}"
         + "button:focus-visible,a:focus-visible{outline:3px solid #06c;outline-offset:3px}"
 
     /// SHA-256 of `style`, base64; a test compares them.
-    static let styleDigest = "nD7xyJsWJencmYw7yaxx0fPNDOc4NoFbPtsHY5coIMI="
+    package static let styleDigest = "nD7xyJsWJencmYw7yaxx0fPNDOc4NoFbPtsHY5coIMI="
 }

@@ -1,5 +1,6 @@
 // Our own pages.
 import Cryptography
+import Gateway
 import Proxy
 import Testing
 

@@ -17,7 +17,11 @@ enum IdentityFields {
                 try fields.set("x-credential-identifier", identifier)
             }
             if !identity.groups.isEmpty {
-                try fields.set("x-authenticated-groups", identity.groups.joined(separator: ", "))
+                // A comma within a group would be read as a second group.
+                let groups = identity.groups.map { group in
+                    group.split(separator: ",", omittingEmptySubsequences: false).joined(separator: "%2C")
+                }
+                try fields.set("x-authenticated-groups", groups.joined(separator: ", "))
             }
         } catch {
             throw .unsafeField

@@ -76,6 +76,7 @@ package final class Pipeline: ExchangeHandler {
     package func answered(_ exchange: Exchange, head: inout ResponseHead) {
         guard let passage = exchange.attachment as? Passage else { return }
         for plugin in passage.asked.reversed() { plugin.answer(passage, head: &head) }
+        passage.plan.ownedCookies.protect(&head)
         guard !passage.answer.isEmpty else { return }
         exchange.answerEdits.add(passage.answer)
         passage.answer.reset()
@@ -233,6 +234,7 @@ package final class Pipeline: ExchangeHandler {
             self.deliver(.refused(.unsafeField), passage)
             return
         }
+        passage.plan.ownedCookies.hide(passage)
         var order = ForwardOrder(endpoint: endpoint, dropped: passage.plan.identityFields)
         match.shape(&order, exchange.request, query: passage.upstreamQuery)
         order.connectSeconds = Double(service.connectTimeoutMilliseconds) / 1000

@@ -232,7 +232,9 @@ struct AccessStage {
                 if case .callout(let callout) = step { return await judge(callout) }
                 return Outcome(verdict: try await carry(step, passage), passage: passage)
             }
-            return Outcome(verdict: try await plugins(passage), passage: passage)
+            let verdict = try await plugins(passage)
+            if case .passes = verdict { plan.ownedCookies.hide(passage) }
+            return Outcome(verdict: verdict, passage: passage)
         } catch {
             return Outcome(verdict: .refused(error), passage: passage)
         }

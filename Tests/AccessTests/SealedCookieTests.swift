@@ -233,16 +233,4 @@ struct CookieJarTests {
         #expect(sighting.count == count)
         #expect(CookieJar.text(field.utf8.span, sighting.value) == value)
     }
-
-    // K8
-    @Test(
-        arguments: [
-            ("a=1; s=2; b=3", "a=1; b=3"), ("s=2", ""), ("a=1;b=2", nil), ("s=1;s=2;c", "c"), ("s", ""),
-            ("a=1; s =2", "a=1"),
-        ] as [(String, String?)]
-    )
-    func `our cookies are taken out and the others stay`(_ field: String, _ rest: String?) {
-        let left = CookieJar.without(field.utf8.span) { CookieJar.matches($0, 0..<$0.count, Array("s".utf8)) }
-        #expect(left.map { String(decoding: $0, as: UTF8.self) } == rest)
-    }
 }

@@ -9,7 +9,7 @@ package import Proxy
 ///
 /// Order, as Kong's users expect: a session; then the credential that the request shows; then, for a browser, a
 /// login; else 401. What was proven before is answered at once, on the event loop.
-package final class OpenIDConnect: Plugin {
+package final class OpenIDConnect: CookieOwner {
     /// What the instance was told.
     package let settings: OpenIDConnectSettings
     /// What all instances share.
@@ -112,7 +112,6 @@ package final class OpenIDConnect: Plugin {
         {
             return step
         }
-        hideOurCookies(passage)
         if !settings.runsOnPreflight, isPreflight(passage) {
             hideCredential(passage)
             return .proceed
@@ -205,48 +204,14 @@ package final class OpenIDConnect: Plugin {
 
     // MARK: What is kept from the upstream
 
-    /// Takes our cookies out of the `Cookie` field that the upstream gets (security rows H6, K8).
-    private func hideOurCookies(_ passage: Passage) {
-        let request = passage.request
-        guard let first = request.first(.cookie) else { return }
-        guard request.count(of: .cookie) == 1 else {
-            let whole = request.fields.strings(of: .cookie).joined(separator: "; ")
-            if let rest = CookieJar.without(whole.utf8.span, isOurs: isOurCookie) {
-                sendCookies(rest, passage)
-            }
-            return
-        }
-        let rest = request.withValue(first) { CookieJar.without($0, isOurs: isOurCookie) }
-        if let rest { sendCookies(rest, passage) }
-    }
-
-    private func sendCookies(_ rest: [UInt8], _ passage: Passage) {
-        guard !rest.isEmpty, (try? passage.upstream.set(.cookie, octets: rest.span)) != nil else {
-            passage.upstream.remove(.cookie)
-            return
-        }
-    }
-
-    private func isOurCookie(_ name: Span<UInt8>) -> Bool {
+    /// Whether a cookie is a session's or a login attempt's of this instance.
+    package func owns(cookie name: Span<UInt8>) -> Bool {
         sessionCookies.isOurs(name) || loginCookies.isOurs(name)
     }
 
     /// Keeps the credential from the upstream.
     func hideCredential(_ passage: Passage) {
         passage.upstream.add(settings.credentialRemovals)
-    }
-
-    /// Drops an upstream's `Set-Cookie` that would overwrite ours (security row K8).
-    package func answer(_ passage: Passage, head: inout ResponseHead) {
-        guard head.first(.setCookie) != nil else { return }
-        head.fields.remove { fields, range in
-            guard fields.isNamed(range, .setCookie) else { return false }
-            return fields.withValue(range) { value in
-                var end = 0
-                while end < value.count, value[end] != UInt8(ascii: "=") { end += 1 }
-                return self.isOurCookie(value.extracting(CookieJar.name(value, 0..<end)))
-            }
-        }
     }
 
     private func isPreflight(_ passage: Passage) -> Bool {

@@ -58,31 +58,6 @@ enum CookieJar {
         return names
     }
 
-    /// The field without the cookies whose names `isOurs` knows; nil if nothing has to go (K8).
-    static func without(_ field: Span<UInt8>, isOurs: (Span<UInt8>) -> Bool) -> [UInt8]? {
-        var kept: [UInt8] = []
-        var found = false
-        var start = 0
-        while start < field.count {
-            var stop = start
-            while stop < field.count, field[stop] != semicolon { stop += 1 }
-            let pair = trimmed(field, start..<stop)
-            var sign = pair.lowerBound
-            while sign < pair.upperBound, field[sign] != equals { sign += 1 }
-            if isOurs(field.extracting(trimmed(field, pair.lowerBound..<sign))) {
-                found = true
-            } else if !pair.isEmpty {
-                if !kept.isEmpty { kept.append(contentsOf: [semicolon, 0x20]) }
-                for index in pair { kept.append(field[index]) }
-            }
-            start = stop + 1
-        }
-        return found ? kept : nil
-    }
-
-    /// A cookie's name in `range`, without spaces around it.
-    static func name(_ field: Span<UInt8>, _ range: Range<Int>) -> Range<Int> { trimmed(field, range) }
-
     /// The octets in `range` as text.
     static func text(_ field: Span<UInt8>, _ range: Range<Int>) -> String {
         var octets: [UInt8] = []

@@ -22,6 +22,8 @@ package final class Plan: Sendable {
     package let plugins: [PlannedPlugin]
     /// Names that any plugin can set towards an upstream: never taken from a client, on any path (H1).
     package let identityFields: FieldNameSet
+    /// Cookies of plugins: kept from every upstream, on any route (H6, K8).
+    package let ownedCookies: OwnedCookies
     /// What is allowed and should be looked at.
     package let warnings: [Diagnostic]
     /// Shared with the next plan, so that what did not change keeps its connections.
@@ -45,6 +47,7 @@ package final class Plan: Sendable {
         self.consumers = builder.consumers
         self.plugins = builder.plugins
         self.identityFields = builder.identityFields
+        self.ownedCookies = OwnedCookies(builder.plugins.map(\.plugin))
         self.warnings = builder.warnings
         self.endpoints = builder.endpoints
     }

@@ -75,11 +75,12 @@ final class KeyCache: Sendable {
         }
     }
 
-    /// Fetches unless a failure was a moment ago, or joins the fetch that is under way.
+    /// Fetches unless the keys are fresh or a failure was a moment ago, or joins the fetch that is under way.
     func load() async -> KeyLookup {
         let now = self.line.clock()
         return await self.look { state in
-            state.backoff.mayTry(at: now) ? nil : .failed(state.lastError ?? .noKeys)
+            if !state.snapshot.keys.isEmpty, now < state.freshUntil { return .refreshed }
+            return state.backoff.mayTry(at: now) ? nil : KeyLookup.failed(state.lastError ?? .noKeys)
         }
     }
 

@@ -4,6 +4,7 @@
 """
 import http.server
 import json
+import socket
 import sys
 import threading
 import time
@@ -71,8 +72,30 @@ class Upstream:
 
 
 class Server(http.server.ThreadingHTTPServer):
+    """A server whose end closes its connections too."""
+
     daemon_threads = True
     request_queue_size = 256
+
+    def __init__(self, *arguments):
+        self.connections = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request, client_address):
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self):
+        super().server_close()
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def handle_error(self, request, client_address):
         """A peer that goes away is no news."""

@@ -113,23 +113,23 @@ def become_administrator(api: API, password: str):
         "password": password})
 
 
-def allow_groups(api: API):
-    """Gives users a property `groups` of several values."""
-    module = api.must("GET", "/mod/user/database")
+def allow_property(api: API, kind: str, name: str, **more: bool):
+    """Gives users or clients a property of several values."""
+    module = api.must("GET", f"/mod/{kind}/database")
     properties = module["parameters"].setdefault("data-format", {})
-    if "groups" in properties:
+    if name in properties:
         return
-    properties["groups"] = {
-        "multiple": True, "read": True, "write": True, "profile-read": True, "profile-write": False}
-    api.must("PUT", "/mod/user/database", module)
-    api.must("PUT", "/mod/user/database/reset")
+    properties[name] = {"multiple": True, "read": True, "write": True, **more}
+    api.must("PUT", f"/mod/{kind}/database", module)
+    api.must("PUT", f"/mod/{kind}/database/reset")
 
 
 def provision(secret: dict, key: dict):
     """Makes the plugin, the scopes, the users and the clients."""
     api = API()
     become_administrator(api, secret["admin"])
-    allow_groups(api)
+    allow_property(api, "user", "groups", **{"profile-read": True, "profile-write": False})
+    allow_property(api, "client", "post_logout_redirect_uris")
     for name in [*SCOPES, "api"]:
         api.upsert("scope", name, {
             "name": name, "display_name": name, "description": name, "password_required": True,
@@ -159,7 +159,8 @@ def clients(secret: dict) -> dict:
     return {
         "web": {
             "client_secret": secret["web"], "authorization_type": ["code", "refresh_token", "delete_token"],
-            "scope": [], "redirect_uri": REDIRECTS, "post_logout_redirect_uri": ORIGIN},
+            "scope": [], "redirect_uri": REDIRECTS, "post_logout_redirect_uri": ORIGIN,
+            "post_logout_redirect_uris": [ORIGIN]},
         "service": {
             "client_secret": secret["service"], "redirect_uri": [], "scope": ["api"],
             "authorization_type": ["client_credentials", "password", "refresh_token"]},

@@ -102,32 +102,3 @@ final class AccessLog {
         self.lines.append(contentsOf: rest.utf8)
     }
 }
-
-/// Wall time as text.
-package enum Timestamp {
-    /// RFC 3339 in UTC with milliseconds, for years 1970 to 9999.
-    package static func text(_ seconds: Double) -> String {
-        let clamped = min(max(seconds, 0), 253_402_300_799.999)
-        let milliseconds = Int64((clamped * 1000).rounded(.down))
-        let (days, rest) = (milliseconds / 86_400_000, milliseconds % 86_400_000)
-        // Civil date from days: the year begins in March, so that the leap day is its last.
-        let shifted = days + 719_468
-        let era = shifted / 146_097
-        let day = shifted % 146_097
-        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365
-        let dayOfYear = day - (365 * year + year / 4 - year / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let civilMonth = month < 10 ? month + 3 : month - 9
-        let civilYear = year + era * 400 + (civilMonth <= 2 ? 1 : 0)
-        let date = "\(Self.padded(civilYear, 4))-\(Self.padded(civilMonth, 2))-"
-        let time =
-            "\(Self.padded(dayOfYear - (153 * month + 2) / 5 + 1, 2))T\(Self.padded(rest / 3_600_000, 2)):"
-        return date + time + "\(Self.padded(rest / 60_000 % 60, 2)):\(Self.padded(rest / 1000 % 60, 2))."
-            + "\(Self.padded(rest % 1000, 3))Z"
-    }
-
-    private static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-    }
-}

@@ -38,6 +38,7 @@ package final class Pipeline: ExchangeHandler {
     private var plan: Plan
     private var revision: UInt64
     private var hasNoticedStranger = false
+    private var date = HTTPDate()
 
     /// Makes the pipeline of a loop.
     ///
@@ -87,14 +88,15 @@ package final class Pipeline: ExchangeHandler {
             return ErrorAnswer(acceptsHTML: false, requestID: "").answer(error)
         }
         passage.reason = error.reason
-        return ErrorAnswer(passage).answer(error)
+        return self.dated(ErrorAnswer(passage).answer(error), passage)
     }
 
     package func refused(_ exchange: Exchange, _ refusal: RequestRefusal) -> Answer {
         // Half a head tells nothing that could be relied on: no plugin, no page.
         let passage = self.passage(for: exchange)
         passage.reason = refusal.reason
-        return ErrorAnswer(acceptsHTML: false, requestID: passage.requestID).answer(refusal)
+        let answer = ErrorAnswer(acceptsHTML: false, requestID: passage.requestID).answer(refusal)
+        return self.dated(answer, passage)
     }
 
     package func ended(_ exchange: Exchange, _ record: ExchangeRecord) {
@@ -218,7 +220,15 @@ package final class Pipeline: ExchangeHandler {
     private func answer(_ passage: Passage, _ answer: Answer) {
         guard let exchange = passage.exchange else { return }
         swap(&exchange.answerEdits, &passage.answer)
-        exchange.answer(answer)
+        exchange.answer(self.dated(answer, passage))
+    }
+
+    /// Whoever answers by itself says when (RFC 9110 §6.6.1).
+    private func dated(_ answer: Answer, _ passage: Passage) -> Answer {
+        guard answer.field("date") == nil else { return answer }
+        var answer = answer
+        answer.fields.append(("Date", self.date.text(passage.now)))
+        return answer
     }
 
     private func forward(_ passage: Passage) {

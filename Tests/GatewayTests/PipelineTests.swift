@@ -20,6 +20,7 @@ struct PipelineTests {
         #expect(try self.message(answer) == "no Route matched with those values")
         #expect(try JSONValue(parsing: answer?.body ?? [])["request_id"]?.string == trip.passage?.requestID)
         #expect(trip.passage?.reason == "no-route")
+        #expect(answer?.field("date")?.hasSuffix(" GMT") == true)
     }
 
     @Test func `a browser gets a page that loads nothing`() throws {

@@ -4,7 +4,7 @@
 package struct Answer: Sendable {
     /// 200–599.
     package var status: Int
-    /// Fields in order; `Content-Length`, `Connection`, `Date` and `Via` are the proxy's.
+    /// Fields in order; `Content-Length`, `Connection` and `Via` are the proxy's.
     package var fields: [(String, String)]
     /// The body; left out on the wire for HEAD, 204 and 304.
     package var body: [UInt8]

@@ -26,25 +26,8 @@ struct OriginalRequest {
     /// - Parameter places: the fields that are read; the others are passed over.
     init(_ passage: Passage, from places: [FieldName]) throws(Refusal) {
         let request = passage.request
-        guard let own = RedirectTarget.Origin(passage) else { throw Self.conflict }
-        var targets: Set<[UInt8]> = []
-        var origin = own
-        for name in places where request.count(of: name) > 0 {
-            guard request.count(of: name) == 1, let text = request.string(of: name) else {
-                throw Self.conflict
-            }
-            if text.hasPrefix("/") {
-                targets.insert(Array(text.utf8))
-            } else {
-                guard let named = RedirectTarget.origin(of: text) else { throw Self.conflict }
-                if request.count(of: .xForwardedHost) > 0, named.host != own.host { throw Self.conflict }
-                if request.count(of: .xForwardedProto) > 0, named.scheme != own.scheme { throw Self.conflict }
-                origin = named
-                targets.insert(Array(RedirectTarget.tail(of: text).utf8))
-            }
-        }
-        guard let target = targets.first else { throw .forbidden(.init("no-original-request")) }
-        guard targets.count == 1 else { throw Self.conflict }
+        let named = try Self.named(passage, places)
+        guard let (origin, target) = named else { throw .forbidden(.init("no-original-request")) }
         let method = try Self.method(request)
         do throws(RequestRefusal) {
             head = try RequestHead.parse(Self.bytes(method, target, origin, request))
@@ -62,6 +45,40 @@ struct OriginalRequest {
     }
 
     private static var conflict: Refusal { .forbidden(.init("conflicting-original-request")) }
+
+    /// The one request that the fields name; nil if they name none.
+    ///
+    /// A bare path is a path on the host that the other gateway told, so a URL beside it has to name that host too.
+    private static func named(
+        _ passage: Passage,
+        _ places: [FieldName]
+    ) throws(Refusal) -> (origin: RedirectTarget.Origin, target: [UInt8])? {
+        let request = passage.request
+        guard let own = RedirectTarget.Origin(passage), Self.isPlainlyTold(passage) else { throw conflict }
+        var found: (origin: RedirectTarget.Origin, target: [UInt8])?
+        for name in places where request.count(of: name) > 0 {
+            guard request.count(of: name) == 1, let text = request.string(of: name) else { throw conflict }
+            var one = (origin: own, target: Array(text.utf8))
+            if !text.hasPrefix("/") {
+                guard let origin = RedirectTarget.origin(of: text) else { throw conflict }
+                if request.count(of: .xForwardedHost) > 0, origin.host != own.host { throw conflict }
+                if request.count(of: .xForwardedProto) > 0, origin.scheme != own.scheme { throw conflict }
+                one = (origin, Array(RedirectTarget.tail(of: text).utf8))
+            }
+            if let found, found != one { throw conflict }
+            found = one
+        }
+        return found
+    }
+
+    /// Whether host and scheme are told once at most, and the host can be read.
+    private static func isPlainlyTold(_ passage: Passage) -> Bool {
+        let request = passage.request
+        guard request.count(of: .xForwardedHost) <= 1, request.count(of: .xForwardedProto) <= 1 else {
+            return false
+        }
+        return request.count(of: .xForwardedHost) == 0 || passage.client.forwardedHost != nil
+    }
 
     /// The original method; GET when nobody tells.
     private static func method(_ request: RequestHead) throws(Refusal) -> String {

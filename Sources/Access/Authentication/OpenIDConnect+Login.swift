@@ -120,15 +120,17 @@ extension OpenIDConnect {
         if let first = settings.login.redirectURIs.first {
             return settings.login.redirectURIs.first { RedirectTarget.origin(of: $0) == own } ?? first
         }
-        if let listed = services.redirectHosts, hosts.isEmpty,
-            !RedirectTarget.isListed(own.host, port: nil, in: listed),
-            !RedirectTarget.isListed(own.host, port: own.port, in: listed)
+        let listed = services.redirectHosts
+        if listed != nil || !hosts.isEmpty,
+            !RedirectTarget.isListed(own.host, port: nil, in: listed ?? []),
+            !RedirectTarget.isListed(own.host, port: own.port, in: listed ?? []),
+            !RedirectTarget.isHost(own.host, ofRoute: hosts)
         {
             throw .forbidden(
                 settings.cause(
                     "unknown-host",
                     forbidden: true,
-                    detail: "redirect_hosts does not list the host"
+                    detail: "neither the route's hosts nor redirect_hosts list the host"
                 )
             )
         }
@@ -148,7 +150,11 @@ extension OpenIDConnect {
     /// A request that the issuer sent: the end of a login, or of a logout.
     func wayBack(_ passage: Passage) throws(Refusal) -> Step? {
         guard passage.request.query != nil, passage.request.method == .get else { return nil }
-        if let arguments = callbackArguments(passage) { return try callback(passage, arguments) }
+        if let arguments = callbackArguments(passage) {
+            // Several routes may share one redirect_uri: the state tells whose login it is.
+            let instance = passage.plan.login(of: arguments.single("state")) ?? self
+            return try instance.callback(passage, arguments)
+        }
         return afterLogout(passage)
     }
 

@@ -56,9 +56,8 @@ struct LoginPaths: Sendable {
         guard !arguments.repeats(["state", "code", "error", "iss"]) else {
             throw .malformed(.init("repeated-parameter"))
         }
-        let id = arguments.single("state")?.split(separator: ".").first.map(String.init)
         guard OpenIDConnect.isCallback(arguments),
-            let instance = passage.plan.logins.first(where: { $0.id == id })
+            let instance = passage.plan.login(of: arguments.single("state"))
         else {
             throw .malformed(
                 .init("unknown-state", message: "This login cannot be completed; please start again")

@@ -43,6 +43,12 @@ extension Plan {
         }
     }
 
+    /// The instance that began the login that `state` names.
+    func login(of state: String?) -> OpenIDConnect? {
+        let id = state?.split(separator: ".").first.map(String.init)
+        return logins.first { $0.id == id }
+    }
+
     /// The instance that a request to this URL would log in at, and its route's hosts.
     func login(for path: String, origin: RedirectTarget.Origin) -> (instance: OpenIDConnect, hosts: [String])?
     {

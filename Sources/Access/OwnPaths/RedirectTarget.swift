@@ -70,6 +70,15 @@ package struct RedirectTarget: Sendable, Equatable {
         }
     }
 
+    /// Whether `host` is one of a route's `hosts`: a name, `*.example.com`, or `example.*`.
+    package static func isHost(_ host: String, ofRoute hosts: [String]) -> Bool {
+        hosts.contains { entry in
+            let entry = entry.lowercased()
+            guard entry.hasSuffix(".*") else { return isListed(host, port: nil, in: [entry]) }
+            return host.hasPrefix(entry.dropLast()) && host.utf8.count > entry.utf8.count - 1
+        }
+    }
+
     /// A path that stays a path: no second slash, nor one that appears once dot segments are taken out.
     private static func isPathOfOurs(_ bytes: [UInt8]) -> Bool {
         let end = bytes.firstIndex { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") } ?? bytes.count

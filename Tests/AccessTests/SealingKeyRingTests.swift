@@ -34,6 +34,14 @@ struct SealingKeyRingTests {
         #expect(try SealingKeyRing.load(directory, createIfMissing: false, at: 0).newest.id == made.last?.id)
     }
 
+    @Test func `a new key is the newest, within one second and when the clock has gone back`() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        for time in [5.0, 5, 5, 3] {
+            let made = try SealingKeyRing.rotate(in: directory, at: time)
+            #expect(try SealingKeyRing.list(directory).first?.id == made.id)
+        }
+    }
+
     @Test func `without a folder or a key there is no ring unless it may be made`() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         #expect(throws: SealingKeyError.noDirectory(directory)) {
@@ -50,11 +58,16 @@ struct SealingKeyRingTests {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let key = try SealingKeyRing.generate(in: directory, at: 7)
         let path = "\(directory)/sealing-7-\(key.id).key"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
         #expect(throws: SealingKeyError.readableByOthers(file: path)) { try SealingKeyRing.list(directory) }
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         #expect(try SealingKeyRing.list(directory).count == 1)
         try "short\n".write(toFile: path, atomically: false, encoding: .utf8)
         #expect(throws: SealingKeyError.malformed(file: path)) { try SealingKeyRing.list(directory) }
+        let far = "\(directory)/sealing-9223372036854775807-\(key.id).key"
+        try FileManager.default.moveItem(atPath: path, toPath: far)
+        try text.write(toFile: far, atomically: false, encoding: .utf8)
+        #expect(throws: SealingKeyError.malformed(file: far)) { try SealingKeyRing.list(directory) }
     }
 }

@@ -120,14 +120,18 @@ package struct SealingKeyRing: Sendable {
     }
 
     /// Makes a key and puts it into `directory`, which is made (0700) if it is not there.
+    ///
+    /// It is younger than every other key there, by a second at least, so that it is the one that seals.
     package static func generate(in directory: String, at now: Double) throws(SealingKeyError) -> SealingKey {
+        let files = FileManager.default
+        let youngest = files.fileExists(atPath: directory) ? try list(directory).first : nil
         let key: SealingKey
         do throws(CryptoError) {
-            key = try SealingKey(secret: .random(32), createdAt: now.rounded(.down))
+            let time = max(now.rounded(.down), (youngest?.createdAt ?? 0) + 1)
+            key = try SealingKey(secret: .random(32), createdAt: time)
         } catch {
             throw .noRandomness
         }
-        let files = FileManager.default
         do {
             if !files.fileExists(atPath: directory) {
                 try files.createDirectory(
@@ -164,6 +168,9 @@ package struct SealingKeyRing: Sendable {
         return key
     }
 
+    /// The year 10000: a file's name that says more is no key's.
+    private static let latest: Int64 = 253_402_300_800
+
     private static func read(_ path: String, name: String) throws(SealingKeyError) -> SealingKey {
         let files = FileManager.default
         guard let data = files.contents(atPath: path),
@@ -173,7 +180,7 @@ package struct SealingKeyRing: Sendable {
         guard mode & 0o007 == 0 else { throw .readableByOthers(file: path) }
         let parts = name.dropLast(".key".count).split(separator: "-")
         let text = String(decoding: data, as: UTF8.self).filter { $0 != "\n" }
-        guard parts.count == 3, let createdAt = Int64(parts[1]),
+        guard parts.count == 3, let createdAt = Int64(parts[1]), (0..<latest).contains(createdAt),
             let secret = Base64URL.decode(text), secret.count == 32
         else { throw .malformed(file: path) }
         guard let key = try? SealingKey(secret: Secret(secret), createdAt: Double(createdAt)),

@@ -33,6 +33,11 @@ package struct Explainer {
         self.now = now
     }
 
+    /// Explains a request that the guard does not let in, whatever the plan.
+    package static func explain(_ refusal: RequestRefusal) -> Explanation {
+        Self.finish(.answers(status: refusal.status, reason: refusal.reason), [:])
+    }
+
     /// Explains a request.
     ///
     /// - Parameter claims: of a user who is taken as proven; nil for what the request itself brings.

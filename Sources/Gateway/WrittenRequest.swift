@@ -4,6 +4,8 @@ package import Proxy
 /// Why words are no request.
 package struct WrittenRequestError: Error, Sendable, Equatable {
     package let message: String
+    /// What the guard says of words that are a request, and one that is not let in.
+    package var refusal: RequestRefusal?
 }
 
 /// A request as `gatehouse explain` and a file's `tests` write it, through the same guard as on the wire.
@@ -40,7 +42,10 @@ package struct WrittenRequest: Sendable {
         do throws(RequestRefusal) {
             self.head = try RequestHead.parse(bytes)
         } catch {
-            throw WrittenRequestError(message: "the gateway would refuse this request: \(error.reason)")
+            throw WrittenRequestError(
+                message: "the gateway would refuse this request: \(error.reason)",
+                refusal: error
+            )
         }
     }
 
@@ -54,14 +59,17 @@ package struct WrittenRequest: Sendable {
 extension ConfigurationTest {
     /// Runs the test under a plan; what came out otherwise than expected.
     package func run(_ plan: Plan, now: Double) -> Diagnostic? {
-        let request: WrittenRequest
+        let explanation: Explanation
         do throws(WrittenRequestError) {
-            request = try WrittenRequest(self.request, fields: self.fields)
+            let request = try WrittenRequest(self.request, fields: self.fields)
+            explanation = Explainer(plan: plan, now: now)
+                .explain(request.head, client: request.client, claims: self.claims)
         } catch {
-            return Diagnostic(.error, at: self.position, "test '\(self.request)': \(error.message)")
+            guard let refusal = error.refusal else {
+                return Diagnostic(.error, at: self.position, "test '\(self.request)': \(error.message)")
+            }
+            explanation = Explainer.explain(refusal)
         }
-        let explanation = Explainer(plan: plan, now: now)
-            .explain(request.head, client: request.client, claims: self.claims)
         let found: (status: Int, reason: String?)
         switch explanation.outcome {
         case .passes: found = (200, nil)

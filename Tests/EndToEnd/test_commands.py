@@ -342,6 +342,14 @@ def test_explain_tells_route_plugins_and_verdict(write, tmp_path):
     assert status == 1
 
 
+def test_explain_tells_a_refused_request_from_words_that_are_none(write):
+    file = write(GOOD)
+    status, said = explain(file, "GET https://host.test/%00")
+    assert status == 1 and said["verdict"] == "refuses" and said["status"] == 400
+    answer = run("explain", "--config", file, "--request", "nonsense")
+    assert answer.returncode == 2 and answer.stderr and not answer.stdout
+
+
 def test_explain_judges_claims(write, tmp_path):
     file = write({"_format_version": "3.0", "services": [service(
         "http://127.0.0.1:9", route("api", "/", plugins=[plugin(

@@ -52,10 +52,28 @@ struct ExplainerTests {
     @Test(arguments: [
         ("GET", "expected a method and a URL: 'GET https://host/path'"),
         ("GET /x", "expected a URL that begins with https:// or http://"),
-        ("GET https://x/%00", "the gateway would refuse this request: malformed-path"),
     ])
     func `words that are no request are refused`(text: String, message: String) {
         #expect(throws: WrittenRequestError(message: message)) { try WrittenRequest(text) }
+    }
+
+    @Test func `a request that the guard refuses is one, and is explained and tested as refused`() throws {
+        let refused = WrittenRequestError(
+            message: "the gateway would refuse this request: malformed-path",
+            refusal: .malformed(.path)
+        )
+        #expect(throws: refused) { try WrittenRequest("GET https://x/%00") }
+        let explanation = Explainer.explain(.malformed(.path))
+        #expect(!explanation.passes)
+        #expect(explanation.json == ["verdict": "refuses", "status": 400, "reason": "malformed-path"])
+        let plan = try plan([route("r", ["/"])])
+        let good = ConfigurationTest(request: "GET https://x/%00", expect: 400, reason: "malformed-path")
+        #expect(good.run(plan, now: 0) == nil)
+        let bad = ConfigurationTest(request: "GET https://x/%00", expect: 200)
+        #expect(
+            bad.run(plan, now: 0)?.message
+                == "test 'GET https://x/%00': expected 200, found 400 malformed-path"
+        )
     }
 
     @Test func `a URL without a path has one`() throws {

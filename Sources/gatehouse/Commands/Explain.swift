@@ -47,16 +47,21 @@ struct Explain: ParsableCommand {
         guard let plan = reading.plan else {
             throw Failure(reading.errors.map(\.description).joined(separator: "\n"))
         }
-        let request: WrittenRequest
-        do {
-            request = try WrittenRequest(self.request, fields: self.headers.map(Self.field))
-        } catch {
-            throw Failure(error.message)
-        }
-        let explanation = Explainer(plan: plan, now: wallClock())
-            .explain(request.head, client: request.client, claims: try self.claims.map(Self.claims))
+        let explanation = try self.explanation(under: plan)
         print(explanation.json.serializedString)
         if !explanation.passes { throw ExitCode.failure }
+    }
+
+    private func explanation(under plan: Plan) throws -> Explanation {
+        let claims = try self.claims.map(Self.claims)
+        do throws(WrittenRequestError) {
+            let request = try WrittenRequest(self.request, fields: self.headers.map(Self.field))
+            return Explainer(plan: plan, now: wallClock())
+                .explain(request.head, client: request.client, claims: claims)
+        } catch {
+            guard let refusal = error.refusal else { throw ValidationError("--request: \(error.message)") }
+            return Explainer.explain(refusal)
+        }
     }
 
     private static func field(_ header: String) -> (name: String, value: String) {

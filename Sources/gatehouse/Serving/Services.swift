@@ -37,6 +37,7 @@ extension AccessServices {
         dataDirectory: String?,
         events: any IssuerEvents
     ) throws {
+        if let file = settings.trustedAuthorityFile { try AuthorityFile.check(file) }
         let client = try CurlClient()
         let issuers = IssuerDirectory(
             client: client,

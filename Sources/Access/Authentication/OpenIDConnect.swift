@@ -166,15 +166,26 @@ package final class OpenIDConnect: CookieOwner {
                 hosts: passage.route?.hosts ?? []
             )
         }
-        throw .unauthenticated(settings.cause("no-credential", challenges: challenges(error: nil)))
+        // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
+        let isTossed = passage.reason == Self.brokenSessionCookie
+        let reason = isTossed ? Self.brokenSessionCookie : "no-credential"
+        let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
+        throw .unauthenticated(
+            settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
+        )
     }
 
+    /// The reason word of session cookies that are doubled or cannot be put together.
+    static let brokenSessionCookie = "broken-session-cookie"
+
     /// The ways that are open, as `WWW-Authenticate` says them.
-    func challenges(error: String?) -> [String] {
+    ///
+    /// - Parameter offersPasswords: false for a browser, which would ask its user for one (security row A13).
+    func challenges(error: String?, offersPasswords: Bool = true) -> [String] {
         let takesBearer = settings.methods.containsAny([
             .bearer, .session, .authorizationCode, .refreshToken,
         ])
-        return takesBearer
+        return takesBearer || !offersPasswords
             ? [settings.answers.challenge.bearer(error: error)] : [settings.answers.challenge.basic]
     }
 

@@ -64,6 +64,15 @@ struct CurlClientTests {
         #expect(seen["target"] == "/echo")
     }
 
+    @Test func `E9 a cookie that a server sets is never sent back`() async throws {
+        let first = try await self.client.fetch(self.request("/echo"))
+        #expect(first.field("set-cookie") == "tossed=1; Path=/")
+        #expect(try await self.echo(self.request("/echo"))["fields"]?["cookie"] == nil)
+        #expect(
+            try await self.echo(self.request("/to?u=/echo") { $0.redirects = 1 })["fields"]?["cookie"] == nil
+        )
+    }
+
     // MARK: Limits (E4, E9)
 
     @Test func `E4 a body at the limit is taken, one byte more is not`() async throws {

@@ -81,7 +81,8 @@ struct HostileServer: Sendable {
                 if path == "/echo":
                     answer = {"method": self.command, "target": self.path, "body": body,
                               "fields": {k.lower(): v for k, v in self.headers.items()}}
-                    self.send(200, json.dumps(answer).encode(), [("Content-Type", "application/json")])
+                    self.send(200, json.dumps(answer).encode(),
+                              [("Content-Type", "application/json"), ("Set-Cookie", "tossed=1; Path=/")])
                 elif path == "/bytes":
                     self.send(200, b"x" * int(query["n"]))
                 elif path == "/unannounced":

@@ -18,6 +18,7 @@ struct SealedCookieTests {
         seal.open(text.utf8.span, name: name ?? self.name, at: now)
     }
 
+    // S3, K7
     @Test func `what was sealed opens until it expires, to the second`() throws {
         let text = try seal.seal([1, 2, 3], name: name, expires: 200)
         #expect(open(text, at: 199.999) == [1, 2, 3])

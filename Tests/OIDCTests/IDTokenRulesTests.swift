@@ -48,7 +48,7 @@ struct IDTokenRulesTests {
             (["iat": 1_700_000_060], "ok"), (["iat": 1_699_999_399], "issued-too-long-ago"),
             (["iat": 1_699_999_400], "ok"), (["iat": 1_699_999_999.75, "exp": 1_700_000_300.5], "ok"),
             (["nonce": "n-1"], "wrong-nonce"), (["nonce": .null], "missing-claim"),
-            (["nonce": 7], "wrong-nonce"),  // I8
+            (["nonce": 7], "wrong-nonce"),  // I8, A2
             (["sub": .null], "missing-claim"), (["sub": ""], "malformed-claim"),
             (["sub": "é"], "malformed-claim"),  // I12
             (["sub": .string(String(repeating: "x", count: 255))], "ok"),

@@ -53,6 +53,13 @@ struct AccessControlListTests {
         #expect(try self.verdict(["deny": ["a"]], self.member(["b"])).0 == nil)
     }
 
+    // S8: U+212A KELVIN SIGN is canonically equivalent to K.
+    @Test func `a group that only looks like another does not let pass, and is kept out`() throws {
+        let alike = Identity(subject: "u", groups: ["\u{212A}ings"], method: "bearer")
+        #expect(try self.verdict(["allow": ["Kings"]], alike).0 == self.forbidden)
+        #expect(try self.verdict(["deny": ["Kings"]], alike).0 == self.forbidden)
+    }
+
     @Test func `who proved nothing is 401, and who has neither consumer nor groups is 403`() throws {
         #expect(
             try self.verdict(["deny": ["a"]], nil).0

@@ -148,7 +148,7 @@ struct ConsumerRuleTests {
     let directory = ConsumerDirectory([
         Consumer(id: "1", username: "Alice", customID: "a-1"),
         Consumer(id: "2", username: "bob", customID: "b-2"),
-        Consumer(id: "3", username: "BOB"),
+        Consumer(id: "3", username: "BOB"), Consumer(id: "4", username: "kate"),
     ])
 
     private func find(_ rule: ConsumerRule, _ claims: JSONValue) -> String? {
@@ -178,6 +178,9 @@ struct ConsumerRuleTests {
         #expect(find(loose, ["sub": "alice"]) == "1")
         #expect(find(loose, ["sub": "Bob"]) == nil)
         #expect(find(loose, ["sub": "bob"]) == "2")
+        #expect(find(loose, ["sub": "KATE"]) == "4")
+        // U+212A KELVIN SIGN has the lower case k.
+        #expect(find(loose, ["sub": "\u{212A}ate"]) == nil)
     }
 
     @Test func `without claims to look at nobody is looked for`() {

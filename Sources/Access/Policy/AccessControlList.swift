@@ -95,7 +95,11 @@ package final class AccessControlList: Plugin {
 
     private func admits(_ groups: [String]) -> Bool {
         switch self.rule {
-        case .allow(let names): groups.contains { names.contains($0) }
+        // Octets decide who passes: to Swift the Kelvin sign equals K, to an issuer it does not.
+        case .allow(let names):
+            groups.contains { group in
+                names.firstIndex(of: group).map { names[$0].utf8.elementsEqual(group.utf8) } ?? false
+            }
         case .deny(let names): !groups.contains { names.contains($0) }
         }
     }

@@ -48,12 +48,16 @@ package struct ConsumerRule: Sendable, Equatable {
                 return consumer
             }
             guard ignoresCase else { return nil }
-            let wanted = name.lowercased()
-            let matches = directory.all.filter { $0.username?.lowercased() == wanted }
+            let matches = directory.all.filter { $0.username.map { Self.isSame($0, name) } ?? false }
             // Two of that name in other case: nobody is taken for somebody else.
             return matches.count == 1 ? matches[0] : nil
         default: return nil
         }
+    }
+
+    /// Whether two names differ in case alone; a letter that only looks like another has another length.
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        one.utf8.count == other.utf8.count && one.lowercased().utf8.elementsEqual(other.lowercased().utf8)
     }
 
     /// Guards against texts that Swift takes for equal and an issuer does not: octets decide.

@@ -50,6 +50,17 @@ struct OpenIDConnectLoginTests {
         #expect(after.setCookies == [])
     }
 
+    @Test(arguments: [
+        ("redirect", 302, "https://app.example/welcome"), ("upstream", 303, "/here?q=1"),
+    ])
+    func `login_action says where a login ends`(action: String, status: Int, location: String) async throws {
+        let uri: JSONValue = ["https://app.example/welcome"]
+        let stage = try AccessStage(["login_action": .string(action), "login_redirect_uri": uri])
+        let end = try await stage.logIn(Browser())
+        #expect(end.answer?.status == status)
+        #expect(end.location == location)
+    }
+
     @Test func `an API call and a POST are never redirected`() async throws {
         let stage = try AccessStage()
         #expect(try await stage.ask(Self.here, [("accept", "application/json")]).refusal?.status == 401)

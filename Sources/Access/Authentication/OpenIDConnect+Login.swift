@@ -254,7 +254,11 @@ extension OpenIDConnect {
             endFormerSession(passage)
             guard write(session, passage) else { throw .failed(settings.cause("session-too-large")) }
             count("begun", passage)
-            var answer = Answer.redirect(to: settings.login.endsAt ?? attempt.target)
+            let login = settings.login
+            var answer =
+                login.endsAtOriginal
+                ? Answer.redirect(to: attempt.target, status: 303)
+                : Answer.redirect(to: login.endsAt ?? attempt.target)
             answer.fields.append(("Referrer-Policy", "no-referrer"))
             return .answer(answer)
         }

@@ -80,6 +80,7 @@ extension OpenIDConnectSettings {
             seconds: min(600, settings.number("authorization_rolling_timeout") ?? 600),
             cookieName: name,
             cookie: cookie("authorization_cookie", &check),
+            endsAtOriginal: settings.string("login_action") == "upstream",
             endsAt: settings.strings("login_redirect_uri")?.first,
             logoutRedirect: settings.strings("logout_redirect_uri")?.first
         )

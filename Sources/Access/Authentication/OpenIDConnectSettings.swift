@@ -81,6 +81,8 @@ package struct OpenIDConnectSettings: Sendable {
         var seconds: Double
         var cookieName: String
         var cookie: CookieAttributes
+        /// Whether a login ends at the original URL whatever `endsAt` says: `login_action: upstream`.
+        var endsAtOriginal = false
         /// Where a login ends, instead of the original URL.
         var endsAt: String?
         /// Where the issuer sends the browser after a logout.

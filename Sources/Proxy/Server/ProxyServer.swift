@@ -26,6 +26,8 @@ package final class ProxyServer: Sendable {
     package var connections: Int { self.open.value }
 
     /// Starts the workers and listens; gives the addresses with the ports that the system chose.
+    ///
+    /// - Throws: `ListenError` for the first address that cannot be listened on.
     @discardableResult
     package func start() async throws -> [ListenAddress] {
         let count = self.settings.workers > 0 ? self.settings.workers : System.coreCount
@@ -40,7 +42,11 @@ package final class ProxyServer: Sendable {
         var addresses: [ListenAddress] = []
         do {
             for address in self.settings.listen {
-                addresses.append(try await self.listen(on: address, workers: workers))
+                do {
+                    addresses.append(try await self.listen(on: address, workers: workers))
+                } catch {
+                    throw ListenError(address, error)
+                }
             }
         } catch {
             await self.drain(within: .zero)

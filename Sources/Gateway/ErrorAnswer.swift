@@ -42,7 +42,13 @@ package struct ErrorAnswer {
 
     /// A request that the guard did not let in.
     package func answer(_ refusal: RequestRefusal) -> Answer {
-        self.answer(refusal.status, Self.message(refusal.status))
+        // Whoever says 405 has to say what is allowed (RFC 9110 §15.5.6): all methods but TRACE and CONNECT.
+        let allow = ("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        return self.answer(
+            refusal.status,
+            Self.message(refusal.status),
+            refusal == .methodNotAllowed ? [allow] : []
+        )
     }
 
     /// Any status with its text; only what is written here ends up in the answer.

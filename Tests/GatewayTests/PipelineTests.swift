@@ -91,6 +91,14 @@ struct PipelineTests {
         #expect(trip.passage?.reason == "no-credential")
     }
 
+    @Test func `a method that is never let in is told which are (X14)`() {
+        let errors = ErrorAnswer(acceptsHTML: false, requestID: "1")
+        let answer = errors.answer(RequestRefusal.methodNotAllowed)
+        #expect(answer.status == 405)
+        #expect(answer.field("allow") == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        #expect(errors.answer(RequestRefusal.malformed(.host)).field("allow") == nil)
+    }
+
     @Test
     func `a dependency that is down is 503 with Retry-After, and details are shown only when asked for`()
         throws

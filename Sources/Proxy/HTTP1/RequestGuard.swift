@@ -148,6 +148,10 @@ enum RequestGuard {
                 return try Self.readHost(&head, bytes)
             }
             guard let authority = Self.absoluteAuthority(bytes, target) else { throw .malformed(.target) }
+            // The Host that it replaces has to be one all the same (RFC 9112 §3.2; X1).
+            guard head.authorityRange.isEmpty || Authority.read(bytes, head.authorityRange) != nil else {
+                throw .malformed(.host)
+            }
             head.hadAbsoluteTarget = true
             head.authorityRange = authority  // RFC 9112 §3.2.2 (X2)
             pathStart = authority.upperBound

@@ -94,7 +94,7 @@ def test_conflicting_requests_are_refused(gatehouse, fields):
 
 
 def test_several_that_agree_are_one(gatehouse):
-    reply = get(gatehouse.port, "/oauth2/auth", None, "X-Original-URL: http://127.0.0.1/open", "X-Original-URI: /open")
+    reply = get(gatehouse.port, "/oauth2/auth", "127.0.0.1", "X-Original-URL: http://127.0.0.1/open", "X-Original-URI: /open")
     assert reply.status == 202
 
 

@@ -29,7 +29,7 @@ extension OpenIDConnect {
         }
         guard case .sealed(let found) = presented, let proven = found, let session = proven.session else {
             if case .none = presented { return nil }
-            if case .broken = presented { passage.reason = Self.brokenSessionCookie }
+            if case .broken = presented { passage.reason = "broken-session-cookie" }
             dropSessionCookies(passage)
             return nil
         }

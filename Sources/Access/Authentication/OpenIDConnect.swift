@@ -167,16 +167,13 @@ package final class OpenIDConnect: CookieOwner {
             )
         }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
-        let isTossed = passage.reason == Self.brokenSessionCookie
-        let reason = isTossed ? Self.brokenSessionCookie : "no-credential"
+        let isTossed = passage.reason == "broken-session-cookie"
+        let reason = isTossed ? "broken-session-cookie" : "no-credential"
         let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
         throw .unauthenticated(
             settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
         )
     }
-
-    /// The reason word of session cookies that are doubled or cannot be put together.
-    static let brokenSessionCookie = "broken-session-cookie"
 
     /// The ways that are open, as `WWW-Authenticate` says them.
     ///

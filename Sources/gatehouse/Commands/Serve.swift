@@ -44,7 +44,7 @@ struct Serve: AsyncParsableCommand {
             )
             try await program.run()
         } catch {
-            logger.critical("cannot start: \(error)")
+            for reason in "\(error)".split(separator: "\n") { logger.critical("cannot start: \(reason)") }
             throw ExitCode.failure
         }
     }

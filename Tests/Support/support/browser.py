@@ -95,7 +95,11 @@ class Browser:
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def close(self):
-        self.driver.quit()
+        try:
+            for cookie in self.driver.get_cookies():
+                ledger.keep(cookie["value"], "cookie")
+        finally:
+            self.driver.quit()
 
 
 class LightBrowser:

@@ -14,13 +14,11 @@ enum IdentityFields {
             if identity.isAnonymous {
                 fields.set("x-anonymous-consumer", constant: "true")
             } else if let identifier = identity.credentialIdentifier {
-                try fields.set("x-credential-identifier", identifier)
+                try fields.set("x-credential-identifier", FieldText.encoded(identifier))
             }
             if !identity.groups.isEmpty {
                 // A comma within a group would be read as a second group.
-                let groups = identity.groups.map { group in
-                    group.split(separator: ",", omittingEmptySubsequences: false).joined(separator: "%2C")
-                }
+                let groups = identity.groups.map { FieldText.encoded($0, alsoComma: true) }
                 try fields.set("x-authenticated-groups", groups.joined(separator: ", "))
             }
         } catch {

@@ -209,6 +209,26 @@ struct PipelineTests {
         #expect("\(trip.exchange.upstreamEdits)" == "\(expected)")
     }
 
+    /// H1: the upstream splits at commas, and must not find a group that nobody gave.
+    @Test func `groups and identifiers that look alike stay apart`() throws {
+        let kind = ScriptedPlugin.kind("prove", .authenticate) { passage throws(Refusal) in
+            passage.identity = Identity(
+                groups: ["x, admins", "x%2C admins", "caf\u{E9}"],
+                credentialIdentifier: " caf\u{E9}%",
+                method: "test"
+            )
+            return .proceed
+        }
+        let plan = try plan([route("r", ["/"])], plugins: [try instance("prove")], kinds: [kind])
+        let trip = try Trip(pipeline(plan), head("GET http://x/"))
+        trip.begin()
+        var expected = FieldEdits()
+        try expected.set("x-credential-identifier", "%20caf%C3%A9%25")
+        try expected.set("x-authenticated-groups", "x%2C admins, x%252C admins, caf%C3%A9")
+        try expected.set(.xRequestID, try #require(trip.passage).requestID)
+        #expect("\(trip.exchange.upstreamEdits)" == "\(expected)")
+    }
+
     /// H3: a claim with a control octet must not become a field.
     @Test func `H3 a name that no field may hold is refused`() throws {
         let kind = ScriptedPlugin.kind("prove", .authenticate) { passage throws(Refusal) in

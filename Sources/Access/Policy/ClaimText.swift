@@ -1,4 +1,5 @@
 // A claim as the value of a field.
+import Gateway
 package import JSON
 
 /// How claims become field values.
@@ -32,23 +33,8 @@ package enum ClaimText {
 
     /// Text with what is not visible ASCII percent-encoded.
     package static func encoded(_ text: String, alsoComma: Bool = false) throws(ClaimTextError) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var octets: [UInt8] = []
-        for octet in text.utf8 {
-            guard octet >= 0x20, octet != 0x7F else { throw .control }
-            let isPlain = octet < 0x7F && octet != UInt8(ascii: "%")
-            if isPlain, !(alsoComma && octet == UInt8(ascii: ",")) {
-                octets.append(octet)
-            } else {
-                octets.append(contentsOf: [
-                    UInt8(ascii: "%"), digits[Int(octet >> 4)], digits[Int(octet & 15)],
-                ])
-            }
-        }
-        // Spaces at the ends would be lost on the way (RFC 9110 §5.5).
-        if octets.first == 0x20 { octets.replaceSubrange(0..<1, with: Array("%20".utf8)) }
-        if octets.last == 0x20 { octets.replaceSubrange((octets.count - 1)..., with: Array("%20".utf8)) }
-        return String(decoding: octets, as: UTF8.self)
+        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { throw .control }
+        return FieldText.encoded(text, alsoComma: alsoComma)
     }
 
     /// Base64 with padding (RFC 4648 §4).

@@ -79,7 +79,7 @@ final class AccessState: Sendable {
     /// States of logins that came back.
     let usedStates = UsedOnce()
     /// Sessions that were ended here.
-    let endedSessions = UsedOnce()
+    let endedSessions = UsedOnce(maximum: 262_144)
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
     /// Grants under way.

@@ -104,11 +104,15 @@ struct UsedOnceTests {
         #expect(used.note("a", until: 20, at: 10))
     }
 
-    @Test func `without room nothing counts, until the old has expired`() {
-        let used = UsedOnce(maximum: 1)
-        #expect(used.note("a", until: 10, at: 0))
-        #expect(!used.note("b", until: 10, at: 5))
-        #expect(used.note("b", until: 20, at: 11))
+    // A stranger who fills the memory keeps nobody from logging in or out.
+    @Test func `without room what expires first makes way`() {
+        let used = UsedOnce(maximum: 8)
+        for number in 0..<8 { #expect(used.note("old \(number)", until: 100 + Double(number), at: 0)) }
+        #expect(used.note("new", until: 200, at: 1))
+        #expect(used.contains("new", at: 1))
+        #expect(!used.note("new", until: 200, at: 1))
+        let kept = (0..<8).filter { used.contains("old \($0)", at: 1) }
+        #expect(kept == Array(2..<8))
     }
 }
 

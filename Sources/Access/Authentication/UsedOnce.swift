@@ -2,6 +2,9 @@
 import Synchronization
 
 /// A bounded memory of words that must not be taken again until they would have expired anyway.
+///
+/// When it is full, what expires first makes room: a memory that took no more words could be filled by strangers,
+/// and then nobody could log in, and no sign-out would count.
 package final class UsedOnce: Sendable {
     private struct Memory {
         var words: [String: Double] = [:]
@@ -16,7 +19,7 @@ package final class UsedOnce: Sendable {
         self.maximum = maximum
     }
 
-    /// Notes `word` until `expires`; false if it is there already, or there is no room (fail closed).
+    /// Notes `word` until `expires`; false if it is there already.
     package func note(_ word: String, until expires: Double, at now: Double) -> Bool {
         memory.withLock { memory in
             if now - memory.sweptAt >= (memory.words.count < maximum ? 60 : 1) {
@@ -24,10 +27,15 @@ package final class UsedOnce: Sendable {
                 memory.sweptAt = now
             }
             if let end = memory.words[word], end > now { return false }
-            guard memory.words.count < maximum else { return false }
+            if memory.words.count >= maximum { Self.makeRoom(&memory.words, maximum / 4) }
             memory.words[word] = expires
             return true
         }
+    }
+
+    /// Forgets the words that expire first, many at once so that it is seldom done.
+    private static func makeRoom(_ words: inout [String: Double], _ count: Int) {
+        for (word, _) in words.sorted(by: { $0.value < $1.value }).prefix(max(1, count)) { words[word] = nil }
     }
 
     /// Whether `word` was noted and has not expired.

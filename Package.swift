@@ -99,7 +99,9 @@ let package = Package(
         tests("Control", ["Gateway", "JSON", "Proxy"], exclude: ["Golden"]),
         .testTarget(
             name: "ProgramTests",
-            dependencies: ["gatehouse", "Access", "Control", "Gateway", "JSON", argumentParser, logging],
+            dependencies: [
+                "gatehouse", "Access", "Control", "Gateway", "JSON", "Proxy", argumentParser, logging,
+            ],
             swiftSettings: strict
         ),
     ],

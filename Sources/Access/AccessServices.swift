@@ -3,7 +3,7 @@ package import Cryptography
 package import Fetch
 import Gateway
 package import OIDC
-import Proxy
+package import Proxy
 import Synchronization
 
 /// Everything that outlives a plan and that all instances share.
@@ -28,6 +28,8 @@ package struct AccessServices: Sendable {
     package let tokenCacheBytes: Int
     /// The fields that a callout's original request is read from, of those that there are.
     let originalRequestFields: [FieldName]
+    /// What the listener lets in; a callout's original request meets the same guard.
+    let limits: ProxyLimits
     let state: AccessState
 
     /// Gathers what is needed.
@@ -41,7 +43,8 @@ package struct AccessServices: Sendable {
         trustedCAFile: String? = nil,
         allowHTTPIssuers: Bool = false,
         tokenCacheBytes: Int = 32 << 20,
-        calloutHeaders: [String]? = nil
+        calloutHeaders: [String]? = nil,
+        limits: ProxyLimits = ProxyLimits()
     ) throws(CryptoError) {
         self.issuers = issuers
         self.client = client
@@ -52,6 +55,7 @@ package struct AccessServices: Sendable {
         self.trustedCAFile = trustedCAFile
         self.allowHTTPIssuers = allowHTTPIssuers
         self.tokenCacheBytes = tokenCacheBytes
+        self.limits = limits
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
         state = try AccessState()

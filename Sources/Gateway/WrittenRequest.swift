@@ -16,7 +16,8 @@ package struct WrittenRequest: Sendable {
     /// Reads `METHOD URL`, with further fields.
     package init(
         _ text: String,
-        fields: [(name: String, value: String)] = []
+        fields: [(name: String, value: String)] = [],
+        limits: ProxyLimits = ProxyLimits()
     ) throws(WrittenRequestError) {
         let words = text.split(separator: " ", omittingEmptySubsequences: true)
         guard words.count == 2 else {
@@ -40,7 +41,7 @@ package struct WrittenRequest: Sendable {
         for (name, value) in fields { bytes.append(contentsOf: "\(name): \(value)\r\n".utf8) }
         bytes.append(contentsOf: "\r\n".utf8)
         do throws(RequestRefusal) {
-            self.head = try RequestHead.parse(bytes)
+            self.head = try RequestHead.parse(bytes, limits: limits)
         } catch {
             throw WrittenRequestError(
                 message: "the gateway would refuse this request: \(error.reason)",
@@ -58,10 +59,10 @@ package struct WrittenRequest: Sendable {
 
 extension ConfigurationTest {
     /// Runs the test under a plan; what came out otherwise than expected.
-    package func run(_ plan: Plan, now: Double) -> Diagnostic? {
+    package func run(_ plan: Plan, limits: ProxyLimits = ProxyLimits(), now: Double) -> Diagnostic? {
         let explanation: Explanation
         do throws(WrittenRequestError) {
-            let request = try WrittenRequest(self.request, fields: self.fields)
+            let request = try WrittenRequest(self.request, fields: self.fields, limits: limits)
             explanation = Explainer(plan: plan, now: now)
                 .explain(request.head, client: request.client, claims: self.claims)
         } catch {

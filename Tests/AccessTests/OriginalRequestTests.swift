@@ -26,7 +26,7 @@ struct OriginalRequestTests {
     }
 
     private static func original(_ fields: [(String, String)]) throws -> OriginalRequest {
-        try OriginalRequest(Self.passage(fields), from: OriginalRequest.places)
+        try OriginalRequest(Self.passage(fields), from: OriginalRequest.places, limits: ProxyLimits())
     }
 
     // P1

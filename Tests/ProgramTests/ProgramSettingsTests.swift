@@ -1,6 +1,7 @@
 // What the settings say, and what is refused.
 import ArgumentParser
 import Logging
+import Proxy
 import Testing
 
 @testable import gatehouse
@@ -61,6 +62,8 @@ struct ProgramSettingsTests {
         ("proxy_listen", "8000"), ("proxy_listen", "0.0.0.0:65536"), ("proxy_listen", "0.0.0.0:8443 ssl"),
         ("admin_listen", "127.0.0.1:8001"), ("ext_authz_listen", "127.0.0.1:9000"),
         ("session_store", "redis://127.0.0.1"), ("drain_seconds", "-1"), ("log_format", "xml"),
+        ("path_allows", "dots"), ("limit_head_bytes", "1023"), ("limit_body_bytes", "-1"),
+        ("limit_connections", "0"),
     ])
     func `a value that cannot be served is refused and named`(name: String, value: String) throws {
         let error = #expect(throws: SettingError.self) { try self.settings(flags: [name: value]) }
@@ -75,6 +78,20 @@ struct ProgramSettingsTests {
                 ListenSetting(host: "127.0.0.1", port: 80), ListenSetting(host: "::1", port: 81, backlog: 9),
             ]
         )
+    }
+
+    @Test func `limits are those of the table, and what is written replaces them`() throws {
+        #expect(try self.settings().limits == ProxyLimits())
+        let written = [
+            "path_allows": "semicolon, encoded-slash", "limit_body_bytes": "10", "limit_head_bytes": "1024",
+            "limit_head_seconds": "3",
+        ]
+        let limits = try self.settings(flags: written).limits
+        #expect(limits.allowedInPath == [.semicolon, .encodedSlash])
+        #expect(limits.bodyBytes == 10)
+        #expect(limits.headBytes == 1024)
+        #expect(limits.lineBytes == 1024)
+        #expect(limits.headSeconds == 3)
     }
 
     @Test func `every setting has its flag`() throws {

@@ -20,7 +20,11 @@ struct AuthRequestPath: Sendable {
         guard let arguments = QueryArguments(passage.request.query ?? []),
             let narrowing = CalloutNarrowing(arguments)
         else { throw .forbidden(.init("unknown-parameter")) }
-        let original = try OriginalRequest(passage, from: services.originalRequestFields)
+        let original = try OriginalRequest(
+            passage,
+            from: services.originalRequestFields,
+            limits: services.limits
+        )
         let prefix = services.authPrefix
         return .callout(
             Callout(original: original.head, client: original.client) { passage, verdict in

@@ -23,14 +23,16 @@ struct OriginalRequest {
 
     /// Puts the original request together; refuses what does not name one request.
     ///
-    /// - Parameter places: the fields that are read; the others are passed over.
-    init(_ passage: Passage, from places: [FieldName]) throws(Refusal) {
+    /// - Parameters:
+    ///   - places: the fields that are read; the others are passed over.
+    ///   - limits: the listener's own.
+    init(_ passage: Passage, from places: [FieldName], limits: ProxyLimits) throws(Refusal) {
         let request = passage.request
         let named = try Self.named(passage, places)
         guard let (origin, target) = named else { throw .forbidden(.init("no-original-request")) }
         let method = try Self.method(request)
         do throws(RequestRefusal) {
-            head = try RequestHead.parse(Self.bytes(method, target, origin, request))
+            head = try RequestHead.parse(Self.bytes(method, target, origin, request), limits: limits)
         } catch {
             throw .forbidden(.init("malformed-original-request", detail: error.reason))
         }

@@ -24,7 +24,9 @@ struct LoginPaths: Sendable {
             throw .malformed(.init("redirect-refused", message: "This address cannot be returned to"))
         }
         let path = target.origin == nil ? target.location : RedirectTarget.tail(of: target.location)
-        let found = passage.plan.login(for: path, origin: target.origin ?? own) ?? onlyLogin(passage.plan)
+        let found =
+            passage.plan.login(for: path, origin: target.origin ?? own, limits: services.limits)
+            ?? onlyLogin(passage.plan)
         guard let found else {
             throw .notFound(.init("no-login", message: "There is no login for this address"))
         }

@@ -50,11 +50,15 @@ extension Plan {
     }
 
     /// The instance that a request to this URL would log in at, and its route's hosts.
-    func login(for path: String, origin: RedirectTarget.Origin) -> (instance: OpenIDConnect, hosts: [String])?
-    {
+    func login(
+        for path: String,
+        origin: RedirectTarget.Origin,
+        limits: ProxyLimits
+    ) -> (instance: OpenIDConnect, hosts: [String])? {
         let authority = origin.port.map { "\(origin.host):\($0)" } ?? origin.host
         let text = "GET \(path) HTTP/1.1\r\nHost: \(authority)\r\n\r\n"
-        guard let head = try? RequestHead.parse(Array(text.utf8)), let planned = try? match(head)?.planned
+        guard let head = try? RequestHead.parse(Array(text.utf8), limits: limits),
+            let planned = try? match(head)?.planned
         else {
             return nil
         }

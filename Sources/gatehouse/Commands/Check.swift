@@ -32,7 +32,9 @@ struct Check: ParsableCommand {
         let reading = file.read()
         var findings = reading.diagnostics
         if let plan = reading.plan, let configuration = reading.configuration {
-            findings += configuration.tests.compactMap { $0.run(plan, now: wallClock()) }
+            findings += configuration.tests.compactMap {
+                $0.run(plan, limits: settings.limits, now: wallClock())
+            }
         }
         if self.strict {
             findings = findings.map { Diagnostic(.error, at: $0.position, $0.message) }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Gateway
 import JSON
+import Proxy
 
 /// Asks the plan about a request; nothing is sent on.
 struct Explain: ParsableCommand {
@@ -47,15 +48,19 @@ struct Explain: ParsableCommand {
         guard let plan = reading.plan else {
             throw Failure(reading.errors.map(\.description).joined(separator: "\n"))
         }
-        let explanation = try self.explanation(under: plan)
+        let explanation = try self.explanation(under: plan, settings.limits)
         print(explanation.json.serializedString)
         if !explanation.passes { throw ExitCode.failure }
     }
 
-    private func explanation(under plan: Plan) throws -> Explanation {
+    private func explanation(under plan: Plan, _ limits: ProxyLimits) throws -> Explanation {
         let claims = try self.claims.map(Self.claims)
         do throws(WrittenRequestError) {
-            let request = try WrittenRequest(self.request, fields: self.headers.map(Self.field))
+            let request = try WrittenRequest(
+                self.request,
+                fields: self.headers.map(Self.field),
+                limits: limits
+            )
             return Explainer(plan: plan, now: wallClock())
                 .explain(request.head, client: request.client, claims: claims)
         } catch {

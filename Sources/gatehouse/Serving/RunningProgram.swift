@@ -149,6 +149,7 @@ struct RunningProgram: Sendable {
             ServerSettings(
                 listen: settings.proxyListen.map { ListenAddress(host: $0.host, port: $0.port) },
                 workers: settings.workers,
+                limits: settings.limits,
                 trustedPeers: trusted
             ) { index, loop in
                 Pipeline(worker: index, holder: holder, settings: pipeline) { flush in

@@ -55,7 +55,8 @@ extension AccessServices {
             trustedCAFile: settings.trustedAuthorityFile,
             allowHTTPIssuers: settings.allowHTTPIssuers,
             tokenCacheBytes: settings.tokenCacheBytes,
-            calloutHeaders: settings.calloutHeaders
+            calloutHeaders: settings.calloutHeaders,
+            limits: settings.limits
         )
     }
 }

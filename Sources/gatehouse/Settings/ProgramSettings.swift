@@ -1,5 +1,6 @@
 // What the settings say, read once and checked.
 import Logging
+import Proxy
 
 /// The program's settings after flags, environment and file have been laid over each other.
 struct ProgramSettings: Sendable {
@@ -19,6 +20,8 @@ struct ProgramSettings: Sendable {
     var tokenCacheBytes: Int
     var calloutHeaders: [String]
     var drainSeconds: Int
+    /// What a client may ask of us.
+    var limits: ProxyLimits
 }
 
 /// How a log line is written.
@@ -94,5 +97,30 @@ extension ProgramSettings {
         self.tokenCacheBytes = try read.integer("token_cache_bytes", in: 0...(1 << 40))
         self.calloutHeaders = read.list("callout_headers")
         self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
+        self.limits = try ProxyLimits(read)
+    }
+}
+
+extension ProxyLimits {
+    /// The limits of a client's side as they were written.
+    fileprivate init(_ read: SettingReader) throws(SettingError) {
+        self.init()
+        for form in read.list("path_allows") {
+            switch form {
+            case "semicolon": self.allowedInPath.insert(.semicolon)
+            case "encoded-slash": self.allowedInPath.insert(.encodedSlash)
+            default:
+                throw read.error("path_allows", "expected 'semicolon' or 'encoded-slash', found '\(form)'")
+            }
+        }
+        self.headBytes = try read.integer("limit_head_bytes", in: 1024...(1 << 20))
+        self.lineBytes = min(self.lineBytes, self.headBytes)
+        self.fields = try read.integer("limit_fields", in: 1...1000)
+        let bodyBytes = try read.integer("limit_body_bytes", in: 0...(1 << 50))
+        self.bodyBytes = bodyBytes == 0 ? nil : bodyBytes
+        self.headSeconds = Double(try read.integer("limit_head_seconds", in: 1...3600))
+        self.bodySeconds = Double(try read.integer("limit_body_seconds", in: 1...86_400))
+        self.idleSeconds = Double(try read.integer("limit_idle_seconds", in: 1...86_400))
+        self.connectionsPerWorker = try read.integer("limit_connections", in: 1...(1 << 24))
     }
 }

@@ -31,6 +31,14 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("session_store")) var sessionStore: String?
     @Option(help: .setting("session_store_down")) var sessionStoreDown: String?
     @Option(help: .setting("callout_headers")) var calloutHeaders: String?
+    @Option(help: .setting("path_allows")) var pathAllows: String?
+    @Option(help: .setting("limit_head_bytes")) var limitHeadBytes: String?
+    @Option(help: .setting("limit_fields")) var limitFields: String?
+    @Option(help: .setting("limit_body_bytes")) var limitBodyBytes: String?
+    @Option(help: .setting("limit_head_seconds")) var limitHeadSeconds: String?
+    @Option(help: .setting("limit_body_seconds")) var limitBodySeconds: String?
+    @Option(help: .setting("limit_idle_seconds")) var limitIdleSeconds: String?
+    @Option(help: .setting("limit_connections")) var limitConnections: String?
     @Option(help: .setting("drain_seconds")) var drainSeconds: String?
 
     /// What was given, by the setting's name.
@@ -45,6 +53,14 @@ struct SettingsFlags: ParsableArguments {
             ("log_level", self.logLevel), ("log_format", self.logFormat),
             ("token_cache_bytes", self.tokenCacheBytes), ("session_store", self.sessionStore),
             ("session_store_down", self.sessionStoreDown), ("callout_headers", self.calloutHeaders),
+            ("path_allows", self.pathAllows),
+            ("limit_head_bytes", self.limitHeadBytes),
+            ("limit_fields", self.limitFields),
+            ("limit_body_bytes", self.limitBodyBytes),
+            ("limit_head_seconds", self.limitHeadSeconds),
+            ("limit_body_seconds", self.limitBodySeconds),
+            ("limit_idle_seconds", self.limitIdleSeconds),
+            ("limit_connections", self.limitConnections),
             ("drain_seconds", self.drainSeconds),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })

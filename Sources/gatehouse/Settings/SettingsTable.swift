@@ -104,6 +104,23 @@ extension Setting {
             isList: true,
             "The fields that a callout's original request is read from."
         ),
+        Setting(
+            "path_allows",
+            "",
+            isList: true,
+            "Forms of a path that are let in though they are refused by default: `semicolon`, `encoded-slash`."
+        ),
+        Setting("limit_head_bytes", "32768", "Octets of a request's head; more is 431."),
+        Setting("limit_fields", "100", "Fields of a request's head; more is 431."),
+        Setting("limit_body_bytes", "0", "Octets of a request's body; more is 413. 0 is no limit."),
+        Setting(
+            "limit_head_seconds",
+            "10",
+            "Seconds from a request's first octet to the end of its head; then 408."
+        ),
+        Setting("limit_body_seconds", "60", "Seconds between two pieces of a request's body; then 408."),
+        Setting("limit_idle_seconds", "60", "Seconds that an idle connection of a client is kept."),
+        Setting("limit_connections", "16384", "Connections that one worker holds; more are closed at once."),
         Setting("drain_seconds", "30", "How long exchanges under way may go on after SIGTERM."),
     ]
 

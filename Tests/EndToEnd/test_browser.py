@@ -3,6 +3,7 @@ import httpx
 import pytest
 from selenium.common.exceptions import WebDriverException
 
+from support.browser import Browser
 from support.gatehouse import plugin, route, service
 from support.processes import wait_until
 
@@ -143,7 +144,7 @@ def test_the_provider_dies_and_comes_back(gatehouse, provider, browser, light, u
         assert httpx.get(gatehouse.url + "/open").status_code == 200
     finally:
         provider.start()
-    from support.browser import Browser
+    wait_until(lambda: light().open(gatehouse.url + "/app").status_code == 302, "new logins work", 10)
     another = Browser()
     try:
         log_in(another, gatehouse, provider, user="bob")

@@ -29,6 +29,15 @@ struct OpenIDConnectBearerTests {
         #expect(outcome.upstream(.authorization) == fields[0].1)
     }
 
+    @Test(arguments: ["Bearer   ", "bEARER "])
+    func `a scheme has any case and any number of spaces behind it`(scheme: String) async throws {
+        let stage = try AccessStage()
+        let token = try stage.bearer()[0].1.dropFirst("Bearer ".count)
+        let fields = [("authorization", scheme + token)]
+        #expect(try await stage.ask("GET https://app.example/", fields).passes)
+        #expect(try await stage.ask("GET https://app.example/", fields).passes)
+    }
+
     @Test func `a token is proven once, and then remembered until it ends`() async throws {
         let stage = try AccessStage()
         let fields = try stage.bearer()

@@ -42,32 +42,35 @@ extension OpenIDConnect {
     /// The `Authorization` field: a bearer token, or a name and a secret.
     private func authorization(_ range: FieldRange, _ passage: Passage) throws(Refusal) -> Step? {
         let request = passage.request
-        if settings.methods.contains(.bearer), hasScheme("bearer ", range, request) {
-            return try bearer(range, skipping: 7, passage)
+        if settings.methods.contains(.bearer), let start = after("bearer ", range, request) {
+            return try bearer(range, skipping: start, passage)
         }
         let takesBasic = settings.methods.containsAny([.password, .clientCredentials])
-        guard takesBasic, hasScheme("basic ", range, request) else { return nil }
-        guard let pair = request.withValue(range, { BasicCredential($0.extracting(6..<$0.count)) }) else {
+        guard takesBasic, let start = after("basic ", range, request) else { return nil }
+        guard let pair = request.withValue(range, { BasicCredential($0.extracting(start..<$0.count)) }) else {
             throw badCredential("malformed", detail: "the Basic credential is not base64 of name:secret")
         }
         return try grant(.basic(pair), passage)
     }
 
-    private func hasScheme(_ scheme: StaticString, _ range: FieldRange, _ request: RequestHead) -> Bool {
+    /// Where the credential begins behind `scheme` and its spaces (RFC 9110 §11.4); nil for another scheme.
+    private func after(_ scheme: StaticString, _ range: FieldRange, _ request: RequestHead) -> Int? {
         let wanted = scheme.description.utf8.span
         return request.withValue(range) { value in
-            guard value.count > wanted.count else { return false }
+            guard value.count > wanted.count else { return nil }
             for index in wanted.indices {
                 let octet = value[index]
-                guard (octet &- 0x41 < 26 ? octet | 0x20 : octet) == wanted[index] else { return false }
+                guard (octet &- 0x41 < 26 ? octet | 0x20 : octet) == wanted[index] else { return nil }
             }
-            return true
+            var start = wanted.count
+            while start < value.count - 1, value[start] == 0x20 { start += 1 }
+            return start
         }
     }
 
     /// A field of its own may hold the bare token, or `Bearer` before it.
     private func bareOrScheme(_ range: FieldRange, _ request: RequestHead) -> Int {
-        hasScheme("bearer ", range, request) ? 7 : 0
+        after("bearer ", range, request) ?? 0
     }
 
     // MARK: Bearer tokens

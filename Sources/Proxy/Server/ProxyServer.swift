@@ -118,7 +118,8 @@ package final class ProxyServer: Sendable {
         var bound = address
         if let first = workers.first { bound = try await Self.claim(address, first) }
         for worker in workers {
-            let channel = try await Self.bootstrap(worker).bind(host: bound.host, port: bound.port).get()
+            let channel = try await Self.bootstrap(worker, bound).bind(host: bound.host, port: bound.port)
+                .get()
             self.state.withLock { $0.listeners.append(channel) }
             bound.port = channel.localAddress?.port ?? bound.port
         }
@@ -136,12 +137,15 @@ package final class ProxyServer: Sendable {
             .bind(host: address.host, port: address.port).get()
         let port = channel.localAddress?.port ?? address.port
         try await channel.close()
-        return ListenAddress(host: address.host, port: port)
+        return ListenAddress(host: address.host, port: port, backlog: address.backlog)
     }
 
-    private static func bootstrap(_ worker: NIOLoopBound<Worker>) -> ServerBootstrap {
+    private static func bootstrap(
+        _ worker: NIOLoopBound<Worker>,
+        _ address: ListenAddress
+    ) -> ServerBootstrap {
         ServerBootstrap(group: worker.eventLoop)
-            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.backlog, value: Int32(clamping: address.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)

@@ -8,11 +8,14 @@ package struct ListenAddress: Sendable, Equatable {
     package var host: String
     /// The port; 0 lets the system choose.
     package var port: Int
+    /// Connections that may wait to be accepted; the system may allow fewer.
+    package var backlog = 1024
 
     /// Names an address.
-    package init(host: String, port: Int) {
+    package init(host: String, port: Int, backlog: Int? = nil) {
         self.host = host
         self.port = port
+        if let backlog { self.backlog = backlog }
     }
 }
 

@@ -147,7 +147,9 @@ struct RunningProgram: Sendable {
         }
         return ProxyServer(
             ServerSettings(
-                listen: settings.proxyListen.map { ListenAddress(host: $0.host, port: $0.port) },
+                listen: settings.proxyListen.map {
+                    ListenAddress(host: $0.host, port: $0.port, backlog: $0.backlog)
+                },
                 workers: settings.workers,
                 limits: settings.limits,
                 trustedPeers: trusted
@@ -161,7 +163,9 @@ struct RunningProgram: Sendable {
 
     private func statusServer() -> ProxyServer? {
         guard !self.settings.statusListen.isEmpty else { return nil }
-        let listen = self.settings.statusListen.map { ListenAddress(host: $0.host, port: $0.port) }
+        let listen = self.settings.statusListen.map {
+            ListenAddress(host: $0.host, port: $0.port, backlog: $0.backlog)
+        }
         return ProxyServer(
             ServerSettings(listen: listen, workers: 1) { _, _ in
                 StatusHandler(readiness: self.readiness) { await self.exposition() }

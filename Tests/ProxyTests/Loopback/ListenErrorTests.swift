@@ -38,4 +38,11 @@ struct ListenErrorTests {
             #expect(error?.description == "192.0.2.1:8000: this machine has no such address")
         }
     }
+
+    @Test func `a backlog beyond all bounds is as large as can be`() async throws {
+        try await TestServer.run { server in
+            let wide = ListenAddress(host: "127.0.0.1", port: 0, backlog: .max)
+            try await self.start(at: wide, beside: server)
+        }
+    }
 }

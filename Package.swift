@@ -68,14 +68,14 @@ let package = Package(
         module("Fetch", ["CCurl"]),
         module("JSON", ["CJansson"]),
         module("Pattern", ["CPCRE2"]),
-        module("Proxy", [nioCore, nioPosix, logging]),
+        module("Proxy", [nioCore, nioPosix]),
         // Floor 2: a token, a route
         module("JOSE", ["Cryptography", "JSON"]),
-        module("Gateway", ["JSON", "Pattern", "Proxy", logging]),
+        module("Gateway", ["JSON", "Pattern", "Proxy"]),
         // Floor 3: an issuer
         module("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         // Floor 4: who may pass; the rules
-        module("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", logging]),
+        module("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
         module("Control", ["Gateway", "JSON", yams]),
         // Floor 5: the program
         .executableTarget(
@@ -91,7 +91,7 @@ let package = Package(
         tests("Fetch", ["JSON"]),
         tests("JSON"),
         tests("Pattern"),
-        tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1, logging]),
+        tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1]),
         tests("JOSE", ["Cryptography", "JSON"]),
         tests("Gateway", ["JSON", "Proxy", nioCore, nioPosix, nioEmbedded]),
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),

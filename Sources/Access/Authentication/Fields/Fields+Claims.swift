@@ -106,7 +106,7 @@ extension OpenIDConnectFields {
         ),
         field(
             "downstream_headers",
-            .list(.record(downstreamHeadersFields)),
+            .list(.record(headerFields)),
             "Fields for the client, each with the path of its claim."
         ),
         field("downstream_headers_claims", .list(.string), "Top-level claims to send to the client."),
@@ -151,7 +151,7 @@ extension OpenIDConnectFields {
         ),
         field(
             "upstream_headers",
-            .list(.record(upstreamHeadersFields)),
+            .list(.record(headerFields)),
             "Fields for the upstream, each with the path of its claim."
         ),
         field("upstream_headers_claims", .list(.string), "Top-level claims to send upstream."),

@@ -3,6 +3,12 @@ import Gateway
 import JSON
 
 extension OpenIDConnectFields {
+    /// How a client may show an endpoint who it is (OIDC Core §9, RFC 8705).
+    private static let clientAuthenticationMethods = [
+        "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
+        "self_signed_tls_client_auth", "tls_client_auth",
+    ]
+
     /// Fields about the issuer and the way to it.
     static let issuer: [FieldSchema] = [
         field("authorization_endpoint", .string, "Authorization endpoint, instead of the discovered one."),
@@ -130,10 +136,7 @@ extension OpenIDConnectFields {
         field(
             "client_auth",
             .list(.string),
-            oneOf: [
-                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
-                "self_signed_tls_client_auth", "tls_client_auth",
-            ],
+            oneOf: clientAuthenticationMethods,
             "How the client authenticates at the issuer, in the order of client_id."
         ),
         field(
@@ -156,30 +159,21 @@ extension OpenIDConnectFields {
         field(
             "introspection_endpoint_auth_method",
             .string,
-            oneOf: [
-                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
-                "self_signed_tls_client_auth", "tls_client_auth",
-            ],
+            oneOf: clientAuthenticationMethods,
             status: .notYet,
             "How the client authenticates at this endpoint."
         ),
         field(
             "pushed_authorization_request_endpoint_auth_method",
             .string,
-            oneOf: [
-                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
-                "self_signed_tls_client_auth", "tls_client_auth",
-            ],
+            oneOf: clientAuthenticationMethods,
             status: .notYet,
             "How the client authenticates at this endpoint."
         ),
         field(
             "revocation_endpoint_auth_method",
             .string,
-            oneOf: [
-                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
-                "self_signed_tls_client_auth", "tls_client_auth",
-            ],
+            oneOf: clientAuthenticationMethods,
             status: .notYet,
             "How the client authenticates at this endpoint."
         ),
@@ -199,10 +193,7 @@ extension OpenIDConnectFields {
         field(
             "token_endpoint_auth_method",
             .string,
-            oneOf: [
-                "client_secret_basic", "client_secret_jwt", "client_secret_post", "none", "private_key_jwt",
-                "self_signed_tls_client_auth", "tls_client_auth",
-            ],
+            oneOf: clientAuthenticationMethods,
             "How the client authenticates at the token endpoint."
         ),
     ]

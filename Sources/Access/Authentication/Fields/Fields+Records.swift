@@ -32,66 +32,8 @@ extension OpenIDConnectFields {
         field("y", .string, "Y."),
     ]
 
-    /// Fields of `cluster_cache_redis.cloud_authentication`.
-    static let clusterCacheRedisCloudAuthenticationFields: [FieldSchema] = [
-        field("auth_provider", .string, oneOf: ["aws", "azure", "gcp"], "Auth provider."),
-        field("aws_access_key_id", .string, "Aws access key id."),
-        field("aws_assume_role_arn", .string, "Aws assume role arn."),
-        field("aws_cache_name", .string, "Aws cache name."),
-        field("aws_is_serverless", .boolean, default: true, "Aws is serverless."),
-        field("aws_region", .string, "Aws region."),
-        field("aws_role_session_name", .string, "Aws role session name."),
-        field("aws_secret_access_key", .string, secret: true, "Aws secret access key."),
-        field("azure_client_id", .string, "Azure client id."),
-        field("azure_client_secret", .string, secret: true, "Azure client secret."),
-        field("azure_tenant_id", .string, "Azure tenant id."),
-        field("gcp_service_account_json", .string, secret: true, "Gcp service account json."),
-    ]
-
-    /// Fields of `cluster_cache_redis.cluster_nodes`.
-    static let clusterCacheRedisClusterNodesFields: [FieldSchema] = [
-        field("ip", .string, default: "127.0.0.1", "Ip."),
-        field("port", .integer, default: 6379, "Port."),
-    ]
-
-    /// Fields of `cluster_cache_redis.sentinel_nodes`.
-    static let clusterCacheRedisSentinelNodesFields: [FieldSchema] = [
-        field("host", .string, default: "127.0.0.1", "Host."),
-        field("port", .integer, default: 6379, "Port."),
-    ]
-
-    /// Fields of `cluster_cache_redis`.
-    static let clusterCacheRedisFields: [FieldSchema] = [
-        field(
-            "cloud_authentication",
-            .record(clusterCacheRedisCloudAuthenticationFields),
-            "Part of this record."
-        ),
-        field("cluster_max_redirections", .integer, default: 5, "Cluster max redirections."),
-        field("cluster_nodes", .list(.record(clusterCacheRedisClusterNodesFields)), "Cluster nodes."),
-        field("connect_timeout", .integer, default: 2000, "Connect timeout."),
-        field("connection_is_proxied", .boolean, default: false, "Connection is proxied."),
-        field("database", .integer, default: 0, "Database."),
-        field("host", .string, default: "127.0.0.1", "Host."),
-        field("keepalive_backlog", .integer, "Keepalive backlog."),
-        field("keepalive_pool_size", .integer, default: 256, "Keepalive pool size."),
-        field("password", .string, secret: true, "Password."),
-        field("port", .integer, default: 6379, "Port."),
-        field("read_timeout", .integer, default: 2000, "Read timeout."),
-        field("send_timeout", .integer, default: 2000, "Send timeout."),
-        field("sentinel_master", .string, "Sentinel master."),
-        field("sentinel_nodes", .list(.record(clusterCacheRedisSentinelNodesFields)), "Sentinel nodes."),
-        field("sentinel_password", .string, secret: true, "Sentinel password."),
-        field("sentinel_role", .string, oneOf: ["any", "master", "slave"], "Sentinel role."),
-        field("sentinel_username", .string, "Sentinel username."),
-        field("server_name", .string, "Server name."),
-        field("ssl", .boolean, default: false, "Ssl."),
-        field("ssl_verify", .boolean, default: true, "Ssl verify."),
-        field("username", .string, "Username."),
-    ]
-
-    /// Fields of `downstream_headers`.
-    static let downstreamHeadersFields: [FieldSchema] = [
+    /// Fields of `downstream_headers` and `upstream_headers`.
+    static let headerFields: [FieldSchema] = [
         field("header", .string, "Name of the field."),
         field("path", .list(.string), "Path of the claim."),
     ]
@@ -136,7 +78,7 @@ extension OpenIDConnectFields {
         field("ssl_verify", .boolean, default: true, "Ssl verify."),
     ]
 
-    /// Fields of `redis.cloud_authentication`.
+    /// Fields of `redis.cloud_authentication` and `cluster_cache_redis.cloud_authentication`.
     static let redisCloudAuthenticationFields: [FieldSchema] = [
         field("auth_provider", .string, oneOf: ["aws", "azure", "gcp"], "Auth provider."),
         field("aws_access_key_id", .string, "Aws access key id."),
@@ -152,20 +94,27 @@ extension OpenIDConnectFields {
         field("gcp_service_account_json", .string, secret: true, "Gcp service account json."),
     ]
 
-    /// Fields of `redis.cluster_nodes`.
+    /// Fields of `redis.cluster_nodes` and `cluster_cache_redis.cluster_nodes`.
     static let redisClusterNodesFields: [FieldSchema] = [
         field("ip", .string, default: "127.0.0.1", "Ip."),
         field("port", .integer, default: 6379, "Port."),
     ]
 
-    /// Fields of `redis.sentinel_nodes`.
+    /// Fields of `redis.sentinel_nodes` and `cluster_cache_redis.sentinel_nodes`.
     static let redisSentinelNodesFields: [FieldSchema] = [
         field("host", .string, default: "127.0.0.1", "Host."),
         field("port", .integer, default: 6379, "Port."),
     ]
 
-    /// Fields of `redis`.
-    static let redisFields: [FieldSchema] = [
+    /// Fields of `redis`: a connection, and where its values stand.
+    static let redisFields =
+        clusterCacheRedisFields + [
+            field("prefix", .string, "Prefix."),
+            field("socket", .string, "Socket."),
+        ]
+
+    /// Fields of `cluster_cache_redis`.
+    static let clusterCacheRedisFields: [FieldSchema] = [
         field("cloud_authentication", .record(redisCloudAuthenticationFields), "Part of this record."),
         field("cluster_max_redirections", .integer, default: 5, "Cluster max redirections."),
         field("cluster_nodes", .list(.record(redisClusterNodesFields)), "Cluster nodes."),
@@ -177,7 +126,6 @@ extension OpenIDConnectFields {
         field("keepalive_pool_size", .integer, default: 256, "Keepalive pool size."),
         field("password", .string, secret: true, "Password."),
         field("port", .integer, default: 6379, "Port."),
-        field("prefix", .string, "Prefix."),
         field("read_timeout", .integer, default: 2000, "Read timeout."),
         field("send_timeout", .integer, default: 2000, "Send timeout."),
         field("sentinel_master", .string, "Sentinel master."),
@@ -186,7 +134,6 @@ extension OpenIDConnectFields {
         field("sentinel_role", .string, oneOf: ["any", "master", "slave"], "Sentinel role."),
         field("sentinel_username", .string, "Sentinel username."),
         field("server_name", .string, "Server name."),
-        field("socket", .string, "Socket."),
         field("ssl", .boolean, default: false, "Ssl."),
         field("ssl_verify", .boolean, default: true, "Ssl verify."),
         field("username", .string, "Username."),
@@ -235,11 +182,5 @@ extension OpenIDConnectFields {
             .list(.record(tokenExchangeSubjectTokenIssuersFields)),
             "Subject token issuers."
         ),
-    ]
-
-    /// Fields of `upstream_headers`.
-    static let upstreamHeadersFields: [FieldSchema] = [
-        field("header", .string, "Name of the field."),
-        field("path", .list(.string), "Path of the claim."),
     ]
 }

@@ -66,7 +66,7 @@ struct AuthRequestPathTests {
     // P1
     @Test(arguments: [
         [("x-original-uri", "/a"), ("x-forwarded-uri", "/b")],
-        [("x-original-uri", "/a"), ("x-original-uri", "/a")],
+        [("x-original-uri", "/a"), ("x-original-uri", "/b")],
         [("x-original-url", "https://app.example/a"), ("x-original-uri", "/b")],
         [("x-original-url", "https://app.example/a"), ("x-rewrite-url", "/b")],
         [("x-original-uri", "/a"), ("x-original-method", "GET"), ("x-forwarded-method", "POST")],
@@ -82,6 +82,7 @@ struct AuthRequestPathTests {
 
     @Test(arguments: [
         [("x-original-uri", "/a"), ("x-forwarded-uri", "/a")],
+        [("x-original-uri", "/a"), ("x-original-uri", "/a")],
         [("x-original-url", "https://app.example/a"), ("x-original-uri", "/a")],
     ])
     func `what names one request twice is taken`(_ fields: [(String, String)]) async throws {

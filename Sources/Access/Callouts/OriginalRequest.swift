@@ -58,8 +58,7 @@ struct OriginalRequest {
         let request = passage.request
         guard let own = RedirectTarget.Origin(passage), Self.isPlainlyTold(passage) else { throw conflict }
         var found: (origin: RedirectTarget.Origin, target: [UInt8])?
-        for name in places where request.count(of: name) > 0 {
-            guard request.count(of: name) == 1, let text = request.string(of: name) else { throw conflict }
+        for text in places.flatMap({ request.fields.strings(of: $0) }) {
             var one = (origin: own, target: Array(text.utf8))
             if !text.hasPrefix("/") {
                 guard let origin = RedirectTarget.origin(of: text) else { throw conflict }

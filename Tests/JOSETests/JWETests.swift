@@ -22,7 +22,7 @@ struct JWETests {
         let parts = try JWE.seal(text, key: key).split(separator: ".", omittingEmptySubsequences: false)
             .map(String.init)
         for index in [2, 3, 4] {
-            guard var bytes = Base64URL.decode(parts[index]) else { return }
+            var bytes = try #require(Base64URL.decode(parts[index]))
             bytes[0] ^= 1
             var changed = parts
             changed[index] = Base64URL.encode(bytes)

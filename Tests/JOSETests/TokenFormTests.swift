@@ -95,7 +95,7 @@ struct TokenFormTests {
 
     @Test func `a key that the token brings is not looked at (J4)`() throws {
         let attacker = try PrivateKey.generate(.elliptic(.p256))
-        guard let jwk = JWK(.publicKey(attacker.publicKey)).publicJSON else { return }
+        let jwk = try #require(JWK(.publicKey(attacker.publicKey)).publicJSON)
         for (name, value) in [
             ("jwk", jwk), ("jku", "http://127.0.0.1:9/keys"), ("x5u", "http://127.0.0.1:9/x"),
             ("x5c", ["MIIB"]),

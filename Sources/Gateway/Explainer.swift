@@ -56,7 +56,7 @@ package struct Explainer {
             ]
         ]
         do throws(PatternError) {
-            passage.match = try self.plan.match(request)
+            passage.found = try self.plan.match(request)
         } catch {
             return Self.finish(.answers(status: 400, reason: "pattern-exhausted"), members)
         }
@@ -110,7 +110,7 @@ package struct Explainer {
         ]
         if planned.route.position.line > 0 { members["source"] = .string(planned.route.position.description) }
         if let service = planned.service { members["service"] = .string(service.name ?? service.id) }
-        if let endpoint = planned.endpoint { members["upstream"] = .string(endpoint.description) }
+        if let endpoint = planned.terms?.endpoint { members["upstream"] = .string(endpoint.description) }
         return .object(members)
     }
 

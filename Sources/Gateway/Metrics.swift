@@ -40,14 +40,23 @@ package final class Tally {
 
 /// One worker's counters; used on its loop only.
 package final class Metrics {
+    /// How often exchanges of a route ended with a status; few statuses, so that a search is the quickest.
     private final class StatusCounts {
-        var byStatus: [Int: Int] = [:]
+        private(set) var all: [(status: Int, count: Int)] = []
+
+        func count(_ status: Int) {
+            for index in self.all.indices where self.all[index].status == status {
+                self.all[index].count += 1
+                return
+            }
+            self.all.append((status, 1))
+        }
     }
 
     private var counters: [MetricKey: Double] = [:]
     private var tallies: [MetricKey: Tally] = [:]
-    /// By the route's place in the current plan; -1 for none.
-    private var exchanges: [Int: StatusCounts] = [:]
+    /// By the route's place in the current plan plus one; 0 for none.
+    private var exchanges: [StatusCounts?] = []
     private var latency = Histogram()
 
     init() {}
@@ -69,14 +78,13 @@ package final class Metrics {
     ///
     /// - Parameter route: its route's place in the current plan; -1 for no route.
     func countExchange(route: Int, status: Int) {
-        let counts: StatusCounts
-        if let known = self.exchanges[route] {
-            counts = known
-        } else {
-            counts = StatusCounts()
-            self.exchanges[route] = counts
-        }
-        counts.byStatus[status, default: 0] += 1
+        let place = route + 1
+        if place < self.exchanges.count, let counts = self.exchanges[place] { return counts.count(status) }
+        let missing = place + 1 - self.exchanges.count
+        if missing > 0 { self.exchanges.append(contentsOf: repeatElement(nil, count: missing)) }
+        let counts = StatusCounts()
+        counts.count(status)
+        self.exchanges[place] = counts
     }
 
     /// Adds an exchange's time from head to end.
@@ -84,9 +92,11 @@ package final class Metrics {
 
     /// Gives the places of routes their names back, before another plan gives them a new meaning.
     func fold(_ plan: Plan) {
-        for (index, counts) in self.exchanges {
+        for (place, counts) in self.exchanges.enumerated() {
+            guard let counts else { continue }
+            let index = place - 1
             let route = plan.routes.indices.contains(index) ? plan.routes[index].route.title : ""
-            for (status, count) in counts.byStatus {
+            for (status, count) in counts.all {
                 self.count(
                     MetricKey("gatehouse_exchanges_total", ["route": route, "status": String(status)]),
                     by: Double(count)

@@ -18,10 +18,13 @@ struct OwnPaths: Sendable {
     }
 
     /// The own path that the request is for, if it is for one.
-    func path(for head: RequestHead) throws(Refusal) -> OwnPath? {
+    func path(for head: borrowing RequestHead) throws(Refusal) -> OwnPath? {
         guard !self.exact.isEmpty || !self.prefixes.isEmpty else { return nil }
         let path = head.path
-        guard path.starts(with: self.common) else { return nil }
+        guard path.count >= self.common.count else { return nil }
+        for (offset, octet) in self.common.enumerated() where path[path.startIndex &+ offset] != octet {
+            return nil
+        }
         let found = self.exact[Array(path)] ?? self.prefixes.first { path.starts(with: $0.path.utf8) }
         guard let found else { return nil }
         guard found.methods.contains(head.method) else {

@@ -51,8 +51,7 @@ package struct OwnedCookies: Sendable {
         var found = false
         var start = 0
         while start < field.count {
-            var stop = start
-            while stop < field.count, field[stop] != UInt8(ascii: ";") { stop += 1 }
+            let stop = field.place(of: UInt8(ascii: ";"), from: start)
             let pair = Self.trimmed(field, start..<stop)
             if isOwned(field, Self.name(field, pair)) {
                 found = true

@@ -20,36 +20,26 @@ package enum QueryEdit: Sendable, Equatable {
 
 /// One request on its way: what is known of it, and what it shall look like afterwards.
 ///
-/// Bound to its event loop; kept on the connection and used again for its next request.
+/// Bound to its event loop; kept on the connection and used again for its next request. What is stored is internal and
+/// what other modules see is computed, as in `Exchange`, so that no access needs a check while it runs.
 package final class Passage {
     /// What carries it; nil where nothing is carried.
     ///
     /// The exchange owns the passage, not the other way round.
     package unowned let exchange: Exchange?
     package let worker: Worker
-    /// The plan that it began with, and ends with.
-    package internal(set) var plan: Plan
-    package internal(set) var door = Door.proxy
-    /// The route, and what of the path matched; nil on own paths and before routing.
-    package internal(set) var match: RouteMatch?
-    /// Who it is for, once a plugin has proven it.
-    package var identity: Identity?
-    /// Fields that the upstream shall see besides the client's.
-    package var upstream = FieldEdits()
-    /// Fields of whatever answer the client gets.
-    package var answer = FieldEdits()
-    /// The query that the upstream shall see.
-    package var upstreamQuery = QueryEdit.unchanged
-    /// Wall time at which the request came, in seconds since 1970.
-    package internal(set) var now: Double
-    package internal(set) var requestID: String
-    /// The reason word for the log, where a plugin has one for what it answered.
-    package var reason: String?
-    /// More than the word for the log; never a secret.
-    package var detail: String?
-    /// A plugin's own memory within this request, by the plugin.
-    package var notes: [ObjectIdentifier: AnyObject] = [:]
-
+    var currentPlan: Plan
+    var enteredBy = Door.proxy
+    var found: RouteMatch?
+    var proven: Identity?
+    var towardsUpstream = FieldEdits()
+    var towardsClient = FieldEdits()
+    var queryEdit = QueryEdit.unchanged
+    var wallTime: Double
+    var identifier: RequestIdentifier
+    var reasonWord: String?
+    var moreForLog: String?
+    private var memories: [ObjectIdentifier: AnyObject] = [:]
     private var original: RequestHead?
     private var originalClient: ClientFacts?
     var deliver: (@Sendable (Passage, Verdict) -> Answer)?
@@ -58,12 +48,12 @@ package final class Passage {
     /// Plugins that were asked, for the way back.
     var asked: [any Plugin] = []
 
-    init(exchange: Exchange?, worker: Worker, plan: Plan, now: Double, requestID: String) {
+    init(exchange: Exchange?, worker: Worker, plan: Plan, now: Double, identifier: RequestIdentifier) {
         self.exchange = exchange
         self.worker = worker
-        self.plan = plan
-        self.now = now
-        self.requestID = requestID
+        self.currentPlan = plan
+        self.wallTime = now
+        self.identifier = identifier
     }
 
     /// A passage about a request that nobody carries: for explanations and tests.
@@ -77,12 +67,59 @@ package final class Passage {
     ) {
         self.exchange = nil
         self.worker = worker
-        self.plan = plan
-        self.now = now
-        self.requestID = worker.nextRequestID()
+        self.currentPlan = plan
+        self.wallTime = now
+        self.identifier = worker.nextRequestID()
         self.original = request
         self.originalClient = client
-        self.door = door
+        self.enteredBy = door
+    }
+
+    // MARK: What plugins see and say
+
+    /// The plan that it began with, and ends with.
+    package var plan: Plan { self.currentPlan }
+    package var door: Door { self.enteredBy }
+    /// The route, and what of the path matched; nil on own paths and before routing.
+    package var match: RouteMatch? { self.found }
+    /// Who it is for, once a plugin has proven it.
+    package var identity: Identity? {
+        get { self.proven }
+        set { self.proven = newValue }
+    }
+    /// Fields that the upstream shall see besides the client's.
+    package var upstream: FieldEdits {
+        _read { yield self.towardsUpstream }
+        _modify { yield &self.towardsUpstream }
+    }
+    /// Fields of whatever answer the client gets.
+    package var answer: FieldEdits {
+        _read { yield self.towardsClient }
+        _modify { yield &self.towardsClient }
+    }
+    /// The query that the upstream shall see.
+    package var upstreamQuery: QueryEdit {
+        get { self.queryEdit }
+        set { self.queryEdit = newValue }
+    }
+    /// Wall time at which the request came, in seconds since 1970.
+    package var now: Double { self.wallTime }
+    /// What the request is called, in logs and towards the upstream.
+    package var requestID: String { self.identifier.text }
+    /// The reason word for the log, where a plugin has one for what it answered.
+    package var reason: String? {
+        get { self.reasonWord }
+        set { self.reasonWord = newValue }
+    }
+    /// More than the word for the log; never a secret.
+    package var detail: String? {
+        get { self.moreForLog }
+        set { self.moreForLog = newValue }
+    }
+    /// A plugin's own memory within this request, by the plugin.
+    package var notes: [ObjectIdentifier: AnyObject] {
+        get { self.memories }
+        set { self.memories = newValue }
     }
 
     /// The request that is judged: the exchange's own, or a callout's original.
@@ -101,7 +138,7 @@ package final class Passage {
     }
 
     /// The route's settings, once it is found.
-    package var route: Route? { self.match?.planned.route }
+    package var route: Route? { self.found?.planned.route }
 
     /// Whether the client is a browser that would show a page: GET or HEAD that accepts HTML, and navigates.
     package var isBrowserNavigation: Bool {
@@ -121,27 +158,26 @@ package final class Passage {
         self.original = callout.original
         self.originalClient = callout.client
         self.deliver = callout.deliver
-        self.door = .callout
+        self.enteredBy = .callout
     }
 
     /// Makes ready for the connection's next request.
-    func renew(plan: Plan, now: Double, requestID: String) {
-        self.plan = plan
-        self.now = now
-        self.requestID = requestID
-        self.door = .proxy
-        self.match = nil
-        self.identity = nil
-        self.upstream.reset()
-        self.answer.reset()
-        self.upstreamQuery = .unchanged
-        self.reason = nil
-        self.detail = nil
-        if !self.notes.isEmpty { self.notes.removeAll() }
-        self.original = nil
-        self.originalClient = nil
-        self.deliver = nil
+    func renew(plan: Plan, now: Double, identifier: RequestIdentifier) {
+        if self.currentPlan !== plan { self.currentPlan = plan }
+        self.wallTime = now
+        self.identifier = identifier
+        self.enteredBy = .proxy
+        self.found = nil
+        if self.proven != nil { self.proven = nil }
+        self.towardsUpstream.reset()
+        self.towardsClient.reset()
+        self.queryEdit = .unchanged
+        if self.reasonWord != nil { self.reasonWord = nil }
+        if self.moreForLog != nil { self.moreForLog = nil }
+        if !self.memories.isEmpty { self.memories.removeAll() }
+        if self.original != nil { (self.original, self.originalClient) = (nil, nil) }
+        if self.deliver != nil { self.deliver = nil }
         self.nextStep = 0
-        self.asked.removeAll(keepingCapacity: true)
+        if !self.asked.isEmpty { self.asked.removeAll(keepingCapacity: true) }
     }
 }

@@ -62,12 +62,13 @@ package final class Pipeline: ExchangeHandler {
 
     package func began(_ exchange: Exchange) {
         let passage = self.passage(for: exchange)
-        if exchange.client.strangerDisagreed { self.noticeStranger(exchange) }
+        if exchange.strangerDisagreed { self.noticeStranger(exchange) }
+        let request = exchange.request
         do throws(Refusal) {
-            if let own = try self.ownPaths.path(for: exchange.request) {
+            if let own = try self.ownPaths.path(for: request) {
                 self.carryOut(try own.serve(passage), passage)
             } else {
-                self.judge(passage)
+                self.judge(passage, request)
             }
         } catch {
             self.deliver(.refused(error), passage)
@@ -76,38 +77,40 @@ package final class Pipeline: ExchangeHandler {
 
     package func answered(_ exchange: Exchange, head: inout ResponseHead) {
         guard let passage = exchange.attachment as? Passage else { return }
-        for plugin in passage.asked.reversed() { plugin.answer(passage, head: &head) }
-        passage.plan.ownedCookies.protect(&head)
-        guard !passage.answer.isEmpty else { return }
-        exchange.answerEdits.add(passage.answer)
-        passage.answer.reset()
+        if !passage.asked.isEmpty {
+            for plugin in passage.asked.reversed() { plugin.answer(passage, head: &head) }
+        }
+        passage.currentPlan.ownedCookies.protect(&head)
+        guard !passage.towardsClient.isEmpty else { return }
+        exchange.answerEdits.add(passage.towardsClient)
+        passage.towardsClient.reset()
     }
 
     package func failed(_ exchange: Exchange, _ error: ProxyError) -> Answer {
         guard let passage = exchange.attachment as? Passage else {
             return ErrorAnswer(acceptsHTML: false, requestID: "").answer(error)
         }
-        passage.reason = error.reason
+        passage.reasonWord = error.reason
         return self.dated(ErrorAnswer(passage).answer(error), passage)
     }
 
     package func refused(_ exchange: Exchange, _ refusal: RequestRefusal) -> Answer {
         // Half a head tells nothing that could be relied on: no plugin, no page.
         let passage = self.passage(for: exchange)
-        passage.reason = refusal.reason
+        passage.reasonWord = refusal.reason
         let answer = ErrorAnswer(acceptsHTML: false, requestID: passage.requestID).answer(refusal)
         return self.dated(answer, passage)
     }
 
     package func ended(_ exchange: Exchange, _ record: ExchangeRecord) {
         guard let passage = exchange.attachment as? Passage else { return }
-        let reason = passage.reason ?? record.error?.reason ?? record.refusal?.reason
+        let reason = passage.reasonWord ?? record.error?.reason ?? record.refusal?.reason
         if let reason {
             self.worker.metrics.count(MetricKey("gatehouse_refusals_total", ["reason": reason]))
         }
         let metrics = self.worker.metrics
-        if passage.plan === self.plan {
-            metrics.countExchange(route: passage.match?.planned.index ?? -1, status: record.status)
+        if passage.currentPlan === self.plan {
+            metrics.countExchange(route: passage.found?.planned.index ?? -1, status: record.status)
         } else {
             // A plan that was replaced meanwhile has other places for its routes.
             metrics.count(
@@ -126,19 +129,19 @@ package final class Pipeline: ExchangeHandler {
     // MARK: Judging
 
     /// Finds the route of the passage's request and asks its plugins.
-    private func judge(_ passage: Passage) {
+    private func judge(_ passage: Passage, _ request: borrowing RequestHead) {
         do throws(PatternError) {
-            passage.match = try passage.plan.match(passage.request)
+            passage.found = try passage.currentPlan.match(request)
         } catch {
             self.deliver(.refused(.malformed(.init("pattern-exhausted"))), passage)
             return
         }
-        guard let planned = passage.match?.planned else {
-            self.deliver(.refused(Self.noRoute(passage.door)), passage)
+        guard let planned = passage.found?.planned else {
+            self.deliver(.refused(Self.noRoute(passage.enteredBy)), passage)
             return
         }
         if planned.demandsHTTPS, passage.client.scheme == .http {
-            passage.reason = "https-required"
+            passage.reasonWord = "https-required"
             self.deliver(.answered(HTTPSDemand.answer(passage, planned.route)), passage)
             return
         }
@@ -153,11 +156,11 @@ package final class Pipeline: ExchangeHandler {
 
     /// Asks the plugins that are left, then delivers the verdict.
     private func goOn(_ passage: Passage) {
-        guard let planned = passage.match?.planned else { return }
+        guard let planned = passage.found?.planned else { return }
         while passage.nextStep < planned.steps.count {
             let step = planned.steps[passage.nextStep]
             passage.nextStep += 1
-            guard let plugin = step.plugin(for: passage.identity) else { continue }
+            guard let plugin = step.plugin(for: passage.proven) else { continue }
             passage.asked.append(plugin)
             do throws(Refusal) {
                 let outcome = try plugin.request(passage)
@@ -187,7 +190,7 @@ package final class Pipeline: ExchangeHandler {
             }
         case .callout(let callout):
             passage.turn(to: callout)
-            self.judge(passage)
+            self.judge(passage, callout.original)
         }
     }
 
@@ -195,16 +198,16 @@ package final class Pipeline: ExchangeHandler {
 
     private func deliver(_ verdict: Verdict, _ passage: Passage) {
         var verdict = verdict
-        if case .passes = verdict, let identity = passage.identity {
+        if case .passes = verdict, let identity = passage.proven {
             do throws(Refusal) {
-                try IdentityFields.set(identity, on: &passage.upstream)
+                try IdentityFields.set(identity, on: &passage.towardsUpstream)
             } catch {
                 verdict = .refused(error)
             }
         }
         if case .refused(let refusal) = verdict {
-            passage.reason = refusal.reason
-            passage.detail = refusal.cause.detail
+            passage.reasonWord = refusal.reason
+            passage.moreForLog = refusal.cause.detail
         }
         if let deliver = passage.deliver {
             self.answer(passage, deliver(passage, verdict))
@@ -219,7 +222,7 @@ package final class Pipeline: ExchangeHandler {
 
     private func answer(_ passage: Passage, _ answer: Answer) {
         guard let exchange = passage.exchange else { return }
-        swap(&exchange.answerEdits, &passage.answer)
+        exchange.take(upstream: &passage.towardsUpstream, answer: &passage.towardsClient)
         exchange.answer(self.dated(answer, passage))
     }
 
@@ -227,32 +230,29 @@ package final class Pipeline: ExchangeHandler {
     private func dated(_ answer: Answer, _ passage: Passage) -> Answer {
         guard answer.field("date") == nil else { return answer }
         var answer = answer
-        answer.fields.append(("Date", self.date.text(passage.now)))
+        answer.fields.append(("Date", self.date.text(passage.wallTime)))
         return answer
     }
 
     private func forward(_ passage: Passage) {
-        guard let exchange = passage.exchange, let match = passage.match else { return }
-        guard let endpoint = match.planned.endpoint, let service = match.planned.service else {
-            passage.reason = "no-service"
+        guard let exchange = passage.exchange, let match = passage.found else { return }
+        guard let terms = match.planned.terms else {
+            passage.reasonWord = "no-service"
             self.answer(passage, ErrorAnswer(passage).answer(503, "no Service found with those values"))
             return
         }
         do throws(FieldEditError) {
-            try passage.upstream.set(.xRequestID, passage.requestID)
+            try passage.identifier.set(on: &passage.towardsUpstream)
         } catch {
             self.deliver(.refused(.unsafeField), passage)
             return
         }
-        passage.plan.ownedCookies.hide(passage)
-        var order = ForwardOrder(endpoint: endpoint, dropped: passage.plan.identityFields)
-        match.shape(&order, exchange.request, query: passage.upstreamQuery)
-        order.connectSeconds = Double(service.connectTimeoutMilliseconds) / 1000
-        order.writeSeconds = Double(service.writeTimeoutMilliseconds) / 1000
-        order.readSeconds = Double(service.readTimeoutMilliseconds) / 1000
-        order.retries = service.retries
-        swap(&exchange.upstreamEdits, &passage.upstream)
-        swap(&exchange.answerEdits, &passage.answer)
+        passage.currentPlan.ownedCookies.hide(passage)
+        var order = ForwardOrder(terms)
+        if match.changesRequest || passage.queryEdit != .unchanged {
+            match.shape(&order, exchange.request, query: passage.queryEdit)
+        }
+        exchange.take(upstream: &passage.towardsUpstream, answer: &passage.towardsClient)
         exchange.forward(order)
     }
 
@@ -267,10 +267,10 @@ package final class Pipeline: ExchangeHandler {
             self.revision = revision
             self.worker.sweep()
         }
-        let requestID = self.requestID(exchange)
+        let identifier = self.identifier(for: exchange)
         let now = self.settings.clock()
         if let passage = exchange.attachment as? Passage {
-            passage.renew(plan: self.plan, now: now, requestID: requestID)
+            passage.renew(plan: self.plan, now: now, identifier: identifier)
             return passage
         }
         let passage = Passage(
@@ -278,19 +278,19 @@ package final class Pipeline: ExchangeHandler {
             worker: self.worker,
             plan: self.plan,
             now: now,
-            requestID: requestID
+            identifier: identifier
         )
         exchange.attachment = passage
         return passage
     }
 
     /// A trusted peer's identifier if it is a sound one, else a new one.
-    private func requestID(_ exchange: Exchange) -> String {
-        if exchange.client.isTrustedPeer, exchange.request.count(of: .xRequestID) == 1,
+    private func identifier(for exchange: Exchange) -> RequestIdentifier {
+        if exchange.isFromTrustedPeer, exchange.request.count(of: .xRequestID) == 1,
             let given = exchange.request.string(of: .xRequestID), (1...128).contains(given.utf8.count),
             given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") })
         {
-            return given
+            return .given(given)
         }
         return self.worker.nextRequestID()
     }

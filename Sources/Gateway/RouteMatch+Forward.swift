@@ -2,20 +2,30 @@
 import Proxy
 
 extension RouteMatch {
+    /// Whether the route asks for another target, host or prefix than the client's.
+    var changesRequest: Bool {
+        let planned = self.planned
+        return planned.route.preservesHost || (planned.route.stripsPath && self.matchedPathBytes > 0)
+            || !UpstreamTarget.isUnchanged(
+                matched: self.matchedPathBytes,
+                strips: planned.route.stripsPath,
+                base: planned.servicePath
+            )
+    }
+
     /// Fills in target, host and prefix, as the route's `strip_path` and `preserve_host` ask.
-    func shape(_ order: inout ForwardOrder, _ head: RequestHead, query edit: QueryEdit) {
-        let (route, base) = (self.planned.route, self.planned.servicePath)
-        let path = head.path
+    func shape(_ order: inout ForwardOrder, _ head: borrowing RequestHead, query edit: QueryEdit) {
+        let (planned, base) = (self.planned, self.planned.servicePath)
         let isUnchanged = UpstreamTarget.isUnchanged(
             matched: self.matchedPathBytes,
-            strips: route.stripsPath,
+            strips: planned.route.stripsPath,
             base: base
         )
         if !isUnchanged || edit != .unchanged {
             var target = UpstreamTarget.path(
-                of: path,
+                of: head.path,
                 matched: self.matchedPathBytes,
-                strips: route.stripsPath,
+                strips: planned.route.stripsPath,
                 base: base
             )
             let query: [UInt8]? =
@@ -29,9 +39,9 @@ extension RouteMatch {
             }
             order.target = target
         }
-        if route.preservesHost { order.host = Array(head.authority) }
-        if route.stripsPath, self.matchedPathBytes > 0 {
-            order.forwardedPrefix = Array(path.prefix(self.matchedPathBytes))
+        if planned.route.preservesHost { order.host = Array(head.authority) }
+        if planned.route.stripsPath, self.matchedPathBytes > 0 {
+            order.forwardedPrefix = Array(head.path.prefix(self.matchedPathBytes))
         }
     }
 }

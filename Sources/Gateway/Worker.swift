@@ -48,43 +48,5 @@ package final class Worker {
     }
 
     /// A new request's identifier.
-    func nextRequestID() -> String { self.identifiers.next() }
-}
-
-/// Identifiers of requests: unlike each other, and no secrets.
-struct RequestIdentifiers {
-    private var high: UInt64
-    private var low: UInt64
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-
-    /// 32 hexadecimal digits.
-    mutating func next() -> String {
-        self.high = Self.mixed(self.high &+ 0x9E37_79B9_7F4A_7C15)
-        self.low &+= 0x9E37_79B9_7F4A_7C15
-        let (first, second) = (self.high, Self.mixed(self.low))
-        var octets: [UInt8] = []
-        octets.reserveCapacity(32)
-        Self.write(first, to: &octets)
-        Self.write(second, to: &octets)
-        return String(decoding: octets, as: UTF8.self)
-    }
-
-    /// The finalizer of SplitMix64.
-    private static func mixed(_ seed: UInt64) -> UInt64 {
-        var value = seed
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-
-    private static func write(_ value: UInt64, to output: inout [UInt8]) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            output.append(Self.digits[Int((value >> UInt64(shift)) & 0xF)])
-        }
-    }
+    func nextRequestID() -> RequestIdentifier { self.identifiers.next() }
 }

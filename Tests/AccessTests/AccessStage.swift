@@ -256,7 +256,7 @@ struct AccessStage {
     }
 
     private func plugins(_ passage: Passage) async throws(Refusal) -> Verdict {
-        passage.match = try? plan.match(passage.request)
+        passage.found = try? plan.match(passage.request)
         guard let planned = passage.match?.planned else {
             throw passage.door == .callout ? .forbidden(.init("no-route")) : .notFound(.init("no-route"))
         }

@@ -40,14 +40,14 @@ struct PipelineTests {
         let plan = try plan([route("r", ["/api"]) { $0.preservesHost = true }], service: service)
         let trip = try Trip(pipeline(plan), head("GET http://a.example:81/api/x?q=1"))
         let order = try #require(trip.begin().orders.first)
-        #expect(order.endpoint.description == "up:8080")
+        #expect(order.terms.endpoint.description == "up:8080")
         #expect(order.target.map { String(decoding: $0, as: UTF8.self) } == "/base/x?q=1")
         #expect(order.host.map { String(decoding: $0, as: UTF8.self) } == "a.example:81")
         #expect(order.forwardedPrefix.map { String(decoding: $0, as: UTF8.self) } == "/api")
-        #expect(order.readSeconds == 1.5)
-        #expect(order.connectSeconds == 60)
-        #expect(order.retries == 2)
-        #expect(order.dropped == plan.identityFields)
+        #expect(order.terms.readSeconds == 1.5)
+        #expect(order.terms.connectSeconds == 60)
+        #expect(order.terms.retries == 2)
+        #expect(order.terms.dropped == plan.identityFields)
     }
 
     @Test func `a path that is not changed is sent as it came`() throws {
@@ -300,7 +300,7 @@ struct PipelineTests {
         let second = try Trip(line, head("GET http://x/other"))
         second.exchange.attachment = passage
         #expect(passage.identity != nil)
-        passage.renew(plan: plan, now: 1, requestID: "2")
+        passage.renew(plan: plan, now: 1, identifier: .given("2"))
         #expect(passage.identity == nil)
         #expect(passage.upstream.isEmpty)
         #expect(passage.match == nil)

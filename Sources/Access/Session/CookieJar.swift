@@ -1,4 +1,5 @@
 // The cookies of a request, found without taking the field apart.
+import Proxy
 
 /// Where the value of one cookie stands, and how often its name occurs.
 struct CookieSighting: Equatable {
@@ -21,13 +22,10 @@ enum CookieJar {
         var start = 0
         let end = field.count
         while start < end {
-            var stop = start
-            var sign = -1
-            while stop < end, field[stop] != semicolon {
-                if sign < 0, field[stop] == equals { sign = stop }
-                stop &+= 1
-            }
-            if sign >= 0 {
+            var sign = start
+            while sign < end, field[sign] != equals, field[sign] != semicolon { sign &+= 1 }
+            let stop = field.place(of: semicolon, from: sign)
+            if sign < stop {
                 let name = trimmed(field, start..<sign)
                 if !name.isEmpty { body(name, trimmed(field, (sign + 1)..<stop)) }
             }

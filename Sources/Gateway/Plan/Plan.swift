@@ -53,7 +53,7 @@ package final class Plan: Sendable {
     }
 
     /// The best route for a request.
-    package func match(_ head: RequestHead) throws(PatternError) -> RouteMatch? {
+    package func match(_ head: borrowing RequestHead) throws(PatternError) -> RouteMatch? {
         try self.router.match(head)
     }
 

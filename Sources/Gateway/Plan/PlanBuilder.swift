@@ -50,13 +50,27 @@ struct PlanBuilder {
         }
         self.checkDuplicates()
         let made = self.makePlugins()
-        self.planRoutes(made)
         self.identityFields = FieldNameSet(Self.ownFields)
         for made in made {
             self.warnings.append(contentsOf: made.plugin.warnings)
             for name in made.plugin.emittedFields where !Self.clientsOwn.contains(name) {
                 self.identityFields.insert(name)
             }
+        }
+        self.planRoutes(made)
+    }
+
+    /// What all requests to a service have in common.
+    private func terms(of service: Service) -> ForwardTerms? {
+        self.endpoints[Self.endpointName(service)].map {
+            ForwardTerms(
+                endpoint: $0,
+                dropped: self.identityFields,
+                connectSeconds: Double(service.connectTimeoutMilliseconds) / 1000,
+                writeSeconds: Double(service.writeTimeoutMilliseconds) / 1000,
+                readSeconds: Double(service.readTimeoutMilliseconds) / 1000,
+                retries: service.retries
+            )
         }
     }
 
@@ -163,6 +177,7 @@ struct PlanBuilder {
         }
         let inOrder = ordered.map(\.element)
         let globalSteps = Self.steps(global.map { inOrder[$0] })
+        let terms = self.services.compactMapValues { self.terms(of: $0) }
         for route in self.configuration.routes {
             let service = route.service.flatMap { self.services[$0] }
             if let service, !service.isEnabled { continue }
@@ -173,7 +188,7 @@ struct PlanBuilder {
                 PlannedRoute(
                     route: route,
                     service: service,
-                    endpoint: service.flatMap { self.endpoints[Self.endpointName($0)] },
+                    terms: service.flatMap { terms[$0.id] },
                     steps: steps,
                     index: self.routes.count
                 )

@@ -62,22 +62,24 @@ extension PluginBinding {
 package final class PlannedRoute: Sendable {
     package let route: Route
     package let service: Service?
-    package let endpoint: Endpoint?
+    /// Where its requests go, and within which limits; nil without a service.
+    package let terms: ForwardTerms?
     /// What is asked, in order.
     package let steps: [PlannedStep]
     /// Its place in the plan, for counters.
     let index: Int
     let servicePath: [UInt8]
 
-    init(route: Route, service: Service?, endpoint: Endpoint?, steps: [PlannedStep], index: Int) {
+    init(route: Route, service: Service?, terms: ForwardTerms?, steps: [PlannedStep], index: Int) {
         self.route = route
         self.service = service
-        self.endpoint = endpoint
+        self.terms = terms
         self.steps = steps
         self.index = index
         self.servicePath = Array((service?.path ?? "/").utf8)
+        self.demandsHTTPS = route.protocols == ["https"]
     }
 
     /// Whether clients have to come by https and nothing else.
-    package var demandsHTTPS: Bool { self.route.protocols == ["https"] }
+    package let demandsHTTPS: Bool
 }

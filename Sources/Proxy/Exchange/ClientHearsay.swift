@@ -21,7 +21,9 @@ extension ClientFacts {
     }
 
     /// Notes that a stranger claims another scheme than the connection's, so that the operator can be told.
-    mutating func noticeStranger(_ fields: FieldTable) {
+    mutating func noticeStranger(_ fields: borrowing FieldTable) {
+        self.strangerDisagreed = false
+        guard fields.kinds.contains(.xForwardedProto) else { return }
         for field in fields.ranges where field.kind == .xForwardedProto {
             self.strangerDisagreed = fields.string(field).lowercased() != self.scheme.rawValue
         }

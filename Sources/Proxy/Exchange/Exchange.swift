@@ -3,21 +3,17 @@
 package import NIOCore
 
 /// One request with its answer, bound to its connection's event loop; the object is reused for the connection's next request.
+///
+/// What is stored is internal and what other modules see is computed: only so can the compiler prove that no two
+/// accesses overlap, and leave out the check at each of them that a stored `package` property costs.
 package final class Exchange {
-    /// The request's head.
-    package internal(set) var request: RequestHead
-    /// Who asks.
-    package internal(set) var client: ClientFacts
-    /// Fields that the upstream shall see, besides the client's.
-    package var upstreamEdits = FieldEdits()
-    /// Fields of whatever answer goes to the client.
-    package var answerEdits = FieldEdits()
-    /// The handler's own, kept on the connection for its next request.
-    package var attachment: AnyObject?
-    /// When the request's head was complete.
-    package internal(set) var startedAt: NIODeadline
-    /// What has become of it so far.
-    package internal(set) var record = ExchangeRecord()
+    var head: RequestHead
+    var facts: ClientFacts
+    var towardsUpstream = FieldEdits()
+    var towardsClient = FieldEdits()
+    var progress = ExchangeRecord()
+    private var begunAt: NIODeadline
+    private var handlersOwn: AnyObject?
     /// The loop that all of it happens on.
     package let eventLoop: any EventLoop
 
@@ -40,11 +36,43 @@ package final class Exchange {
     ) {
         self.transport = transport
         self.eventLoop = eventLoop
-        self.request = request
-        self.client = client
+        self.head = request
+        self.facts = client
         self.waitLimit = waitLimit
-        self.startedAt = .now()
+        self.begunAt = .now()
     }
+
+    /// The request's head, as it is now; who reads much of it keeps the copy.
+    package var request: RequestHead { self.head }
+    /// Who asks.
+    package var client: ClientFacts { self.facts }
+    /// Whether the peer is in the trusted list.
+    package var isFromTrustedPeer: Bool { self.facts.isTrustedPeer }
+    /// Whether a stranger's word about the scheme was dropped; see `ClientFacts.strangerDisagreed`.
+    package var strangerDisagreed: Bool { self.facts.strangerDisagreed }
+    /// Fields that the upstream shall see, besides the client's.
+    package var upstreamEdits: FieldEdits { self.towardsUpstream }
+    /// Fields of whatever answer goes to the client.
+    package var answerEdits: FieldEdits {
+        get { self.towardsClient }
+        set { self.towardsClient = newValue }
+    }
+
+    /// Takes over what the upstream and the client shall see, and gives back the storage that it had for it.
+    package func take(upstream: inout FieldEdits, answer: inout FieldEdits) {
+        swap(&self.towardsUpstream, &upstream)
+        swap(&self.towardsClient, &answer)
+    }
+
+    /// The handler's own, kept on the connection for its next request.
+    package var attachment: AnyObject? {
+        get { self.handlersOwn }
+        set { self.handlersOwn = newValue }
+    }
+    /// When the request's head was complete.
+    package var startedAt: NIODeadline { self.begunAt }
+    /// What has become of it so far.
+    package var record: ExchangeRecord { self.progress }
 
     /// Sends an answer of our own; the exchange is decided.
     package func answer(_ answer: Answer) {
@@ -84,15 +112,21 @@ package final class Exchange {
         }
     }
 
+    /// Takes down when the request went on, and when its answer came.
+    func noteAnswer(sentAt: NIODeadline, _ now: NIODeadline) {
+        self.progress.upstreamNanoseconds = (now - sentAt).nanoseconds
+        self.progress.gatewayNanoseconds = (sentAt - self.begunAt).nanoseconds
+    }
+
     /// Makes ready for the next request on the connection.
     func renew(startedAt: NIODeadline) {
         self.endWait()
         self.generation &+= 1
         self.isDecided = false
-        self.upstreamEdits.reset()
-        self.answerEdits.reset()
-        self.record = ExchangeRecord()
-        self.startedAt = startedAt
+        self.towardsUpstream.reset()
+        self.towardsClient.reset()
+        self.progress = ExchangeRecord()
+        self.begunAt = startedAt
     }
 
     /// Cuts the exchange off: nothing that is still under way reaches anyone.

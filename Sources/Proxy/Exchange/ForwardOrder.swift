@@ -1,5 +1,7 @@
 // Where an exchange goes, and how.
 
+import NIOCore
+
 /// An upstream's host and port; equal ones share a pool of connections, whatever plan they come from.
 package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// A host name, or an address without brackets.
@@ -8,6 +10,8 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     package let port: Int
     /// The host as it stands in a `Host` field: with brackets for IPv6, with the port unless it is 80.
     package let authority: [UInt8]
+    /// What follows the target in a request that keeps this `Host`: version, line end and the `Host` field.
+    let lineEndAndHost: [UInt8]
     private let hash: Int
 
     /// Names an endpoint that speaks plain HTTP/1.1.
@@ -15,7 +19,9 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
         self.host = host
         self.port = port
         let bracketed = host.contains(":") ? "[\(host)]" : host
-        self.authority = Array((port == 80 ? bracketed : "\(bracketed):\(port)").utf8)
+        let authority = port == 80 ? bracketed : "\(bracketed):\(port)"
+        self.authority = Array(authority.utf8)
+        self.lineEndAndHost = Array(" HTTP/1.1\r\nHost: \(authority)\r\n".utf8)
         var hasher = Hasher()
         hasher.combine(host)
         hasher.combine(port)
@@ -32,43 +38,54 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     package func hash(into hasher: inout Hasher) { hasher.combine(self.hash) }
 }
 
+/// What all requests on one way to an upstream have in common; made once and shared, so that an order costs no copy.
+package final class ForwardTerms: Sendable {
+    /// Where to.
+    package let endpoint: Endpoint
+    /// Names that are never passed on from the client, in any spelling (H1).
+    package let dropped: FieldNameSet
+    /// Seconds to connect.
+    package let connectSeconds: Double
+    /// Seconds between two successful writes to the upstream.
+    package let writeSeconds: Double
+    /// Seconds until the answer's head, and between two reads of it.
+    package let readSeconds: Double
+    /// How often a connection that cannot be made is tried again.
+    package let retries: Int
+    let (connectLimit, writeLimit, readLimit): (TimeAmount, TimeAmount, TimeAmount)
+
+    /// Terms with the usual limits (Kong's: 60 s each, 5 retries) where nothing else is said.
+    package init(
+        endpoint: Endpoint,
+        dropped: FieldNameSet = FieldNameSet(),
+        connectSeconds: Double = 60,
+        writeSeconds: Double = 60,
+        readSeconds: Double = 60,
+        retries: Int = 5
+    ) {
+        self.endpoint = endpoint
+        self.dropped = dropped
+        self.connectSeconds = connectSeconds
+        self.writeSeconds = writeSeconds
+        self.readSeconds = readSeconds
+        self.retries = retries
+        self.connectLimit = TimeAmount(seconds: connectSeconds)
+        self.writeLimit = TimeAmount(seconds: writeSeconds)
+        self.readLimit = TimeAmount(seconds: readSeconds)
+    }
+}
+
 /// What the handler wants done with an exchange that may pass.
 package struct ForwardOrder: Sendable {
-    /// Where to.
-    package var endpoint: Endpoint
+    /// Where to, and within which limits.
+    package var terms: ForwardTerms
     /// Path and query of the new request line; nil sends the canonical ones as they are.
     package var target: [UInt8]?
     /// The `Host` to send; nil sends the endpoint's.
     package var host: [UInt8]?
-    /// Names that are never passed on from the client, in any spelling (H1).
-    package var dropped: FieldNameSet
     /// What a stripped prefix was, for `X-Forwarded-Prefix`.
     package var forwardedPrefix: [UInt8]?
-    /// Seconds to connect.
-    package var connectSeconds: Double
-    /// Seconds between two successful writes to the upstream.
-    package var writeSeconds: Double
-    /// Seconds until the answer's head, and between two reads of it.
-    package var readSeconds: Double
-    /// How often a connection that cannot be made is tried again.
-    package var retries: Int
 
-    /// An order with the usual limits (Kong's: 60 s each, 5 retries).
-    package init(
-        endpoint: Endpoint,
-        target: [UInt8]? = nil,
-        host: [UInt8]? = nil,
-        dropped: FieldNameSet = FieldNameSet(),
-        forwardedPrefix: [UInt8]? = nil
-    ) {
-        self.endpoint = endpoint
-        self.target = target
-        self.host = host
-        self.dropped = dropped
-        self.forwardedPrefix = forwardedPrefix
-        self.connectSeconds = 60
-        self.writeSeconds = 60
-        self.readSeconds = 60
-        self.retries = 5
-    }
+    /// An order to send the request as it is.
+    package init(_ terms: ForwardTerms) { self.terms = terms }
 }

@@ -11,27 +11,24 @@ struct AnswerShape: Sendable {
 extension HeadWriter {
     /// Writes an upstream's answer head for the client; gives how the body has to be written.
     func write(
-        _ head: ResponseHead,
-        _ edits: FieldEdits,
+        _ head: borrowing ResponseHead,
+        _ edits: borrowing FieldEdits,
         shape: inout AnswerShape,
         into output: inout [UInt8]
     ) -> BodyFraming {
-        self.appendStatusLine(head, into: &output)
-        Self.appendFields(head, edits, into: &output)
+        // A length that stands there alone and plain is passed on as it came, within a run.
+        let keepsLength = head.status >= 200 && head.status != 204 && Self.isPlainLength(head, edits)
+        self.append(head, edits, keepsLength: keepsLength, into: &output)
         output.append(contentsOf: self.via)
-        output.append(edits)
+        output.append(contentsOf: edits.lines)
         var framing = head.framing
         switch framing {
         case .none:
-            if let length = head.contentLength, head.status != 204, head.status >= 200 {
-                output.append("Content-Length: ")
-                output.appendDecimal(length)
-                output.append("\r\n")
+            if !keepsLength, let length = head.contentLength, head.status != 204, head.status >= 200 {
+                Self.appendLength(length, into: &output)
             }
         case .length(let count):
-            output.append("Content-Length: ")
-            output.appendDecimal(count)
-            output.append("\r\n")
+            if !keepsLength { Self.appendLength(count, into: &output) }
         case .chunked, .untilClose:
             framing = shape.isHTTP11 ? .chunked : .untilClose
             if shape.isHTTP11 {
@@ -41,14 +38,31 @@ extension HeadWriter {
             }
         }
         Self.appendConnection(shape, into: &output)
-        output.append("\r\n")
+        output.append(Octet.carriageReturn)
+        output.append(Octet.lineFeed)
         return framing
+    }
+
+    private static func appendLength(_ count: Int, into output: inout [UInt8]) {
+        output.append("Content-Length: ")
+        output.appendDecimal(count)
+        output.append("\r\n")
+    }
+
+    /// Whether the one `Content-Length` is written as we would write it: it has been read as a number already.
+    private static func isPlainLength(
+        _ head: borrowing ResponseHead,
+        _ edits: borrowing FieldEdits
+    ) -> Bool {
+        guard head.contentLength != nil, !head.nominates, let field = head.lengthField, !field.isRemoved,
+            !edits.hides(head.fields.bytes, field.name, folding: false)
+        else { return false }
+        return field.value.count == 1 || head.fields.bytes[field.value.lowerBound] != 0x30
     }
 
     /// Writes a 1xx head; it has no body, and the final head is still to come (X15).
     func writeInterim(_ head: ResponseHead, into output: inout [UInt8]) {
-        self.appendStatusLine(head, into: &output)
-        Self.appendFields(head, FieldEdits(), into: &output)
+        self.append(head, FieldEdits(), keepsLength: false, into: &output)
         output.append("\r\n")
     }
 
@@ -60,12 +74,10 @@ extension HeadWriter {
         output.append(StatusText.phrase(answer.status))
         output.append("\r\n")
         for (name, value) in answer.fields { Self.appendOwn(name, value, edits, into: &output) }
-        output.append(edits)
+        output.append(contentsOf: edits.lines)
         let hasBody = answer.status >= 200 && answer.status != 204 && answer.status != 304
         if hasBody {
-            output.append("Content-Length: ")
-            output.appendDecimal(answer.body.count)
-            output.append("\r\n")
+            Self.appendLength(answer.body.count, into: &output)
         }
         Self.appendConnection(shape, into: &output)
         output.append("\r\n")
@@ -91,38 +103,53 @@ extension HeadWriter {
         output.append("\r\n")
     }
 
-    private func appendStatusLine(_ head: ResponseHead, into output: inout [UInt8]) {
-        output.append("HTTP/1.1 ")
-        output.appendDecimal(head.status)
-        output.append(Octet.space)
-        output.append(contentsOf: head.fields.bytes[head.reasonRange])
-        output.append("\r\n")
-    }
-
-    /// Copies the fields that may cross, whole runs at once.
-    private static func appendFields(_ head: ResponseHead, _ edits: FieldEdits, into output: inout [UInt8]) {
-        let bytes = head.fields.bytes
-        var (runStart, runEnd) = (0, 0)
-        for field in head.fields.ranges {
+    /// Writes the status line and the fields that may cross, whole runs at once.
+    private func append(
+        _ head: borrowing ResponseHead,
+        _ edits: borrowing FieldEdits,
+        keepsLength: Bool,
+        into output: inout [UInt8]
+    ) {
+        let table = head.fields
+        let fieldsStart = head.reasonRange.upperBound + 2
+        var (runStart, runEnd) = (0, fieldsStart)
+        // The version is ours, as is the space behind the status; a status of the handler's has no words yet.
+        if !head.isHTTP11 || head.reasonRange.lowerBound != 13 || head.status != head.statusAsCame {
+            self.appendStatusLine(head, into: &output)
+            runStart = fieldsStart
+        }
+        for field in table.ranges {
             let start = Int(field.nameStart)
             if runEnd != start {
-                if runEnd > runStart { output.append(contentsOf: bytes[runStart..<runEnd]) }
+                if runEnd > runStart { output.append(contentsOf: table.bytes[runStart..<runEnd]) }
                 (runStart, runEnd) = (start, start)
             }
-            if field.isRemoved || Self.endsInAnswer(field.kind)
-                || edits.hides(bytes, field.name, folding: false)
-                || (head.nominates && Self.isNominated(head.fields, field))
+            if field.isRemoved || Self.endsInAnswer(field.kind, keepsLength: keepsLength)
+                || edits.hides(table.bytes, field.name, folding: false)
+                || (head.nominates && Self.isNominated(table, field))
             {
                 continue
             }
             runEnd = Int(field.lineEnd)
         }
-        if runEnd > runStart { output.append(contentsOf: bytes[runStart..<runEnd]) }
+        if runEnd > runStart { output.append(contentsOf: table.bytes[runStart..<runEnd]) }
+    }
+
+    private func appendStatusLine(_ head: borrowing ResponseHead, into output: inout [UInt8]) {
+        output.append("HTTP/1.1 ")
+        output.appendDecimal(head.status)
+        output.append(Octet.space)
+        if head.status == head.statusAsCame {
+            output.append(contentsOf: head.fields.bytes[head.reasonRange])
+        } else {
+            output.append(StatusText.phrase(head.status))
+        }
+        output.append("\r\n")
     }
 
     @inline(__always)
-    private static func endsInAnswer(_ kind: FieldKind) -> Bool {
-        kind.isHopByHop || kind == .contentLength || kind == .transferEncoding
+    private static func endsInAnswer(_ kind: FieldKind, keepsLength: Bool) -> Bool {
+        kind.isHopByHop || (kind == .contentLength && !keepsLength) || kind == .transferEncoding
     }
 
     private static func appendConnection(_ shape: AnswerShape, into output: inout [UInt8]) {

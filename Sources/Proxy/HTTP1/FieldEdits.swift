@@ -10,102 +10,110 @@ package enum FieldEditError: Error, Sendable, Equatable {
 
 /// What is set, added and removed when a head goes on; storage is kept across `reset()`.
 package struct FieldEdits: Sendable {
-    enum Action: UInt8, Sendable { case set, append, remove }
-
-    struct Edit: Sendable {
+    /// A field that is added, by where its line stands.
+    struct Addition: Sendable {
         let name: FieldName
-        let action: Action
-        let start: Int
-        let end: Int
+        let lineStart: Int
+        let valueStart: Int
+        let lineEnd: Int
+
+        var value: Range<Int> { self.valueStart..<(self.lineEnd - 2) }
     }
 
     /// Cap on all names and values together (H3).
     package static let maximumBytes = 65_536
 
-    private(set) var edits: [Edit] = []
-    private(set) var values: [UInt8] = []
-    /// One bit for each name length (63 for longer ones) that some `set` or `remove` has.
-    private(set) var lengths: UInt64 = 0
-    private var total = 0
+    private(set) var additions: [Addition] = []
+    /// Names whose fields are taken out of the head that came.
+    private(set) var removals: [FieldName] = []
+    /// The additions as field lines, ready to be sent.
+    private(set) var lines: [UInt8] = []
+    /// One bit for each name length (63 for longer ones) that some removal has.
+    private var lengths: UInt64 = 0
+    /// The kinds of all names that are edited.
+    private(set) var kinds = FieldKindSet()
 
     /// No edits.
     package init() {}
 
     /// Whether nothing is edited.
-    package var isEmpty: Bool { self.edits.isEmpty }
+    package var isEmpty: Bool { self.additions.isEmpty && self.removals.isEmpty }
 
     /// Replaces every field of that name by one with this value.
     ///
     /// In a request, differently spelled copies (`_` or `.` for `-`) go as well.
     package mutating func set(_ name: FieldName, _ value: String) throws(FieldEditError) {
         self.remove(name)
-        try self.add(name, value.utf8.span, .set)
+        try self.append(name, value)
     }
 
     /// Replaces every field of that name by one with this value.
     package mutating func set(_ name: FieldName, octets: Span<UInt8>) throws(FieldEditError) {
         self.remove(name)
-        try self.add(name, octets, .set)
+        try self.add(name, octets)
     }
 
     /// Replaces every field of that name by one with a value written in the program.
     package mutating func set(_ name: FieldName, constant: StaticString) {
         self.remove(name)
         do throws(FieldEditError) {
-            try self.add(name, constant.description.utf8.span, .set)
+            try self.append(name, constant.description)
         } catch {
             preconditionFailure("a constant field value holds no control octet and fits")
         }
     }
 
+    /// Replaces every field of that name by one with a number of 128 bits in 32 hexadecimal digits.
+    package mutating func set(
+        _ name: FieldName,
+        hexadecimal high: UInt64,
+        _ low: UInt64
+    ) throws(FieldEditError) {
+        self.remove(name)
+        let start = try self.begin(name, valueBytes: 32)
+        self.lines.append(hexadecimal: high)
+        self.lines.append(hexadecimal: low)
+        self.end(name, start)
+    }
+
     /// Adds a field of that name after those that are there.
     package mutating func append(_ name: FieldName, _ value: String) throws(FieldEditError) {
-        try self.add(name, value.utf8.span, .append)
+        try self.add(name, value.utf8.span)
     }
 
     /// Removes every field of that name, and what was set or added before.
     package mutating func remove(_ name: FieldName) {
-        self.edits.removeAll { $0.name == name }
-        self.edits.append(Edit(name: name, action: .remove, start: 0, end: 0))
+        self.takeBack(name)
+        self.removals.append(name)
+        self.kinds.insert(name.kind)
         self.lengths |= 1 << UInt64(min(name.octets.count, 63))
     }
 
     /// Forgets everything; keeps the storage.
     package mutating func reset() {
-        guard !self.edits.isEmpty else { return }
-        self.edits.removeAll(keepingCapacity: true)
-        self.values.removeAll(keepingCapacity: true)
-        self.lengths = 0
-        self.total = 0
+        if !self.removals.isEmpty { self.removals.removeAll(keepingCapacity: true) }
+        if !self.additions.isEmpty { self.additions.removeAll(keepingCapacity: true) }
+        if !self.lines.isEmpty { self.lines.removeAll(keepingCapacity: true) }
+        (self.lengths, self.kinds) = (0, FieldKindSet())
     }
 
     /// Gives the value that was set or added last, if any.
     package func value(of name: FieldName) -> String? {
-        guard let edit = self.edits.last(where: { $0.name == name && $0.action != .remove }) else {
-            return nil
-        }
-        return String(decoding: self.values[edit.start..<edit.end], as: UTF8.self)
+        guard let addition = self.additions.last(where: { $0.name == name }) else { return nil }
+        return String(decoding: self.lines[addition.value], as: UTF8.self)
     }
 
     /// Calls `body` with each field that the edits add, in order.
     package func forEachAdded(_ body: (FieldName, ArraySlice<UInt8>) -> Void) {
-        for edit in self.edits where edit.action != .remove {
-            body(edit.name, self.values[edit.start..<edit.end])
-        }
+        for addition in self.additions { body(addition.name, self.lines[addition.value]) }
     }
 
     /// Adds all of `other` after these.
     package mutating func add(_ other: FieldEdits) {
-        for edit in other.edits {
-            guard edit.action != .remove else {
-                self.remove(edit.name)
-                continue
-            }
-            let start = self.values.count
-            self.values.append(contentsOf: other.values[edit.start..<edit.end])
-            self.edits.append(
-                Edit(name: edit.name, action: edit.action, start: start, end: self.values.count)
-            )
+        for name in other.removals { self.remove(name) }
+        for addition in other.additions {
+            self.kinds.insert(addition.name.kind)
+            self.copy(addition, from: other.lines)
         }
     }
 
@@ -117,25 +125,65 @@ package struct FieldEdits: Sendable {
     }
 
     private func names(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
-        for edit in self.edits where edit.action == .remove {
-            if bytes.matches(range, lowercased: edit.name.octets) { return true }
-            if folding, bytes.matches(range, folding: edit.name.octets) { return true }
+        for name in self.removals {
+            if bytes.matches(range, lowercased: name.octets) { return true }
+            if folding, bytes.matches(range, folding: name.octets) { return true }
         }
         return false
     }
 
-    private mutating func add(
-        _ name: FieldName,
-        _ value: Span<UInt8>,
-        _ action: Action
-    ) throws(FieldEditError) {
-        self.total += name.octets.count + value.count
-        guard self.total <= Self.maximumBytes else { throw .tooLarge }
+    // MARK: Lines
+
+    private mutating func add(_ name: FieldName, _ value: Span<UInt8>) throws(FieldEditError) {
         for index in value.indices {
             guard Octet.isFieldValue(value[index]) else { throw .controlOctet }
         }
-        let start = self.values.count
-        for index in value.indices { self.values.append(value[index]) }
-        self.edits.append(Edit(name: name, action: action, start: start, end: self.values.count))
+        let start = try self.begin(name, valueBytes: value.count)
+        for index in value.indices { self.lines.append(value[index]) }
+        self.end(name, start)
+    }
+
+    /// Writes a line up to its value, which has so many octets; tells where it begins.
+    private mutating func begin(_ name: FieldName, valueBytes: Int) throws(FieldEditError) -> Int {
+        let start = self.lines.count
+        // Colon, space and line end do not count.
+        let counted = start - 4 * self.additions.count + name.octets.count + valueBytes
+        guard counted <= Self.maximumBytes else { throw .tooLarge }
+        self.kinds.insert(name.kind)
+        self.lines.append(contentsOf: name.octets)
+        self.lines.append(Octet.colon)
+        self.lines.append(Octet.space)
+        return start
+    }
+
+    private mutating func end(_ name: FieldName, _ start: Int) {
+        self.lines.append(Octet.carriageReturn)
+        self.lines.append(Octet.lineFeed)
+        let valueStart = start + name.octets.count + 2
+        self.additions.append(
+            Addition(name: name, lineStart: start, valueStart: valueStart, lineEnd: self.lines.count)
+        )
+    }
+
+    /// Takes out what was set or added under that name.
+    private mutating func takeBack(_ name: FieldName) {
+        guard self.additions.contains(where: { $0.name == name }) else { return }
+        let (before, lines) = (self.additions, self.lines)
+        self.additions.removeAll(keepingCapacity: true)
+        self.lines.removeAll(keepingCapacity: true)
+        for addition in before where addition.name != name { self.copy(addition, from: lines) }
+    }
+
+    private mutating func copy(_ addition: Addition, from lines: [UInt8]) {
+        let shift = self.lines.count - addition.lineStart
+        self.lines.append(contentsOf: lines[addition.lineStart..<addition.lineEnd])
+        self.additions.append(
+            Addition(
+                name: addition.name,
+                lineStart: addition.lineStart + shift,
+                valueStart: addition.valueStart + shift,
+                lineEnd: addition.lineEnd + shift
+            )
+        )
     }
 }

@@ -49,28 +49,91 @@ enum FieldKind: UInt8, Sendable {
     ]
 
     /// Names by length, so that one look tells that a name is none of ours.
-    private static let byLength: [[(octets: [UInt8], kind: FieldKind)]] = {
-        var table: [[(octets: [UInt8], kind: FieldKind)]] = Array(repeating: [], count: 32)
-        for (name, kind) in Self.names { table[name.utf8.count].append((Array(name.utf8), kind)) }
-        return table
-    }()
-
-    /// One bit for each first letter that a name of that length has.
-    private static let firstLetters: [UInt32] = Self.byLength.map { names in
-        names.reduce(0) { $0 | 1 << UInt32($1.octets[0] & 31) }
-    }
+    static let table = FieldKindTable(Self.names)
 
     /// Tells the kind of the name that stands in `range` of `bytes`.
-    init(_ bytes: [UInt8], _ range: Range<Int>) {
-        self = .other
-        guard range.count < 32, !range.isEmpty else { return }
-        let first = Octet.lowercased(bytes[range.lowerBound])
-        guard Self.firstLetters[range.count] & (1 << UInt32(first & 31)) != 0 else { return }
-        for (octets, kind) in Self.byLength[range.count] where octets[0] == first {
-            if bytes.matches(range, folded: octets) {
-                self = bytes.matches(range, lowercased: octets) ? kind : .misspelt
-                return
-            }
+    init(_ bytes: [UInt8], _ range: Range<Int>) { self = Self.table.kind(bytes.span, range) }
+}
+
+/// The names that the proxy knows, laid out so that a name that is none of them costs one look.
+final class FieldKindTable: Sendable {
+    /// Where the candidates of a length and a first letter begin; where the next begin, they end.
+    private let starts: [UInt8]
+    private let candidates: [(start: Int, kind: FieldKind)]
+    private let octets: [UInt8]
+
+    /// Names are shorter than this.
+    private static let lengths = 32
+
+    /// Lays out `names`, which are in lower case.
+    init(_ names: [(String, FieldKind)]) {
+        let sorted = names.map { (octets: Array($0.0.utf8), kind: $0.1) }
+            .sorted { Self.place($0.octets.count, $0.octets[0]) < Self.place($1.octets.count, $1.octets[0]) }
+        precondition(sorted.count < 256, "places of candidates fit an octet")
+        var starts = [UInt8](repeating: 0, count: Self.lengths * 32 + 1)
+        var candidates: [(start: Int, kind: FieldKind)] = []
+        var octets: [UInt8] = []
+        for name in sorted {
+            let place = Self.place(name.octets.count, name.octets[0])
+            for later in (place + 1)..<starts.count { starts[later] += 1 }
+            candidates.append((octets.count, name.kind))
+            octets.append(contentsOf: name.octets)
         }
+        (self.starts, self.candidates, self.octets) = (starts, candidates, octets)
     }
+
+    @inline(__always)
+    private static func place(_ count: Int, _ first: UInt8) -> Int { count &* 32 &+ Int(first & 31) }
+
+    /// Tells the kind of the name that stands in `range` of `bytes`; differently spelled ones are `.misspelt` (H1).
+    @inline(__always)
+    func kind(_ bytes: Span<UInt8>, _ range: Range<Int>) -> FieldKind {
+        guard range.count < Self.lengths, !range.isEmpty else { return .other }
+        let place = Self.place(range.count, bytes[range.lowerBound])
+        let (start, end) = (self.starts[place], self.starts[place &+ 1])
+        guard start < end else { return .other }
+        return self.search(bytes, range, Int(start)..<Int(end))
+    }
+
+    private func search(_ bytes: Span<UInt8>, _ range: Range<Int>, _ places: Range<Int>) -> FieldKind {
+        for place in places {
+            let (start, kind) = self.candidates[place]
+            var offset = 0
+            while offset < range.count,
+                Octet.lowercased(bytes[range.lowerBound &+ offset]) == self.octets[start &+ offset]
+            {
+                offset &+= 1
+            }
+            guard offset < range.count else { return kind }
+            while offset < range.count,
+                Octet.folded(bytes[range.lowerBound &+ offset]) == self.octets[start &+ offset]
+            {
+                offset &+= 1
+            }
+            guard offset < range.count else { return .misspelt }
+        }
+        return .other
+    }
+}
+
+/// Kinds of fields, as bits.
+struct FieldKindSet: Sendable, Equatable {
+    private var bits: UInt32 = 0
+
+    /// No kinds.
+    init() {}
+
+    /// So many kinds.
+    init(_ kinds: [FieldKind]) {
+        for kind in kinds { self.insert(kind) }
+    }
+
+    @inline(__always)
+    mutating func insert(_ kind: FieldKind) { self.bits |= 1 &<< UInt32(kind.rawValue) }
+
+    @inline(__always)
+    func contains(_ kind: FieldKind) -> Bool { self.bits & (1 &<< UInt32(kind.rawValue)) != 0 }
+
+    @inline(__always)
+    func containsAny(of other: FieldKindSet) -> Bool { self.bits & other.bits != 0 }
 }

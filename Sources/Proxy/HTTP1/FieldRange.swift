@@ -26,6 +26,8 @@ package struct FieldTable: Sendable {
     /// The head as it came, and after it what was made canonical.
     var bytes: [UInt8] = []
     var ranges: [FieldRange] = []
+    /// The kinds of the fields that came.
+    var kinds = FieldKindSet()
 
     /// Gives the first field of that name, in any case.
     package func first(_ name: FieldName) -> FieldRange? {
@@ -91,6 +93,12 @@ package struct FieldTable: Sendable {
 
     mutating func reset() {
         self.bytes.removeAll(keepingCapacity: true)
+        self.forgetRanges()
+    }
+
+    /// Forgets what was read, not what came.
+    mutating func forgetRanges() {
+        self.kinds = FieldKindSet()
         self.ranges.removeAll(keepingCapacity: true)
     }
 }

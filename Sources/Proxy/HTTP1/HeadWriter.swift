@@ -11,70 +11,101 @@ struct HeadWriter: Sendable {
 
     /// What of a client's connection goes into the request.
     struct Origin {
-        var client: ClientFacts
         /// The peer's address as text.
-        var peer: [UInt8]
+        let peer: [UInt8]
+        /// `X-Forwarded-For`, `-Proto` and `-Port` of a client that is believed nothing, ready to be sent.
+        let ownWord: [UInt8]
+
+        /// Takes down what the connection tells.
+        init(_ client: ClientFacts) {
+            self.peer = Array(client.peer.description.utf8)
+            var lines = Array("X-Forwarded-For: ".utf8)
+            lines.append(contentsOf: self.peer)
+            lines.append("\r\n")
+            HeadWriter.appendProto(client, into: &lines)
+            HeadWriter.appendPort(client, into: &lines)
+            self.ownWord = lines
+        }
     }
 
-    /// Writes the request that `order` asks for.
+    /// Writes the request that `order` asks for; `client` is told of as far as `origin` and the edits do not.
     func write(
-        _ head: RequestHead,
-        _ order: ForwardOrder,
-        _ edits: FieldEdits,
-        from origin: Origin,
+        _ head: borrowing RequestHead,
+        _ order: borrowing ForwardOrder,
+        _ edits: borrowing FieldEdits,
+        from client: borrowing ClientFacts,
+        _ origin: borrowing Origin,
         into output: inout [UInt8]
     ) {
-        let bytes = head.fields.bytes
-        output.append(contentsOf: bytes[head.methodRange])
-        output.append(Octet.space)
-        self.appendTarget(head, order, into: &output)
-        output.append(" HTTP/1.1\r\nHost: ")
-        output.append(contentsOf: order.host ?? order.endpoint.authority)
-        output.append("\r\n")
-        self.appendFields(head, order, edits, isTrusted: origin.client.isTrustedPeer, into: &output)
-        self.appendForwarded(head, order, edits, from: origin, into: &output)
+        self.appendLine(head, order, into: &output)
+        self.appendFields(head, order, edits, isTrusted: client.isTrustedPeer, into: &output)
+        self.appendForwarded(head, order, edits, client, origin, into: &output)
         output.append(contentsOf: self.via)
         self.appendFraming(head, into: &output)
-        output.append(edits)
-        output.append("\r\n")
+        output.append(contentsOf: edits.lines)
+        output.append(Octet.carriageReturn)
+        output.append(Octet.lineFeed)
     }
 
-    private func appendTarget(_ head: RequestHead, _ order: ForwardOrder, into output: inout [UInt8]) {
+    /// Writes the request line, and `Host` behind it.
+    private func appendLine(
+        _ head: borrowing RequestHead,
+        _ order: borrowing ForwardOrder,
+        into output: inout [UInt8]
+    ) {
+        let method = head.methodRange
         if let target = order.target {
+            output.append(contentsOf: head.fields.bytes[method])
+            output.append(Octet.space)
             output.append(contentsOf: target)
+        } else if head.pathRange.lowerBound == head.targetRange.lowerBound {
+            // The client's own words are canonical: all of the line goes at once.
+            output.append(contentsOf: head.fields.bytes[method.lowerBound..<head.targetRange.upperBound])
+        } else {
+            output.append(contentsOf: head.fields.bytes[method])
+            output.append(Octet.space)
+            output.append(contentsOf: head.fields.bytes[head.pathRange])
+            if let query = head.queryRange {
+                output.append(0x3F)
+                output.append(contentsOf: head.fields.bytes[query])
+            }
+        }
+        guard let host = order.host else {
+            output.append(contentsOf: order.terms.endpoint.lineEndAndHost)
             return
         }
-        output.append(contentsOf: head.fields.bytes[head.pathRange])
-        guard let query = head.queryRange else { return }
-        output.append(0x3F)
-        output.append(contentsOf: head.fields.bytes[query])
+        output.append(" HTTP/1.1\r\nHost: ")
+        output.append(contentsOf: host)
+        output.append("\r\n")
     }
 
     /// Copies the fields that may cross, whole runs at once; hop by hop goes before anything of ours is set (H2).
     private func appendFields(
-        _ head: RequestHead,
-        _ order: ForwardOrder,
-        _ edits: FieldEdits,
+        _ head: borrowing RequestHead,
+        _ order: borrowing ForwardOrder,
+        _ edits: borrowing FieldEdits,
         isTrusted: Bool,
         into output: inout [UInt8]
     ) {
-        let bytes = head.fields.bytes
+        let (table, terms) = (head.fields, order.terms)
+        let (expects, nominates) = (head.expectsContinue, head.nominates)
         var (runStart, runEnd) = (0, 0)
-        for field in head.fields.ranges {
+        for field in table.ranges {
             let start = Int(field.nameStart)
             if runEnd != start {
-                if runEnd > runStart { output.append(contentsOf: bytes[runStart..<runEnd]) }
+                if runEnd > runStart { output.append(contentsOf: table.bytes[runStart..<runEnd]) }
                 (runStart, runEnd) = (start, start)
             }
-            if field.isRemoved || Self.ends(field.kind, isTrusted: isTrusted, expects: head.expectsContinue)
-                || order.dropped.contains(bytes, field.name) || edits.hides(bytes, field.name, folding: true)
-                || (head.nominates && Self.isNominated(head.fields, field))
+            if field.isRemoved || Self.ends(field.kind, isTrusted: isTrusted, expects: expects)
+                || terms.dropped.contains(table.bytes, field.name)
+                || edits.hides(table.bytes, field.name, folding: true)
+                || (nominates && Self.isNominated(table, field))
             {
                 continue
             }
             runEnd = Int(field.lineEnd)
         }
-        if runEnd > runStart { output.append(contentsOf: bytes[runStart..<runEnd]) }
+        if runEnd > runStart { output.append(contentsOf: table.bytes[runStart..<runEnd]) }
     }
 
     /// Whether fields of that kind end here.
@@ -111,62 +142,67 @@ struct HeadWriter: Sendable {
     }
 
     private func appendForwarded(
-        _ head: RequestHead,
-        _ order: ForwardOrder,
-        _ edits: FieldEdits,
-        from origin: Origin,
+        _ head: borrowing RequestHead,
+        _ order: borrowing ForwardOrder,
+        _ edits: borrowing FieldEdits,
+        _ client: borrowing ClientFacts,
+        _ origin: borrowing Origin,
         into output: inout [UInt8]
     ) {
-        let client = origin.client
         let told = Self.told(head, edits, isTrusted: client.isTrustedPeer)
-        func isTold(_ kind: FieldKind) -> Bool { told & (1 << UInt32(kind.rawValue)) != 0 }
-        if !isTold(.xForwardedFor) {
-            self.appendForwardedFor(head, from: origin, into: &output)
+        if !client.isTrustedPeer, !told.containsAny(of: Self.ownWordKinds) {
+            output.append(contentsOf: origin.ownWord)
+        } else {
+            if !told.contains(.xForwardedFor) {
+                Self.appendForwardedFor(head, client, origin, into: &output)
+            }
+            if !told.contains(.xForwardedProto) { Self.appendProto(client, into: &output) }
+            if !told.contains(.xForwardedPort) { Self.appendPort(client, into: &output) }
         }
-        if !isTold(.xForwardedProto) {
-            output.append(
-                client.scheme == .https ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n"
-            )
-        }
-        if !isTold(.xForwardedHost), !head.hostRange.isEmpty {
-            output.append("X-Forwarded-Host: ")
+        if !told.contains(.xForwardedHost), !head.hostRange.isEmpty {
+            output.append(contentsOf: Self.forwardedHost)
             output.append(contentsOf: head.fields.bytes[head.hostRange])
             output.append("\r\n")
         }
-        if !isTold(.xForwardedPort) {
-            output.append("X-Forwarded-Port: ")
-            output.appendDecimal(Int(client.port))
-            output.append("\r\n")
-        }
-        if !isTold(.xForwardedPath) {
-            output.append("X-Forwarded-Path: ")
+        if !told.contains(.xForwardedPath) {
+            output.append(contentsOf: Self.forwardedPath)
             output.append(contentsOf: head.fields.bytes[head.pathRange])
             output.append("\r\n")
         }
-        if let prefix = order.forwardedPrefix, !isTold(.xForwardedPrefix) {
+        if let prefix = order.forwardedPrefix, !told.contains(.xForwardedPrefix) {
             output.append("X-Forwarded-Prefix: ")
             output.append(contentsOf: prefix)
             output.append("\r\n")
         }
     }
 
-    /// One bit for each kind that the edits or a trusted peer have said already.
-    private static func told(_ head: RequestHead, _ edits: FieldEdits, isTrusted: Bool) -> UInt32 {
-        var told: UInt32 = 0
-        for edit in edits.edits where edit.name.kind.isHearsay {
-            told |= 1 << UInt32(edit.name.kind.rawValue)
-        }
+    private static let forwardedHost = Array("X-Forwarded-Host: ".utf8)
+    private static let forwardedPath = Array("X-Forwarded-Path: ".utf8)
+    private static let ownWordKinds = FieldKindSet([.xForwardedFor, .xForwardedProto, .xForwardedPort])
+
+    /// The kinds that the edits or a trusted peer have said already.
+    private static func told(
+        _ head: borrowing RequestHead,
+        _ edits: borrowing FieldEdits,
+        isTrusted: Bool
+    ) -> FieldKindSet {
+        var told = edits.kinds
         guard isTrusted else { return told }
         for field in head.fields.ranges
         where field.kind.isHearsay && field.kind != .xForwardedFor && !field.isRemoved {
-            told |= 1 << UInt32(field.kind.rawValue)
+            told.insert(field.kind)
         }
         return told
     }
 
-    private func appendForwardedFor(_ head: RequestHead, from origin: Origin, into output: inout [UInt8]) {
+    private static func appendForwardedFor(
+        _ head: borrowing RequestHead,
+        _ client: borrowing ClientFacts,
+        _ origin: borrowing Origin,
+        into output: inout [UInt8]
+    ) {
         output.append("X-Forwarded-For: ")
-        if origin.client.isTrustedPeer {
+        if client.isTrustedPeer {
             for field in head.fields.ranges where field.kind == .xForwardedFor && !field.value.isEmpty {
                 output.append(contentsOf: head.fields.bytes[field.value])
                 output.append(", ")
@@ -176,13 +212,20 @@ struct HeadWriter: Sendable {
         output.append("\r\n")
     }
 
-    private func appendFraming(_ head: RequestHead, into output: inout [UInt8]) {
-        for field in head.fields.ranges where field.kind == .maxForwards && head.method == .options {
-            guard let left = TokenList.number(head.fields.bytes, field.value), left > 0 else { continue }
-            output.append("Max-Forwards: ")
-            output.appendDecimal(left - 1)
-            output.append("\r\n")
-        }
+    private static func appendProto(_ client: borrowing ClientFacts, into output: inout [UInt8]) {
+        output.append(
+            client.scheme == .https ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n"
+        )
+    }
+
+    private static func appendPort(_ client: borrowing ClientFacts, into output: inout [UInt8]) {
+        output.append("X-Forwarded-Port: ")
+        output.appendDecimal(Int(client.port))
+        output.append("\r\n")
+    }
+
+    private func appendFraming(_ head: borrowing RequestHead, into output: inout [UInt8]) {
+        if head.method == .options { Self.appendMaxForwards(head.fields, into: &output) }
         switch head.framing {
         case .length(let count):
             output.append("Content-Length: ")
@@ -196,22 +239,20 @@ struct HeadWriter: Sendable {
             }
         }
     }
+
+    /// Counts `Max-Forwards` down (RFC 9110 §7.6.2).
+    private static func appendMaxForwards(_ fields: FieldTable, into output: inout [UInt8]) {
+        for field in fields.ranges where field.kind == .maxForwards {
+            guard let left = TokenList.number(fields.bytes, field.value), left > 0 else { continue }
+            output.append("Max-Forwards: ")
+            output.appendDecimal(left - 1)
+            output.append("\r\n")
+        }
+    }
 }
 
 extension [UInt8] {
     /// Appends text.
     @inline(__always)
     mutating func append(_ text: String) { self.append(contentsOf: text.utf8) }
-
-    /// Appends what the edits add, as field lines.
-    mutating func append(_ edits: FieldEdits) {
-        for edit in edits.edits where edit.action != .remove {
-            self.append(contentsOf: edit.name.octets)
-            self.append(Octet.colon)
-            self.append(Octet.space)
-            self.append(contentsOf: edits.values[edit.start..<edit.end])
-            self.append(Octet.carriageReturn)
-            self.append(Octet.lineFeed)
-        }
-    }
 }

@@ -109,6 +109,18 @@ extension [UInt8] {
         }
     }
 
+    /// Appends all 16 lower-case hexadecimal digits of a number.
+    mutating func append(hexadecimal number: UInt64) {
+        self.append(addingCapacity: 16) { output in
+            var shift: UInt64 = 64
+            while shift > 0 {
+                shift &-= 4
+                let digit = UInt8(truncatingIfNeeded: (number &>> shift) & 0xF)
+                output.append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
+            }
+        }
+    }
+
     /// Appends a number in lower-case hexadecimal digits, without leading zeros.
     mutating func appendHexadecimal(_ number: Int) {
         var shift = number < 0x10 ? 0 : (Int.bitWidth - 1 - number.leadingZeroBitCount) & ~3

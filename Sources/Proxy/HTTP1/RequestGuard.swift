@@ -5,23 +5,29 @@
 /// RFC 9112, RFC 9110.
 enum RequestGuard {
     /// Parses the octets that `head` holds and fills in all else, or says why not.
-    static func admit(_ head: inout RequestHead, limits: ProxyLimits) throws(RequestRefusal) {
-        let bytes = head.fields.bytes
-        let line = try RequestLine.read(bytes)
-        guard bytes.count <= limits.headBytes else { throw .headTooLarge }
+    ///
+    /// - Returns: where the head ends; what stood behind it is cut off.
+    static func admit(_ head: inout RequestHead, limits: ProxyLimits) throws(RequestRefusal) -> Int {
+        let line = try RequestLine.read(head.fields.bytes)
         guard line.next - 2 <= limits.lineBytes else { throw .targetTooLong }
         head.methodRange = line.method
-        head.method = Method(bytes, line.method)
+        head.method = Method(head.fields.bytes, line.method)
         guard head.method != .connect, head.method != .trace else { throw .methodNotAllowed }
         head.isHTTP11 = line.isHTTP11
         head.targetRange = line.target
+        let end: Int
         do throws(HeadFault) {
-            try FieldScanner.read(bytes, from: line.next, limit: limits.fields, into: &head.fields.ranges)
+            end = try FieldScanner.read(&head.fields, from: line.next, limit: limits.fields)
         } catch {
             throw RequestRefusal(error)
         }
+        guard end <= limits.headBytes else { throw .headTooLarge }
+        let surplus = head.fields.bytes.count - end
+        if surplus > 0 { head.fields.bytes.removeLast(surplus) }
+        let bytes = head.fields.bytes
         try Self.readFields(&head, bytes, limits: limits)
         try Self.readTarget(&head, bytes, limits: limits)
+        return end
     }
 
     // MARK: Framing, connection and expectation
@@ -219,7 +225,7 @@ extension RequestRefusal {
         switch fault {
         case .fieldName: self = .malformed(.fieldName)
         case .fieldValue: self = .malformed(.fieldValue)
-        case .lineEnd: self = .malformed(.lineEnd)
+        case .lineEnd, .incomplete: self = .malformed(.lineEnd)
         case .obsoleteFold: self = .malformed(.obsoleteFold)
         case .tooManyFields: self = .headTooLarge
         }

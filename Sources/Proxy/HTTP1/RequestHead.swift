@@ -29,6 +29,23 @@ package struct RequestHead: Sendable {
     /// Whether a `Connection` field names others.
     var nominates = false
 
+    /// What the connection has to know of the head, in one look.
+    struct Manner {
+        let framing: BodyFraming
+        let isHTTP11: Bool
+        let method: Method
+        let keepsAlive: Bool
+    }
+
+    var manner: Manner {
+        Manner(
+            framing: self.framing,
+            isHTTP11: self.isHTTP11,
+            method: self.method,
+            keepsAlive: self.keepsAlive
+        )
+    }
+
     /// An empty head.
     package init() {}
 

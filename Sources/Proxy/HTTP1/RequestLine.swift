@@ -11,16 +11,20 @@ struct RequestLine {
     /// Reads the line; one empty line before it is skipped (RFC 9112 §2.2).
     static func read(_ bytes: [UInt8]) throws(RequestRefusal) -> RequestLine {
         let span = bytes.span
+        let count = span.count
+        guard count > 2 else { throw .malformed(.requestLine) }
         var line = RequestLine()
         var index = span[0] == Octet.carriageReturn && span[1] == Octet.lineFeed ? 2 : 0
         let start = index
-        while Octet.isToken(span[index]) { index &+= 1 }
-        guard index > start, span[index] == Octet.space else { throw .malformed(.requestLine) }
+        while index < count, Octet.isToken(span[index]) { index &+= 1 }
+        guard index > start, index < count, span[index] == Octet.space else {
+            throw .malformed(.requestLine)
+        }
         line.method = start..<index
         index &+= 1
         let targetStart = index
-        while span[index] > 0x20, span[index] < 0x7F, span[index] != 0x23 { index &+= 1 }
-        guard index > targetStart else { throw .malformed(.requestLine) }
+        while index < count, span[index] > 0x20, span[index] < 0x7F, span[index] != 0x23 { index &+= 1 }
+        guard index > targetStart, index < count else { throw .malformed(.requestLine) }
         guard span[index] == Octet.space else {
             throw .malformed(span[index] == 0x23 ? .target : .requestLine)
         }

@@ -1,5 +1,7 @@
 // A client's octets to a request head, without a String.
 
+import NIOCore
+
 /// Collects octets in a head until it is whole, then parses and guards it; reused for each request.
 struct RequestParser: Sendable {
     /// What a call of `advance` came to.
@@ -26,14 +28,35 @@ struct RequestParser: Sendable {
     }
 
     /// Takes octets from the connection into `head`.
+    @inline(__always)
     func feed(_ octets: some Collection<UInt8>, to head: inout RequestHead) {
         head.fields.bytes.append(contentsOf: octets)
     }
 
+    /// Takes octets off `buffer` into `head`, up to the head's end where it is there.
+    mutating func read(_ buffer: inout ByteBuffer, into head: inout RequestHead) -> Outcome {
+        let before = head.fields.bytes.count
+        let octets = buffer.readableBytesView
+        let piece = min(octets.count, 4096, max(1, self.limits.headBytes - before))
+        self.feed(piece == octets.count ? octets : octets.prefix(piece), to: &head)
+        let outcome = self.advance(&head)
+        switch outcome {
+        case .incomplete: buffer.moveReaderIndex(forwardBy: piece)
+        case .complete(let end): buffer.moveReaderIndex(forwardBy: end - before)
+        case .refused: buffer.clear()
+        }
+        return outcome
+    }
+
     /// Looks whether `head` is whole; fills it in if so.
     mutating func advance(_ head: inout RequestHead) -> Outcome {
+        // The usual request comes in one piece: reading it finds its end. Only what is not whole, or is wrong, is
+        // searched for the end, each octet once.
+        if self.scanned == 0 {
+            if let end = try? RequestGuard.admit(&head, limits: self.limits) { return .complete(end) }
+            head.fields.forgetRanges()
+        }
         let fed = head.fields.bytes.count
-        let end: Int
         switch FieldScanner.findEnd(
             head.fields.bytes.span,
             from: self.scanned,
@@ -44,14 +67,13 @@ struct RequestParser: Sendable {
             self.scanned = fed
             self.firstLineEnd = firstLineEnd
             return self.verdictOnPart(head.fields.bytes)
-        case .at(let found): end = found
-        }
-        if fed > end { head.fields.bytes.removeLast(fed - end) }
-        do throws(RequestRefusal) {
-            try RequestGuard.admit(&head, limits: self.limits)
-            return .complete(end)
-        } catch {
-            return .refused(error)
+        case .at(let end):
+            if fed > end { head.fields.bytes.removeLast(fed - end) }
+            do throws(RequestRefusal) {
+                return .complete(try RequestGuard.admit(&head, limits: self.limits))
+            } catch {
+                return .refused(error)
+            }
         }
     }
 

@@ -13,7 +13,13 @@ package struct ResponseHead: Sendable {
     var contentLength: Int?
     var isHTTP11 = true
     var keepsAlive = true
+    /// The status that the upstream sent, whatever the handler has made of it.
+    var statusAsCame = 200
     var reasonRange = 0..<0
+    /// The field that `contentLength` was read from.
+    var lengthField: FieldRange? {
+        self.fields.ranges.first { $0.kind == .contentLength }
+    }
     /// Whether a `Connection` field names others.
     var nominates = false
 

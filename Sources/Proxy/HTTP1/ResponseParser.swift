@@ -30,12 +30,18 @@ struct ResponseParser: Sendable {
     }
 
     /// Takes octets from the connection into `head`.
+    @inline(__always)
     func feed(_ octets: some Collection<UInt8>, to head: inout ResponseHead) {
         head.fields.bytes.append(contentsOf: octets)
     }
 
     /// Looks whether `head`, the answer to a request with `method`, is whole; fills it in if so.
     mutating func advance(_ head: inout ResponseHead, answering method: Method) -> Outcome {
+        // As for requests: a head that came in one piece is read without a search for its end.
+        if self.scanned == 0 {
+            if let end = self.read(&head, method) { return .complete(end) }
+            head.fields.forgetRanges()
+        }
         let fed = head.fields.bytes.count
         switch FieldScanner.findEnd(
             head.fields.bytes.span,
@@ -47,22 +53,21 @@ struct ResponseParser: Sendable {
             self.scanned = fed
             self.firstLineEnd = firstLineEnd
             return fed >= self.headBytes ? .malformed : .incomplete
-        case .at(let end):
-            guard end <= self.headBytes else { return .malformed }
-            if fed > end { head.fields.bytes.removeLast(fed - end) }
-            return self.read(&head, method) ? .complete(end) : .malformed
+        case .at: return self.read(&head, method).map { .complete($0) } ?? .malformed
         }
     }
 
-    private func read(_ head: inout ResponseHead, _ method: Method) -> Bool {
-        let bytes = head.fields.bytes
-        guard let start = Self.readStatusLine(bytes, &head) else { return false }
-        do throws(HeadFault) {
-            try FieldScanner.read(bytes, from: start, limit: self.fields, into: &head.fields.ranges)
-        } catch {
-            return false
-        }
-        return Self.readFields(&head, bytes, method)
+    /// Reads the head and cuts off what came behind it.
+    ///
+    /// - Returns: where it ends; nil if it is not whole, or wrong.
+    private func read(_ head: inout ResponseHead, _ method: Method) -> Int? {
+        guard let start = Self.readStatusLine(head.fields.bytes, &head),
+            let end = try? FieldScanner.read(&head.fields, from: start, limit: self.fields),
+            end <= self.headBytes
+        else { return nil }
+        let surplus = head.fields.bytes.count - end
+        if surplus > 0 { head.fields.bytes.removeLast(surplus) }
+        return Self.readFields(&head, head.fields.bytes, method) ? end : nil
     }
 
     /// Reads the status line and tells where the next line begins.
@@ -76,13 +81,15 @@ struct ResponseParser: Sendable {
             let status = TokenList.number(bytes, 9..<12), status >= 100, status < 600
         else { return nil }
         head.isHTTP11 = bytes[7] == 0x31
-        head.status = status
+        (head.status, head.statusAsCame) = (status, status)
         var index = 12
         guard bytes[index] == Octet.space || bytes[index] == Octet.carriageReturn else { return nil }
         if bytes[index] == Octet.space { index += 1 }
         let reasonStart = index
-        while Octet.isFieldValue(bytes[index]) { index += 1 }
-        guard bytes[index] == Octet.carriageReturn, bytes[index + 1] == Octet.lineFeed else { return nil }
+        while index < bytes.count, Octet.isFieldValue(bytes[index]) { index += 1 }
+        guard index + 1 < bytes.count, bytes[index] == Octet.carriageReturn,
+            bytes[index + 1] == Octet.lineFeed
+        else { return nil }
         head.reasonRange = reasonStart..<index
         return index + 2
     }

@@ -20,7 +20,7 @@ extension ServerConnection: ExchangeTransport {
 
     /// Lets the handler tell the client of a failure.
     func fail(_ error: ProxyError) {
-        self.exchange.record.error = error
+        self.exchange.progress.error = error
         let answer = self.worker.handler.failed(self.exchange, error)
         self.exchange.abandon()
         self.send(answer, after: .failed)
@@ -33,18 +33,18 @@ extension ServerConnection: ExchangeTransport {
         self.worker.scratch.removeAll(keepingCapacity: true)
         self.worker.writer.write(
             answer,
-            self.exchange.answerEdits,
+            self.exchange.towardsClient,
             shape: self.shape,
             into: &self.worker.scratch
         )
         self.worker.toClient.clear()
         self.worker.toClient.writeBytes(self.worker.scratch)
-        self.exchange.record.status = answer.status
-        self.exchange.record.answerBodyBytes = self.shape.method == .head ? 0 : answer.body.count
-        if self.exchange.record.upstreamNanoseconds == nil, self.exchange.record.gatewayNanoseconds == 0 {
-            self.exchange.record.gatewayNanoseconds = (now - self.exchange.startedAt).nanoseconds
+        self.exchange.progress.status = answer.status
+        self.exchange.progress.answerBodyBytes = self.shape.method == .head ? 0 : answer.body.count
+        if self.exchange.progress.upstreamNanoseconds == nil, self.exchange.progress.gatewayNanoseconds == 0 {
+            self.exchange.progress.gatewayNanoseconds = (now - self.exchange.startedAt).nanoseconds
         }
-        self.exchange.record.isComplete = true
+        self.exchange.progress.isComplete = true
         self.finish(error: nil, at: now)
         let isUnread = cause == .refused || !self.body.isComplete
         self.afterLastWrite(isUnread: isUnread, at: now) { context, promise in
@@ -87,17 +87,17 @@ extension ServerConnection: ExchangeTransport {
     /// Whether what is left of the request's body is known to be little, and is coming.
     var mayDrainBody: Bool {
         guard !self.body.isComplete else { return true }
-        guard case .length(let count) = self.exchange.request.framing else { return false }
-        let isComing = !self.exchange.request.expectsContinue || self.body.received > 0
+        guard case .length(let count) = self.exchange.head.framing else { return false }
+        let isComing = !self.exchange.head.expectsContinue || self.body.received > 0
         return isComing && count - self.body.received <= self.worker.limits.drainedBytes
     }
 
     /// Tells the handler, once, what became of the exchange.
     func finish(error: ProxyError?, at now: NIODeadline = .now()) {
-        if let error { self.exchange.record.error = error }
-        if self.exchange.record.status == 0 { self.exchange.record.status = 499 }
-        self.exchange.record.requestBodyBytes = self.body.received
-        self.exchange.record.totalNanoseconds = (now - self.exchange.startedAt).nanoseconds
-        self.worker.handler.ended(self.exchange, self.exchange.record)
+        if let error { self.exchange.progress.error = error }
+        if self.exchange.progress.status == 0 { self.exchange.progress.status = 499 }
+        self.exchange.progress.requestBodyBytes = self.body.received
+        self.exchange.progress.totalNanoseconds = (now - self.exchange.startedAt).nanoseconds
+        self.worker.handler.ended(self.exchange, self.exchange.progress)
     }
 }

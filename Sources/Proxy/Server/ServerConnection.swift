@@ -45,7 +45,12 @@ final class ServerConnection: ChannelInboundHandler {
 
     private var parser: RequestParser
     private var requests = 0
-    private var origin = HeadWriter.Origin(client: ClientFacts(), peer: [])
+    /// Whether something of the next head has come.
+    private var hasBegunHead = false
+    /// What the connection itself tells of the client, before any request does.
+    private var facts = ClientFacts()
+    /// The same for the heads that go to upstreams.
+    private(set) var origin = HeadWriter.Origin(ClientFacts())
     private var lingered = 0
 
     init(worker: Worker) {
@@ -58,11 +63,6 @@ final class ServerConnection: ChannelInboundHandler {
             waitLimit: TimeAmount(seconds: worker.limits.decisionSeconds)
         )
         self.exchange.transport = self
-    }
-
-    /// What of the connection goes into a forwarded head.
-    var forwardOrigin: HeadWriter.Origin {
-        HeadWriter.Origin(client: self.exchange.client, peer: self.origin.peer)
     }
 
     // MARK: Channel events
@@ -108,15 +108,17 @@ final class ServerConnection: ChannelInboundHandler {
         facts.address = peer
         facts.isTrustedPeer = self.worker.trustedPeers.contains { $0.contains(peer) }
         facts.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
-        self.origin = HeadWriter.Origin(client: facts, peer: Array(peer.description.utf8))
-        self.exchange.client = facts
+        self.facts = facts
+        self.origin = HeadWriter.Origin(facts)
+        self.exchange.facts = facts
     }
 
     // MARK: Octets in
 
     /// Goes on with what was held back.
     func resume() {
-        guard !self.isRunning, self.phase != .closed else { return }
+        guard !self.isRunning, self.phase != .closed, self.isReadingPaused || self.held.readableBytes > 0
+        else { return }
         let buffer = self.held
         self.held = ByteBuffer()
         self.run(buffer)
@@ -172,22 +174,16 @@ final class ServerConnection: ChannelInboundHandler {
         _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
     }
 
-    /// Reads on in a head; true if an exchange began or was refused.
+    /// Reads on in a head; true if there is more to do with what is left of `buffer`.
     private func readHead(_ buffer: inout ByteBuffer) -> Bool {
-        let before = self.exchange.request.fields.bytes.count
-        let piece = min(buffer.readableBytes, 4096, max(1, self.worker.limits.headBytes - before))
-        self.parser.feed(buffer.readableBytesView.prefix(piece), to: &self.exchange.request)
-        switch self.parser.advance(&self.exchange.request) {
+        let isFirst = !self.hasBegunHead
+        switch self.parser.read(&buffer, into: &self.exchange.head) {
         case .incomplete:
-            if before == 0 { self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds) }
-            buffer.moveReaderIndex(forwardBy: piece)
+            self.hasBegunHead = true
+            if isFirst { self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds) }
             return buffer.readableBytes > 0
-        case .complete(let end):
-            buffer.moveReaderIndex(forwardBy: end - before)
-            self.begin()
-        case .refused(let refusal):
-            buffer.clear()
-            self.refuse(refusal)
+        case .complete: self.begin()
+        case .refused(let refusal): self.refuse(refusal)
         }
         return true
     }
@@ -196,18 +192,18 @@ final class ServerConnection: ChannelInboundHandler {
         let now = NIODeadline.now()
         self.requests += 1
         self.exchange.renew(startedAt: now)
-        self.exchange.client = self.origin.client
-        if self.origin.client.isTrustedPeer {
-            self.exchange.client.hear(self.exchange.request.fields, trusted: self.worker.trustedPeers)
+        if self.facts.isTrustedPeer {
+            self.exchange.facts = self.facts
+            self.exchange.facts.hear(self.exchange.head.fields, trusted: self.worker.trustedPeers)
         } else {
-            self.exchange.client.noticeStranger(self.exchange.request.fields)
+            self.exchange.facts.noticeStranger(self.exchange.head.fields)
         }
-        self.body.begin(self.exchange.request.framing)
+        let manner = self.exchange.head.manner
+        self.body.begin(manner.framing)
         self.shape = AnswerShape(
-            isHTTP11: self.exchange.request.isHTTP11,
-            method: self.exchange.request.method,
-            keepsAlive: self.exchange.request.keepsAlive
-                && self.requests < self.worker.limits.requestsPerConnection
+            isHTTP11: manner.isHTTP11,
+            method: manner.method,
+            keepsAlive: manner.keepsAlive && self.requests < self.worker.limits.requestsPerConnection
         )
         self.phase = .deciding
         self.deadline = .distantFuture
@@ -218,11 +214,11 @@ final class ServerConnection: ChannelInboundHandler {
     func refuse(_ refusal: RequestRefusal) {
         if self.phase == .head {
             self.exchange.renew(startedAt: .now())
-            self.exchange.client = self.origin.client
+            self.exchange.facts = self.facts
             self.body.begin(.none)
             self.shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: false)
         }
-        self.exchange.record.refusal = refusal
+        self.exchange.progress.refusal = refusal
         self.shape.keepsAlive = false
         self.phase = .deciding
         let answer = self.worker.handler.refused(self.exchange, refusal)
@@ -254,7 +250,8 @@ final class ServerConnection: ChannelInboundHandler {
     /// Makes ready for the next request.
     func becomeIdle(_ now: NIODeadline = .now()) {
         self.phase = .head
-        self.parser.reset(&self.exchange.request)
+        self.parser.reset(&self.exchange.head)
+        self.hasBegunHead = false
         self.deadline = now + TimeAmount(seconds: self.worker.limits.idleSeconds)
         if self.worker.isDraining, self.held.readableBytes == 0 { self.context?.close(promise: nil) }
     }
@@ -262,7 +259,7 @@ final class ServerConnection: ChannelInboundHandler {
     /// Closes when nothing is under way; else lets the answer say so.
     func drain() {
         guard self.phase == .head else { return }
-        if self.exchange.request.fields.bytes.isEmpty, self.held.readableBytes == 0 {
+        if !self.hasBegunHead, self.held.readableBytes == 0 {
             self.context?.close(promise: nil)
         }
     }
@@ -277,7 +274,7 @@ final class ServerConnection: ChannelInboundHandler {
         self.deadline = .distantFuture
         switch self.phase {
         case .head:
-            guard !self.exchange.request.fields.bytes.isEmpty else { return self.abort() }
+            guard self.hasBegunHead else { return self.abort() }
             self.refuse(.timedOut)
         case .forwarding: self.forwardTimedOut()
         case .deciding: return
@@ -296,7 +293,7 @@ final class ServerConnection: ChannelInboundHandler {
         case .deciding: self.finish(error: .clientGone)
         case .forwarding:
             self.dropUpstream()
-            self.finish(error: self.exchange.record.error ?? .clientGone)
+            self.finish(error: self.exchange.progress.error ?? .clientGone)
         case .head, .draining, .lingering, .closed: break
         }
         self.exchange.abandon()

@@ -71,7 +71,7 @@ final class ConnectionPool {
 
     private func connect(_ id: ConnectionID, _ request: PoolState.RequestID, _ client: ServerConnection) {
         let connection = UpstreamConnection(worker: self.worker, pool: self, id: id)
-        let limit = TimeAmount(seconds: client.passage.order?.connectSeconds ?? 60)
+        let limit = client.passage.order?.terms.connectLimit ?? .seconds(60)
         let bound = NIOLoopBound(connection, eventLoop: self.worker.eventLoop)
         let bootstrap = ClientBootstrap(group: self.worker.eventLoop)
             .connectTimeout(limit)

@@ -24,12 +24,12 @@ struct UpstreamPassage {
 extension ServerConnection {
     func forward(_ exchange: Exchange, _ order: ForwardOrder) {
         guard self.phase == .deciding else { return }
-        if exchange.request.method == .options, Self.mayGoNoFurther(exchange.request.fields) {
+        if self.shape.method == .options, Self.mayGoNoFurther(exchange.head.fields) {
             self.send(Answer(status: 200), after: .decided)
             return self.resume()
         }
         self.phase = .forwarding
-        self.exchange.record.endpoint = order.endpoint
+        self.exchange.progress.endpoint = order.terms.endpoint
         self.passage = UpstreamPassage()
         self.passage.order = order
         self.lease(order, fresh: false)
@@ -45,8 +45,10 @@ extension ServerConnection {
     private func lease(_ order: ForwardOrder, fresh: Bool) {
         let id = self.worker.nextRequestID()
         self.passage.waiting = id
-        self.deadline = .now() + TimeAmount(seconds: order.connectSeconds)
-        self.worker.pool(for: order.endpoint).lease(id, for: self, fresh: fresh)
+        self.deadline = .distantFuture
+        self.worker.pool(for: order.terms.endpoint).lease(id, for: self, fresh: fresh)
+        guard self.passage.waiting == id else { return }
+        self.deadline = .now() + order.terms.connectLimit
     }
 
     /// A connection is here: the head goes out, and what there is of the body.
@@ -56,18 +58,18 @@ extension ServerConnection {
         self.passage.link = upstream
         self.passage.isReused = reused
         self.passage.sentAt = .now()
-        let origin = self.forwardOrigin
         self.worker.scratch.removeAll(keepingCapacity: true)
         self.worker.writer.write(
-            self.exchange.request,
+            self.exchange.head,
             order,
-            self.exchange.upstreamEdits,
-            from: origin,
+            self.exchange.towardsUpstream,
+            from: self.exchange.facts,
+            self.origin,
             into: &self.worker.scratch
         )
         self.worker.toUpstream.clear()
         self.worker.toUpstream.writeBytes(self.worker.scratch)
-        upstream.begin(for: self, method: self.exchange.request.method, order: order)
+        upstream.begin(for: self, method: self.shape.method, order.terms)
         self.passage.hasSentRequest = self.body.isComplete
         if self.body.isComplete {
             self.deadline = .distantFuture
@@ -97,7 +99,7 @@ extension ServerConnection {
     func pumpBody(_ buffer: inout ByteBuffer) {
         guard let upstream = self.passage.link, !self.body.isComplete else { return }
         guard !self.passage.isUpstreamFull else { return self.pauseReading() }
-        let isChunked = self.exchange.request.framing == .chunked
+        let isChunked = self.exchange.head.framing == .chunked
         var index = 0
         var isOver = false
         reading: while !isOver {
@@ -167,7 +169,7 @@ extension ServerConnection {
         buffer.clear()
         self.dropUpstream()
         guard !self.passage.hasAnswered else {
-            self.exchange.record.refusal = refusal
+            self.exchange.progress.refusal = refusal
             return self.abandonAnswer(.clientGone)
         }
         self.refuse(refusal)
@@ -193,16 +195,16 @@ extension ServerConnection {
     private func mayTryAgain(_ error: ProxyError, _ order: ForwardOrder) -> Bool {
         switch error.retry {
         case .never: false
-        case .ifNothingWasSent: self.passage.attempts < order.retries
+        case .ifNothingWasSent: self.passage.attempts < order.terms.retries
         case .ifConnectionWasReused:
-            self.passage.isReused && self.exchange.request.method.isIdempotent
-                && self.exchange.request.framing == .none && self.passage.attempts < max(1, order.retries)
+            self.passage.isReused && self.exchange.head.method.isIdempotent
+                && self.exchange.head.framing == .none && self.passage.attempts < max(1, order.terms.retries)
         }
     }
 
     /// An answer that has begun cannot be ended: the client must see that it is not whole (X18).
     func abandonAnswer(_ error: ProxyError) {
-        self.exchange.record.error = error
+        self.exchange.progress.error = error
         guard let context = self.context else { return }
         if let options = context.channel as? any SocketOptionProvider {
             _ = options.setSoLinger(linger(l_onoff: 1, l_linger: 0))
@@ -213,7 +215,7 @@ extension ServerConnection {
     /// Takes the upstream away from the exchange; it cannot be used for another.
     func dropUpstream() {
         if let waiting = self.passage.waiting, let order = self.passage.order {
-            self.worker.pool(for: order.endpoint).forget(waiting)
+            self.worker.pool(for: order.terms.endpoint).forget(waiting)
         }
         let link = self.passage.link
         self.passage.waiting = nil

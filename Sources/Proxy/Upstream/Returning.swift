@@ -15,16 +15,15 @@ extension ServerConnection {
     /// The answer's head; it waits in `toClient` for the first of the body.
     func upstreamHead(_ head: inout ResponseHead) {
         let now = NIODeadline.now()
-        self.exchange.record.upstreamNanoseconds = (now - self.passage.sentAt).nanoseconds
-        self.exchange.record.gatewayNanoseconds = (self.passage.sentAt - self.exchange.startedAt).nanoseconds
+        self.exchange.noteAnswer(sentAt: self.passage.sentAt, now)
         self.worker.handler.answered(self.exchange, head: &head)
-        self.exchange.record.status = head.status
+        self.exchange.progress.status = head.status
         self.passage.hasAnswered = true
         if self.worker.isDraining || !self.mayDrainBody { self.shape.keepsAlive = false }
         self.worker.scratch.removeAll(keepingCapacity: true)
         self.answerFraming = self.worker.writer.write(
             head,
-            self.exchange.answerEdits,
+            self.exchange.towardsClient,
             shape: &self.shape,
             into: &self.worker.scratch
         )
@@ -34,7 +33,7 @@ extension ServerConnection {
 
     /// Data of the answer's body, in `range` of `buffer`; small pieces are gathered in `toClient`.
     func upstreamData(_ buffer: ByteBuffer, _ range: Range<Int>) {
-        self.exchange.record.answerBodyBytes &+= range.count
+        self.exchange.progress.answerBodyBytes &+= range.count
         if self.answerFraming == .chunked {
             self.worker.scratch.removeAll(keepingCapacity: true)
             self.worker.scratch.appendHexadecimal(range.count)
@@ -77,7 +76,7 @@ extension ServerConnection {
         if hasSurplus { self.shape.keepsAlive = false }
         self.passage.link = nil
         self.exchange.abandon()
-        self.exchange.record.isComplete = true
+        self.exchange.progress.isComplete = true
         self.finish(error: nil, at: now)
         let isUnread = !self.body.isComplete
         self.afterLastWrite(isUnread: isUnread, at: now) { context, promise in

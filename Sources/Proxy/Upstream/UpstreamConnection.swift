@@ -20,9 +20,10 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var phase = Phase.connecting
     private var context: ChannelHandlerContext?
     private var client: ServerConnection?
-    private var head = ResponseHead()
-    private var parser: ResponseParser
+    private var reader: AnswerReader
     private var body = InboundBody()
+    /// Whether the answer under way lets the connection stay.
+    private var keepsAlive = false
     private var method = Method.get
     private var readLimit = TimeAmount.zero
     private var writeLimit = TimeAmount.zero
@@ -32,20 +33,20 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.worker = worker
         self.pool = pool
         self.id = id
-        self.parser = ResponseParser(limits: worker.limits)
+        self.reader = AnswerReader(limits: worker.limits)
     }
 
     // MARK: What the exchange asks of it
 
     /// Takes on an exchange.
-    func begin(for client: ServerConnection, method: Method, order: ForwardOrder) {
+    func begin(for client: ServerConnection, method: Method, _ terms: ForwardTerms) {
         self.client = client
         self.method = method
-        self.readLimit = TimeAmount(seconds: order.readSeconds)
-        self.writeLimit = TimeAmount(seconds: order.writeSeconds)
+        self.readLimit = terms.readLimit
+        self.writeLimit = terms.writeLimit
         self.deadline = .distantFuture
         self.phase = .head
-        self.parser.reset(&self.head)
+        self.reader.begin()
     }
 
     func write(_ buffer: ByteBuffer, flush: Bool) {
@@ -142,7 +143,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.client = nil
         switch phase {
         case .head:
-            client.upstreamFailed(self.head.fields.bytes.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
+            client.upstreamFailed(self.reader.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
         case .body:
             guard self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
             client.upstreamEnd(hasSurplus: false, at: .now())
@@ -159,33 +160,23 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// Reads on in a head; false if more is needed or it came to nothing.
     private func readHead(_ buffer: inout ByteBuffer, _ client: ServerConnection) -> Bool {
         while true {
-            let before = self.head.fields.bytes.count
-            let piece = min(buffer.readableBytes, 4096)
-            guard piece > 0 else { return false }
-            self.parser.feed(buffer.readableBytesView.prefix(piece), to: &self.head)
-            switch self.parser.advance(&self.head, answering: self.method) {
-            case .incomplete: buffer.moveReaderIndex(forwardBy: piece)
+            switch self.reader.read(&buffer, answering: self.method) {
+            case .incomplete: return false
             case .malformed:
                 self.fail(.malformedAnswer)
                 return false
-            case .complete(let end):
-                buffer.moveReaderIndex(forwardBy: end - before)
-                guard self.head.status < 200 else { return self.beginBody(client) }
-                guard self.head.status != 101 else {
-                    self.fail(.unexpectedUpgrade)
-                    return false
-                }
-                client.upstreamInterim(self.head)
-                self.parser.reset(&self.head)
+            case .interim(let head): client.upstreamInterim(head)
+            case .switching:
+                self.fail(.unexpectedUpgrade)
+                return false
+            case .final(let framing, let keepsAlive):
+                self.phase = .body
+                self.keepsAlive = keepsAlive
+                self.body.begin(framing)
+                client.upstreamHead(&self.reader.head)
+                return self.client === client
             }
         }
-    }
-
-    private func beginBody(_ client: ServerConnection) -> Bool {
-        self.phase = .body
-        self.body.begin(self.head.framing)
-        client.upstreamHead(&self.head)
-        return self.client === client
     }
 
     private func readBody(_ buffer: ByteBuffer, _ client: ServerConnection) {
@@ -211,7 +202,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         let isClean = client.passage.hasSentRequest && !hasSurplus
         self.client = nil
         self.hasServed = true
-        let stays = isClean && self.head.keepsAlive && !self.worker.isDraining
+        let stays = isClean && self.keepsAlive && !self.worker.isDraining
         self.phase = .idle
         if !stays { self.abort() }
         let now = NIODeadline.now()

@@ -19,7 +19,7 @@ struct ServingTests {
             try await upstream.send(ok("hello", "X-B: 2\r\n"))
             #expect(
                 await client.receive(through: "hello")
-                    == "HTTP/1.1 200 OK\r\nX-B: 2\r\nVia: 1.1 gatehouse\r\nx-edited: yes\r\nContent-Length: 5\r\n\r\nhello"
+                    == "HTTP/1.1 200 OK\r\nX-B: 2\r\nContent-Length: 5\r\nVia: 1.1 gatehouse\r\nx-edited: yes\r\n\r\nhello"
             )
             let record = try #require(await server.told.endings(1).first).record
             #expect(record.status == 200 && record.isComplete && record.answerBodyBytes == 5)

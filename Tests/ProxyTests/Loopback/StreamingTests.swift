@@ -81,7 +81,9 @@ struct StreamingTests {
     }
 
     @Test func `an upstream that says nothing is a 504 (X21)`() async throws {
-        try await TestServer.run(order: { $0.readSeconds = 0.05 }) { server in
+        try await TestServer.run(order: {
+            $0.terms = ForwardTerms(endpoint: $0.terms.endpoint, readSeconds: 0.05)
+        }) { server in
             let client = try await server.client()
             try await client.send(get("/"))
             let upstream = try await server.accept()
@@ -91,7 +93,9 @@ struct StreamingTests {
     }
 
     @Test func `an upstream that is not there is a 502`() async throws {
-        try await TestServer.run(order: { $0.endpoint = Endpoint(host: "127.0.0.1", port: 1) }) { server in
+        try await TestServer.run(order: {
+            $0.terms = ForwardTerms(endpoint: Endpoint(host: "127.0.0.1", port: 1))
+        }) { server in
             let client = try await server.client()
             try await client.send(get("/"))
             #expect(await client.receive(through: "upstream-connect-failed").hasPrefix("HTTP/1.1 502 "))
@@ -263,7 +267,9 @@ struct StreamingTests {
     }
 
     @Test func `an upstream that does not read holds the client back, and is given up (X21)`() async throws {
-        try await TestServer.run(order: { ($0.writeSeconds, $0.readSeconds) = (0.3, 0.3) }) { server in
+        try await TestServer.run(order: {
+            $0.terms = ForwardTerms(endpoint: $0.terms.endpoint, writeSeconds: 0.3, readSeconds: 0.3)
+        }) { server in
             let client = try await server.client()
             let total = 64 << 20
             try await client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: \(total)\r\n\r\n")

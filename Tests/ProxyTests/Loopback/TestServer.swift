@@ -71,7 +71,7 @@ final class TestHandler: ExchangeHandler {
     }
 
     private func forward(_ exchange: Exchange) {
-        var order = ForwardOrder(endpoint: self.endpoint)
+        var order = ForwardOrder(ForwardTerms(endpoint: self.endpoint))
         self.change(&order)
         exchange.forward(order)
     }

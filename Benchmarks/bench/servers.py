@@ -38,7 +38,7 @@ BACKEND = """server {{
     location / {{ default_type application/json; return 200 '{answer}'; }}
     location /large {{ root {folder}; }}
   }}"""
-# nginx at its cheapest: a request's body is held in memory, a large answer passes through large buffers.
+# A request's body is held in memory, a large answer passes through large buffers: nginx's defaults cost it more.
 PROXY = """upstream backend {{
     server 127.0.0.1:{backend}; keepalive 256; keepalive_requests 100000000; keepalive_timeout 600s;
   }}

@@ -1,12 +1,15 @@
--- Asks with the fields of a file, one line after the other, and says what came of it in one line.
+-- Asks with the requests of a file, one line after the other, and says what came of it in one line.
+-- A line is `METHOD path octets-of-body Field: value`; a second argument says how many lines to pass over first.
 local requests, at = {}, 0
 
 function init(arguments)
     for line in io.lines(arguments[1]) do
-        local name, value = line:match("^([^:]+): (.*)$")
-        if name then requests[#requests + 1] = wrk.format(nil, nil, { [name] = value }) end
+        local method, path, octets, field = line:match("^(%S+) (%S+) (%d+) (.*)$")
+        local name, value = field:match("^([^:]+): (.*)$")
+        local body = octets ~= "0" and string.rep("x", tonumber(octets)) or nil
+        requests[#requests + 1] = wrk.format(method, path, name and { [name] = value } or {}, body)
     end
-    if #requests == 0 then requests[1] = wrk.format() end
+    at = tonumber(arguments[2] or "0") % #requests
 end
 
 function request()

@@ -1,0 +1,118 @@
+"""Load, and what it cost: a round of wrk, requests one by one, and connections that only stay."""
+import http.client
+import os
+import pathlib
+import re
+import socket
+import struct
+import subprocess
+
+from bench import ROOT
+from bench.contestants import Contestant
+from bench.machine import LOAD_CPU, busy_seconds, cpu_seconds, memory
+from support.processes import wait_until
+from support.rawsocket import Unbuffered
+
+
+def wrk(contestant: Contestant, seconds: float, connections: int, folder: pathlib.Path, cpus: set[int]) -> dict:
+    """One round of load; what it cost."""
+    file = folder / "requests"
+    file.write_text("\n".join(request.line() for request in contestant.requests) + "\n")
+    passed = sum(one["answers"] + connections for one in contestant.rounds)
+    before, busy = cpu_seconds(contestant.pid), busy_seconds(cpus)
+    said = subprocess.run(
+        ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s",
+         str(ROOT / "Benchmarks/load.lua"), f"http://127.0.0.1:{contestant.port}/", "--", str(file), str(passed)],
+        capture_output=True, text=True, check=True).stdout
+    used, busy = cpu_seconds(contestant.pid) - before, busy_seconds(cpus) - busy
+    answers, failures, p50, p99 = map(float, re.search(r"result (\S+) (\S+) (\S+) (\S+)", said).groups())
+    return {"answers": int(answers), "failures": int(failures), "cpu_us": used / max(answers, 1) * 1e6,
+            "per_second": answers / seconds, "p50_ms": p50 / 1000, "p99_ms": p99 / 1000,
+            "others_percent": max(0.0, (busy - used) / seconds / len(cpus) * 100)}
+
+
+class Client:
+    """One connection that stays, asking one request after the other."""
+
+    def __init__(self, port: int):
+        self.port = port
+        self.socket = socket.create_connection(("127.0.0.1", port), 60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self, raw: bytes, method: str = "GET") -> int:
+        """The answer's status, its body read."""
+        self.socket.sendall(raw)
+        answer = http.client.HTTPResponse(Unbuffered(self.socket), method=method)
+        answer.begin()
+        answer.read()
+        return answer.status
+
+    def open(self) -> bool:
+        """Whether the peer still holds the connection."""
+        self.socket.setblocking(False)
+        try:
+            return self.socket.recv(1) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self.socket.settimeout(60)
+
+    def reset(self):
+        """Closes at once and leaves no TIME_WAIT behind."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def ask_in_turn(contestant: Contestant, count: int):
+    """`count` requests over one connection; each must be answered with 200."""
+    client = Client(contestant.port)
+    try:
+        for number in range(count):
+            request = contestant.requests[number % len(contestant.requests)]
+            status = client.ask(request.raw(contestant.port), request.method)
+            if status != 200:
+                raise RuntimeError(f"{contestant.name} answered {status}")
+    finally:
+        client.reset()
+
+
+def idle(contestant: Contestant, count: int) -> dict:
+    """What a connection that asked once and then stays costs in memory."""
+    ask_in_turn(contestant, 100)
+    before = settled(contestant.pid)
+    clients = []
+    affinity = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {LOAD_CPU})
+    try:
+        raw = contestant.requests[0].raw(contestant.port)
+        for _ in range(count):
+            clients.append(Client(contestant.port))
+            if clients[-1].ask(raw) != 200:
+                raise RuntimeError(f"{contestant.name} refused connection {len(clients)}")
+        after = settled(contestant.pid)
+        held = sum(client.open() for client in clients)
+    finally:
+        os.sched_setaffinity(0, affinity)
+        for client in clients:
+            client.reset()
+    return {"connections": count, "held": held, "failures": count - held,
+            "octets_each": round((after["pss"] - before["pss"]) / count), **after}
+
+
+def settled(pid: int) -> dict[str, int]:
+    """The memory of a program once two readings agree."""
+    last = memory(pid)
+
+    def same():
+        nonlocal last
+        now, last_one = memory(pid), last
+        last = now
+        return now["pss"] == last_one["pss"]
+
+    try:
+        wait_until(same, "its memory is settled", 5)
+    except TimeoutError:
+        pass  # a program that never rests is measured as it stands
+    return last

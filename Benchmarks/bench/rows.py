@@ -1,0 +1,55 @@
+"""The rows as data: what is asked of whom, and the goal beside it."""
+import dataclasses
+
+from bench import contestants as ours
+from bench.contestants import Ours
+
+PEERS = ("haproxy", "envoy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What a row is to reach.
+
+    `ratio`          CPU time a request over that of `to`, taken within each round
+    `verifications`  CPU time a request above that of `to`, in RSA-2048 verifications by `openssl speed`
+    `octets`         memory of one idle connection
+    """
+
+    goal: float
+    least: float | None = None
+    figure: str = "ratio"
+    of: str = "gatehouse"
+    to: str = "nginx"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row: Gatehouse in one form or more, next to nginx without any check and the peers that can do it."""
+
+    name: str
+    what: str
+    ours: tuple[Ours, ...]
+    goals: tuple[Goal, ...] = ()
+    peers: tuple[str, ...] = ()
+    algorithm: str | None = None
+    workers: int = 1
+    idle: bool = False
+    verifies: str | None = None
+
+
+ROWS = (
+    Row("plain", "a 200-byte answer, no check", (ours.PLAIN,), (Goal(1.0, 1.05),), PEERS),
+    Row("jwt-same", "one RS256 token on every request", (ours.SAME_TOKEN,), (Goal(1.0, 1.15),), PEERS, "RS256"),
+    Row("jwt-distinct", "distinct RS256 tokens", (ours.DISTINCT_TOKENS,), (Goal(1.1, figure="verifications"),),
+        PEERS, "RS256", verifies="RS256"),
+    Row("jwt-es256", "distinct ES256 tokens", (ours.ELLIPTIC_TOKENS,), (), PEERS, "ES256", verifies="ES256"),
+    Row("session", "twenty login sessions in turn", (ours.SESSION,), (Goal(1.2),)),
+    Row("key-auth", "one API key on every request", (ours.KEY,)),
+    Row("routes", "10 routes, and 100,000 (`many routes`)", (ours.FEW_ROUTES, ours.MANY_ROUTES),
+        (Goal(1.1, of=ours.MANY_ROUTES.name, to=ours.FEW_ROUTES.name),)),
+    Row("download", "an answer of 64 KiB", (ours.DOWNLOAD,), (), PEERS),
+    Row("upload", "a request body of 64 KiB", (ours.UPLOAD,), (), PEERS),
+    Row("idle", "connections that asked once and stay", (ours.PLAIN,), (Goal(4096, figure="octets"),), PEERS, idle=True),
+    Row("workers-2", "`plain` with two workers", (ours.PLAIN,), (), PEERS, workers=2),
+)

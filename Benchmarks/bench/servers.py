@@ -1,0 +1,207 @@
+"""nginx as the backend and as the reference, HAProxy and Envoy as peers: how each is written and started."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+from bench import ROOT
+from bench.machine import tree
+from support.processes import Process, accepts, wait_until
+
+ANSWER = json.dumps({"message": "pong", "items": [{"id": n, "name": f"item {n}"} for n in range(5)]})
+LARGE = 64 * 1024
+ENVOY = ROOT / ".build/python/bench/bin/envoy"
+PROGRAMS = {
+    "nginx": ["/usr/sbin/nginx", "-v"], "haproxy": ["/usr/sbin/haproxy", "-v"], "envoy": [str(ENVOY), "--version"]}
+
+NGINX = """
+daemon off;
+worker_processes {workers};
+worker_rlimit_nofile 20000;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log error;
+events {{ worker_connections 16384; }}
+http {{
+  access_log off;
+  server_tokens off;
+  keepalive_requests 100000000;
+  keepalive_timeout 600s;
+  client_max_body_size 0;
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  {rest}
+}}
+"""
+BACKEND = """server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{ default_type application/json; return 200 '{answer}'; }}
+    location /large {{ root {folder}; }}
+  }}"""
+# A request's body is held in memory, a large answer passes through large buffers: nginx's defaults cost it more.
+PROXY = """upstream backend {{
+    server 127.0.0.1:{backend}; keepalive 256; keepalive_requests 100000000; keepalive_timeout 600s;
+  }}
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_max_temp_file_size 0;
+  client_body_buffer_size 128k;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{ proxy_pass http://backend; }}
+    location = /large {{
+      proxy_pass http://backend;
+      proxy_buffer_size 32k; proxy_buffers 4 32k; proxy_busy_buffers_size 96k;
+    }}
+  }}"""
+HAPROXY = """
+global
+  nbthread {workers}
+  maxconn 16384
+  no strict-limits
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  timeout http-keep-alive 600s
+  http-reuse always
+frontend clients
+  bind 127.0.0.1:{port} backlog 4096
+{rules}
+  default_backend api
+backend api
+  server one 127.0.0.1:{backend} pool-purge-delay 600s
+"""
+# HAProxy checks a signature by one key in a file; every claim is a rule of one's own.
+HAPROXY_TOKEN = """
+  http-request set-var(txn.token) http_auth_bearer
+  http-request deny deny_status 401 unless {{ var(txn.token) -m found }}
+  http-request deny deny_status 401 unless {{ var(txn.token),jwt_header_query('$.alg') -m str {algorithm} }}
+  http-request deny deny_status 401 unless {{ var(txn.token),jwt_payload_query('$.iss') -m str {issuer} }}
+  http-request deny deny_status 401 unless {{ var(txn.token),jwt_payload_query('$.aud') -m str {audience} }}
+  http-request set-var(txn.now) date()
+  http-request set-var(txn.end) var(txn.token),jwt_payload_query('$.exp','int')
+  http-request deny deny_status 401 unless {{ var(txn.end) -m found }}
+  http-request deny deny_status 401 if {{ var(txn.end),sub(txn.now) -m int lt 1 }}
+  http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify("{algorithm}","{key}") -m int 1 }}
+"""
+
+
+class TokenRule:
+    """What a peer needs to check tokens itself."""
+
+    def __init__(self, issuer: str, audience: str, key, folder: pathlib.Path):
+        self.issuer, self.audience, self.algorithm = issuer, audience, key.algorithm
+        self.pem, self.jwks = folder / f"{key.kid}.pem", folder / f"{key.kid}.jwks"
+        self.pem.write_bytes(key.public_pem())
+        self.jwks.write_text(json.dumps({"keys": [key.jwk()]}))
+
+
+def started(command: list[str], folder: pathlib.Path, port: int, what: str) -> Process:
+    """A program that listens on `port`."""
+    process = Process(command, str(folder / "log"))
+    try:
+        wait_until(lambda: accepts(port) or not process.alive, f"{what} listens")
+        if not process.alive:
+            raise RuntimeError(f"{what} did not start: {process.said()[-2000:]}")
+    except BaseException:
+        process.kill()
+        raise
+    return process
+
+
+def nginx(folder: pathlib.Path, port: int, rest: str, workers: int = 1) -> Process:
+    """nginx with its workers up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "nginx.conf"
+    file.write_text(NGINX.format(folder=folder, workers=workers, rest=rest))
+    process = started(["/usr/sbin/nginx", "-c", str(file), "-p", str(folder)], folder, port, "nginx")
+    wait_until(lambda: len(tree(process.popen.pid)) > workers, "nginx has its workers")
+    return process
+
+
+def backend(folder: pathlib.Path, port: int) -> Process:
+    """What everyone proxies to: a short answer, and a body of 64 KiB at /large."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    (folder / "large").write_bytes(b"0123456789abcdef" * (LARGE // 16))
+    return nginx(folder, port, BACKEND.format(port=port, answer=ANSWER, folder=folder))
+
+
+def reference(folder: pathlib.Path, port: int, upstream: int, workers: int) -> Process:
+    """nginx proxying without any check."""
+    return nginx(folder, port, PROXY.format(port=port, backend=upstream), workers)
+
+
+def haproxy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None) -> Process:
+    """HAProxy, with its own token check if there is a rule."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rules = HAPROXY_TOKEN.format(
+        algorithm=token.algorithm, issuer=token.issuer, audience=token.audience, key=token.pem) if token else ""
+    file = folder / "haproxy.cfg"
+    file.write_text(HAPROXY.format(workers=workers, port=port, backend=upstream, rules=rules))
+    return started(["/usr/sbin/haproxy", "-db", "-f", str(file)], folder, port, "haproxy")
+
+
+def envoy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None) -> Process:
+    """Envoy, with its own token check and its token cache if there is a rule."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "envoy.json"
+    file.write_text(json.dumps(envoy_configuration(port, upstream, token), indent=1))
+    return started([
+        str(ENVOY), "-c", str(file), "--concurrency", str(workers), "--disable-hot-restart", "--log-level", "error",
+        "--base-id", str(port)], folder, port, "envoy")
+
+
+def envoy_configuration(port: int, upstream: int, token: TokenRule | None) -> dict:
+    """Envoy's file; request ids and dynamic statistics are off, as its own advice for benchmarks says."""
+    kinds = "type.googleapis.com/envoy.extensions.filters"
+    router = {"name": "envoy.filters.http.router", "typed_config": {
+        "@type": f"{kinds}.http.router.v3.Router", "dynamic_stats": False}}
+    manager = {
+        "@type": f"{kinds}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "clients", "generate_request_id": False,
+        "route_config": {"name": "all", "virtual_hosts": [{
+            "name": "all", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}]}]},
+        "http_filters": [*([envoy_token_filter(kinds, token)] if token else []), router]}
+    return {"static_resources": {
+        "listeners": [{
+            "name": "clients", "tcp_backlog_size": 4096, "address": envoy_address(port),
+            "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}],
+        "clusters": [{
+            "name": "backend", "type": "STATIC", "connect_timeout": "5s",
+            "load_assignment": {"cluster_name": "backend", "endpoints": [{"lb_endpoints": [{
+                "endpoint": {"address": envoy_address(upstream)}}]}]}}]}}
+
+
+def envoy_address(port: int) -> dict:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def envoy_token_filter(kinds: str, token: TokenRule) -> dict:
+    """Envoy's jwt_authn, reading the Authorization field alone, with its cache of verified tokens."""
+    return {"name": "envoy.filters.http.jwt_authn", "typed_config": {
+        "@type": f"{kinds}.http.jwt_authn.v3.JwtAuthentication",
+        "providers": {"bench": {
+            "issuer": token.issuer, "audiences": [token.audience], "forward": True, "require_expiration": True,
+            "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
+            "local_jwks": {"filename": str(token.jwks)}, "jwt_cache_config": {}}},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}]}}
+
+
+def missing(peers: set[str]) -> list[str]:
+    """Those of the named peers that are not installed."""
+    return [name for name in sorted(peers) if not shutil.which(PROGRAMS[name][0])]
+
+
+def versions(peers: set[str]) -> dict[str, str]:
+    """The versions of nginx and of the named peers, as they tell them."""
+    found = {}
+    for name in ("nginx", *sorted(peers)):
+        said = subprocess.run(PROGRAMS[name], capture_output=True, text=True, check=False)
+        number = re.search(r"[/ ](\d+\.\d+\.\d+)", said.stdout + said.stderr)
+        found[name] = number[1] if number else "unknown"
+    return found

@@ -21,7 +21,7 @@ enum Chosen {
             try Self.check?(input)
         } catch {
             print("finding: \(error)")
-            unsafe fflush(nil)
+            fflush(nil)
             abort()
         }
     }

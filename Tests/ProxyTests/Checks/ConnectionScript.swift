@@ -24,7 +24,7 @@ struct ConnectionScript {
             let (what, argument) = (self.octets[self.index], Int(self.octets[self.index + 1]))
             self.index += 2
             steps += 1
-            try self.step(Int(what & 15), whom: Int(what >> 4), argument)
+            if let step = Step(rawValue: what & 15) { try self.step(step, whom: Int(what >> 4), argument) }
             try self.stage.settle()
         }
         try self.finish()
@@ -36,30 +36,55 @@ struct ConnectionScript {
         return self.octets[self.index..<end]
     }
 
-    private mutating func step(_ what: Int, whom: Int, _ argument: Int) throws {
-        switch what {
-        case 0: self.client(whom)?.wire.send(self.raw(argument))
-        case 1: self.client(whom)?.wire.send(Self.requests[argument % Self.requests.count].utf8)
-        case 2: self.upstream(whom)?.wire.send(self.raw(argument))
-        case 3: self.upstream(whom)?.wire.send(Self.answers[argument % Self.answers.count].utf8)
-        case 4: self.client(whom)?.wire.close(with: argument & 1 == 1 ? Self.reset : nil)
-        case 5:
+    /// What can happen; a step's low bits.
+    enum Step: UInt8 {
+        /// A client sends the raw octets that follow, or one of the lines below; so does an upstream.
+        case clientSends, clientSendsLine, upstreamSends, upstreamSendsLine
+        /// It closes; with an odd argument by a reset.
+        case clientCloses, upstreamCloses
+        /// Its deadline passes.
+        case clientIsLate, upstreamIsLate
+        /// It takes no octets any more, or takes them again.
+        case clientStalls, upstreamStalls
+        /// Attempts to connect wait to be settled, or do so no more.
+        case holdDials
+        /// The oldest attempt succeeds (0), is refused (1), takes too long (2).
+        case settleDial
+        /// The oldest exchange that waits is forwarded (0) or answered (1).
+        case decide
+        case clientComes
+        /// Octets of one read from now on.
+        case cut
+        /// The worker drains, with 255.
+        case drain
+    }
+
+    private mutating func step(_ step: Step, whom: Int, _ argument: Int) throws {
+        switch step {
+        case .clientSends: self.client(whom)?.wire.send(self.raw(argument))
+        case .clientSendsLine:
+            self.client(whom)?.wire.send(Self.requests[argument % Self.requests.count].utf8)
+        case .upstreamSends: self.upstream(whom)?.wire.send(self.raw(argument))
+        case .upstreamSendsLine:
+            self.upstream(whom)?.wire.send(Self.answers[argument % Self.answers.count].utf8)
+        case .clientCloses: self.client(whom)?.wire.close(with: argument & 1 == 1 ? Self.reset : nil)
+        case .upstreamCloses:
             if let upstream = self.upstream(whom) {
                 self.stage.close(upstream, with: argument & 1 == 1 ? Self.reset : nil)
             }
-        case 6: self.clientTimeIsUp(whom)
-        case 7:
+        case .clientIsLate: self.clientIsLate(whom)
+        case .upstreamIsLate:
             if let connection = self.upstream(whom)?.connection, connection.deadline < .distantFuture {
                 connection.timeIsUp()
             }
-        case 8: if let wire = self.client(whom)?.wire { wire.isFull.toggle() }
-        case 9: if let wire = self.upstream(whom)?.wire { wire.isFull.toggle() }
-        case 10: self.stage.holdsDials.toggle()
-        case 11: try self.stage.settleDial(Self.dialErrors[argument % Self.dialErrors.count])
-        case 12: self.decide(argument)
-        case 13: if self.stage.clients.count < 3 { try self.stage.addClient() }
-        case 14: self.stage.pieceSize = argument == 0 ? Stage.largestPiece : argument
-        default: if argument == 255, !self.stage.worker.isDraining { self.stage.worker.drain {} }
+        case .clientStalls: if let wire = self.client(whom)?.wire { wire.isFull.toggle() }
+        case .upstreamStalls: if let wire = self.upstream(whom)?.wire { wire.isFull.toggle() }
+        case .holdDials: self.stage.holdsDials.toggle()
+        case .settleDial: try self.stage.settleDial(Self.dialErrors[argument % Self.dialErrors.count])
+        case .decide: self.decide(argument)
+        case .clientComes: if self.stage.clients.count < 3 { try self.stage.addClient() }
+        case .cut: self.stage.pieceSize = argument == 0 ? Stage.largestPiece : argument
+        case .drain: if argument == 255, !self.stage.worker.isDraining { self.stage.worker.drain {} }
         }
     }
 
@@ -76,7 +101,7 @@ struct ConnectionScript {
         return open.isEmpty ? nil : open[open.count - 1 - whom % open.count]
     }
 
-    private func clientTimeIsUp(_ whom: Int) {
+    private func clientIsLate(_ whom: Int) {
         guard let client = self.client(whom), client.wire.isOpen else { return }
         if client.connection.phase == .deciding {
             client.connection.decisionTimedOut(client.connection.exchange)
@@ -179,5 +204,6 @@ struct ConnectionScript {
         ok(chunked, "5\r\nhello\r\nx"), "lo\r\n", "HTTP/1.1 2", "x", ok("Content-Length: 600\r\n"),
         String(repeating: "m", count: 600), ok("X-Exchange: 9\r\nContent-Length: 1\r\n", "e"),
         ok("Content-Length: 2\r\n", "ok") + ok("Content-Length: 2\r\n", "no"),
+        ok("Content-Length: 900\r\n", String(repeating: "n", count: 900)),
     ]
 }

@@ -72,6 +72,8 @@ final class Stage {
     var pieceSize = 1024
     var holdsDials = false
     static let largestPiece = 1024
+    /// What one exchange may write before its peer's silence is felt: a head and a read.
+    static let mostWhileFull = 6144
 
     /// Limits low enough that a short script reaches them.
     static var limits: ProxyLimits {
@@ -79,7 +81,7 @@ final class Stage {
         (limits.headBytes, limits.lineBytes, limits.fields) = (2048, 512, 16)
         (limits.bodyBytes, limits.bufferedBytes, limits.drainedBytes) = (512, 128, 64)
         (limits.upstreamConnections, limits.upstreamIdleConnections, limits.upstreamWaiters) = (2, 1, 2)
-        limits.requestsPerConnection = 6
+        limits.requestsPerConnection = 16
         return limits
     }
 
@@ -131,9 +133,7 @@ final class Stage {
         let wire = Wire(loop: self.loop)
         self.upstreams.append(PlayedUpstream(wire: wire, connection: connection))
         try wire.attach(connection)
-        // In the order of a socket: the promise first, then the event.
-        made.succeed(wire.channel)
-        wire.activate()
+        wire.activate { made.succeed(wire.channel) }
     }
 
     /// Gives which client an exchange belongs to.

@@ -24,7 +24,7 @@ extension Stage {
             "\(connection.held.readableBytes) octets of a client are held"
         )
         try demand(
-            client.wire.writtenWhileFull <= 16_384,
+            client.wire.writtenWhileFull <= Self.mostWhileFull,
             "\(client.wire.writtenWhileFull) octets were written to a client that reads none"
         )
         let isWatched = connection.deadline < .distantFuture
@@ -46,7 +46,7 @@ extension Stage {
         guard upstream.wire.isOpen else { return }
         try demand(!upstream.wire.hasUnflushed, "a request was written and never flushed")
         try demand(
-            upstream.wire.writtenWhileFull <= 16_384,
+            upstream.wire.writtenWhileFull <= Self.mostWhileFull,
             "\(upstream.wire.writtenWhileFull) octets were written to an upstream that reads none"
         )
         let isUsed = self.clients.contains { $0.connection.passage.link === upstream.connection }

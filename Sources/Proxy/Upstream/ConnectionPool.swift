@@ -90,6 +90,7 @@ final class ConnectionPool {
         _ client: ServerConnection
     ) {
         guard connection.isOpen else { return }
+        connection.connected()
         while self.connections.count <= connection.id.slot { self.connections.append(nil) }
         self.connections[connection.id.slot] = connection
         guard client.passage.waiting == request else { return self.giveBack(connection, at: .now()) }

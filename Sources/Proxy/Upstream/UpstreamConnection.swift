@@ -105,6 +105,9 @@ final class UpstreamConnection: ChannelInboundHandler {
         }
     }
 
+    /// The attempt to connect has succeeded; from here on its end is its own to tell.
+    func connected() { self.phase = .idle }
+
     /// Becomes idle in its pool.
     func rest(at now: NIODeadline) {
         self.phase = .idle
@@ -132,7 +135,15 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.client?.upstreamBecameWritable()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    func channelInactive(context: ChannelHandlerContext) { self.end() }
+
+    /// A channel that closes before it was active tells so in no other way.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        guard self.phase != .closed, self.phase != .connecting else { return }
+        self.end()
+    }
+
+    private func end() {
         let phase = self.phase
         self.phase = .closed
         self.context = nil

@@ -1,0 +1,30 @@
+// Plays that a fuzzer or a reader of the code once won.
+
+import Testing
+
+@testable import Proxy
+
+struct PlayTests {
+    typealias Step = ConnectionScript.Step
+
+    /// Performs steps of clients and upstreams in memory.
+    static func perform(_ steps: [(Step, UInt8)]) throws {
+        try ConnectionCheck.run(steps.flatMap { [$0.0.rawValue, $0.1] })
+    }
+
+    /// Lines of `ConnectionScript`, by number.
+    static let (getA, later, postChunkedTooLong): (UInt8, UInt8, UInt8) = (0, 3, 17)
+    static let (ok, untilClose, interim, nineHundred): (UInt8, UInt8, UInt8, UInt8) = (0, 3, 6, 28)
+
+    @Test func `a connection that closes while it is made leaves its place in the pool`() throws {
+        try Self.perform([(.clientSendsLine, Self.postChunkedTooLong)])
+        let other: UInt8 = 16
+        try ConnectionCheck.run([
+            Step.clientSendsLine.rawValue, Self.getA, Step.upstreamSendsLine.rawValue, Self.ok,
+            Step.clientComes.rawValue, 0, Step.clientSendsLine.rawValue, Self.getA, Step.holdDials.rawValue,
+            0,
+            Step.clientSendsLine.rawValue + other, Self.getA, Step.upstreamSendsLine.rawValue, Self.ok,
+            Step.clientCloses.rawValue + other, 0, Step.settleDial.rawValue, 0, Step.holdDials.rawValue, 0,
+        ])
+    }
+}

@@ -27,4 +27,9 @@ struct PlayTests {
             Step.clientCloses.rawValue + other, 0, Step.settleDial.rawValue, 0, Step.holdDials.rawValue, 0,
         ])
     }
+
+    @Test func `a client that reads no answers gets no more of them (X21)`() throws {
+        let more = [(Step.clientSendsLine, Self.getA), (.upstreamSendsLine, Self.nineHundred)]
+        try Self.perform([(.clientStalls, 0)] + (0..<14).flatMap { _ in more })
+    }
 }

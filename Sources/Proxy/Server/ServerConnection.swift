@@ -91,10 +91,13 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable, self.phase == .forwarding else { return }
+        guard context.channel.isWritable else { return }
+        guard self.phase == .forwarding else { return self.resume() }
         self.watchBody(.now())
         self.passage.link?.resumeReading()
     }
+
+    private var isWritable: Bool { self.context?.channel.isWritable ?? false }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
@@ -132,6 +135,8 @@ final class ServerConnection: ChannelInboundHandler {
         while true {
             switch self.phase {
             case .head:
+                // Who reads no answers gets no more of them.
+                guard self.isWritable else { return self.hold(buffer) }
                 guard buffer.readableBytes > 0, self.readHead(&buffer) else { return }
             case .deciding: return self.hold(buffer)
             case .forwarding:

@@ -32,4 +32,13 @@ struct PlayTests {
         let more = [(Step.clientSendsLine, Self.getA), (.upstreamSendsLine, Self.nineHundred)]
         try Self.perform([(.clientStalls, 0)] + (0..<14).flatMap { _ in more })
     }
+
+    @Test func `an answer until close that ends in a reset is not passed on as whole (X18)`() throws {
+        try Self.perform([
+            (.clientSendsLine, Self.getA), (.upstreamSendsLine, Self.untilClose), (.upstreamCloses, 1),
+        ])
+        try Self.perform([
+            (.clientSendsLine, Self.getA), (.upstreamSendsLine, Self.untilClose), (.upstreamCloses, 0),
+        ])
+    }
 }

@@ -27,6 +27,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var readLimit = TimeAmount.zero
     private var writeLimit = TimeAmount.zero
     private var isReadingPaused = false
+    /// Whether it broke, rather than closed: then nothing ends by its end.
+    private var isBroken = false
 
     init(worker: Worker, pool: ConnectionPool, id: ConnectionID) {
         self.worker = worker
@@ -155,13 +157,14 @@ final class UpstreamConnection: ChannelInboundHandler {
         case .head:
             client.upstreamFailed(self.head.fields.bytes.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
         case .body:
-            guard self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
+            guard !self.isBroken, self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
             client.upstreamEnd(hasSurplus: false, at: .now())
         case .connecting, .idle, .closed: break
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.isBroken = true
         context.close(promise: nil)
     }
 

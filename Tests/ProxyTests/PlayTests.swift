@@ -41,4 +41,11 @@ struct PlayTests {
             (.clientSendsLine, Self.getA), (.upstreamSendsLine, Self.untilClose), (.upstreamCloses, 0),
         ])
     }
+
+    @Test func `a request that has had an interim answer is not sent again (X17)`() throws {
+        try Self.perform([
+            (.clientSendsLine, Self.getA), (.upstreamSendsLine, Self.ok), (.clientSendsLine, Self.getA),
+            (.upstreamSendsLine, Self.interim), (.upstreamCloses, 0),
+        ])
+    }
 }

@@ -27,6 +27,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var readLimit = TimeAmount.zero
     private var writeLimit = TimeAmount.zero
     private var isReadingPaused = false
+    /// Whether any octet of an answer to the exchange has come, an interim one included.
+    private var hasSpoken = false
     /// Whether it broke, rather than closed: then nothing ends by its end.
     private var isBroken = false
 
@@ -47,6 +49,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.writeLimit = TimeAmount(seconds: order.writeSeconds)
         self.deadline = .distantFuture
         self.phase = .head
+        self.hasSpoken = false
         self.parser.reset(&self.head)
     }
 
@@ -155,7 +158,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.client = nil
         switch phase {
         case .head:
-            client.upstreamFailed(self.head.fields.bytes.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
+            client.upstreamFailed(self.hasSpoken ? .closedWithinAnswer : .closedBeforeAnswer)
         case .body:
             guard !self.isBroken, self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
             client.upstreamEnd(hasSurplus: false, at: .now())
@@ -176,6 +179,7 @@ final class UpstreamConnection: ChannelInboundHandler {
             let before = self.head.fields.bytes.count
             let piece = min(buffer.readableBytes, 4096)
             guard piece > 0 else { return false }
+            self.hasSpoken = true
             self.parser.feed(buffer.readableBytesView.prefix(piece), to: &self.head)
             switch self.parser.advance(&self.head, answering: self.method) {
             case .incomplete: buffer.moveReaderIndex(forwardBy: piece)

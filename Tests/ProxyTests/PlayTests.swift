@@ -48,4 +48,10 @@ struct PlayTests {
             (.upstreamSendsLine, Self.interim), (.upstreamCloses, 0),
         ])
     }
+
+    @Test func `an exchange that waits for a connection is watched though its client reads again`() throws {
+        try Self.perform([
+            (.clientStalls, 0), (.holdDials, 0), (.clientSendsLine, Self.getA), (.clientStalls, 0),
+        ])
+    }
 }

@@ -82,6 +82,8 @@ extension ServerConnection {
 
     /// Watches over a client that still has to send, or to read.
     func watchBody(_ now: NIODeadline) {
+        // Who still waits for a connection has that deadline.
+        guard self.passage.waiting == nil else { return }
         if let context = self.context, !context.channel.isWritable {
             self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
         } else if !self.body.isComplete, !self.isReadingPaused {

@@ -13,7 +13,7 @@ struct PlayTests {
     }
 
     /// Lines of `ConnectionScript`, by number.
-    static let (getA, later, postChunkedTooLong): (UInt8, UInt8, UInt8) = (0, 3, 17)
+    static let (getA, postChunkedTooLong): (UInt8, UInt8) = (0, 17)
     static let (ok, untilClose, interim, nineHundred): (UInt8, UInt8, UInt8, UInt8) = (0, 3, 6, 28)
 
     @Test func `a connection that closes while it is made leaves its place in the pool`() throws {

@@ -150,21 +150,38 @@ struct PlainChunks {
         Character(UnicodeScalar(octet)).hexDigitValue
     }
 
-    /// `;` and a name, again and again; nil when the line's end is next.
+    /// `;name`, `;name=value` or `;name="value"`, again and again; nil when the line's end is next.
     private mutating func extensionsOfChunk() -> End? {
         let start = self.at
-        guard self.input[start] == 0x3B else { return nil }
-        while self.at < self.input.count, self.input[self.at] != 0x0D {
-            let (octet, isOpening) = (self.input[self.at], self.at > start && self.input[self.at - 1] == 0x3B)
-            let isSeparator = [0x3D, 0x3B, 0x22].contains(octet)
-            self.extensions += 1
-            guard Self.isToken(octet) || isSeparator && !isOpening, self.at - start < 1024,
-                self.extensions <= 16_384
-            else { return .malformed }
-            self.at += 1
+        while self.at < self.input.count, self.input[self.at] == 0x3B {
+            if let stop = self.takeExtension(1, from: start) ?? self.takeToken(from: start) { return stop }
+            guard self.at < self.input.count, self.input[self.at] == 0x3D else { continue }
+            if let stop = self.takeExtension(1, from: start) { return stop }
+            guard self.at < self.input.count else { return .more }
+            guard self.input[self.at] == 0x22 else {
+                if let stop = self.takeToken(from: start) { return stop }
+                continue
+            }
+            let text = self.input[(self.at + 1)...].prefix { Self.isToken($0) || $0 == 0x3D || $0 == 0x3B }
+            if let stop = self.takeExtension(1 + text.count, from: start) { return stop }
+            guard self.at < self.input.count else { return .more }
+            guard self.input[self.at] == 0x22 else { return .malformed }
+            if let stop = self.takeExtension(1, from: start) { return stop }
         }
-        guard self.at < self.input.count else { return .more }
-        return self.input[self.at - 1] == 0x3B ? .malformed : nil
+        return nil
+    }
+
+    private mutating func takeToken(from start: Int) -> End? {
+        let token = self.input[self.at...].prefix { Self.isToken($0) }
+        guard !token.isEmpty else { return self.at < self.input.count ? .malformed : .more }
+        return self.takeExtension(token.count, from: start)
+    }
+
+    /// Counts octets of extensions; the first that is too many is refused.
+    private mutating func takeExtension(_ count: Int, from start: Int) -> End? {
+        self.at += count
+        self.extensions += count
+        return self.at - start <= 1024 && self.extensions <= 16_384 ? nil : .malformed
     }
 
     private mutating func lineEnd() -> End? {

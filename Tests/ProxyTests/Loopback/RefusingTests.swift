@@ -35,7 +35,8 @@ struct RefusingTests {
     }
 
     @Test func `a refused body on a new connection leaves its place in the pool (X9, H5)`() async throws {
-        try await TestServer.run(limits: { ($0.upstreamConnections, $0.upstreamWaiters) = (1, 0) }) { server in
+        try await TestServer.run(limits: { ($0.upstreamConnections, $0.upstreamWaiters) = (1, 0) }) {
+            server in
             for _ in 0..<3 {
                 let client = try await server.client()
                 try await client.send(

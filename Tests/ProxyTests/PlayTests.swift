@@ -54,4 +54,15 @@ struct PlayTests {
             (.clientStalls, 0), (.holdDials, 0), (.clientSendsLine, Self.getA), (.clientStalls, 0),
         ])
     }
+
+    @Test func `a body that stays away is watched though much of it had to wait for a connection (X21)`()
+        throws
+    {
+        let head = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n\r\n"
+        let raw = Array((head + String(repeating: "b", count: 180)).utf8)
+        let hold = [Step.holdDials.rawValue, 0]
+        try ConnectionCheck.run(
+            hold + [Step.clientSends.rawValue, UInt8(raw.count)] + raw + [Step.settleDial.rawValue, 0]
+        )
+    }
 }

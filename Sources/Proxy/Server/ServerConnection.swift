@@ -175,6 +175,8 @@ final class ServerConnection: ChannelInboundHandler {
         guard self.isReadingPaused, let context = self.context else { return }
         self.isReadingPaused = false
         _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
+        // A client whose octets could not be taken was not late; from now on it can be.
+        if self.phase == .forwarding { self.watchBody(.now()) }
     }
 
     /// Reads on in a head; true if an exchange began or was refused.

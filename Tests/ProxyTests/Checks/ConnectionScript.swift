@@ -129,7 +129,9 @@ struct ConnectionScript {
         self.stage.holdsDials = false
         for client in self.stage.clients { client.wire.isFull = false }
         for upstream in self.stage.upstreams { upstream.wire.isFull = false }
-        for _ in 0..<100 {
+        var before = -1
+        while before != self.stage.progress {
+            before = self.stage.progress
             while !self.stage.handler.waiting.isEmpty { self.decide(0) }
             try self.stage.settle()
             for upstream in self.stage.upstreams where upstream.wire.isOpen { self.conclude(upstream) }

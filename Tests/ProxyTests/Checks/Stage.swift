@@ -178,6 +178,12 @@ final class Stage {
         return true
     }
 
+    /// Rises with everything that happens.
+    var progress: Int {
+        let wires = self.clients.map(\.wire) + self.upstreams.map(\.wire)
+        return wires.reduce(self.handler.exchanges.count) { $0 + $1.written.count + ($1.isOpen ? 1 : 2) }
+    }
+
     /// The upstream closes; by itself, unless there is an error.
     func close(_ upstream: PlayedUpstream, with error: (any Error)? = nil) {
         guard upstream.wire.isOpen else { return }

@@ -35,7 +35,9 @@ extension Stage {
             let link = connection.passage.link
             try demand(
                 isWatched || (link?.deadline ?? .distantFuture) < .distantFuture,
-                "nobody watches an exchange that is under way"
+                "nobody watches an exchange under way (linked \(link != nil), body whole \(connection.body.isComplete), "
+                    + "reading paused \(connection.isReadingPaused), upstream full \(connection.passage.isUpstreamFull), "
+                    + "client full \(client.wire.isFull), held \(connection.held.readableBytes))"
             )
         case .closed: throw Finding("an open client counts as closed")
         }

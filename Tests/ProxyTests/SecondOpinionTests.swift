@@ -136,7 +136,7 @@ struct SecondOpinionTests {
 
     static func mutated(_ text: String, seed: Int, _ check: ([UInt8]) throws -> Void) throws {
         var random = Seeded(state: UInt64(seed))
-        for _ in 0..<2000 {
+        for _ in 0..<1000 {
             let octets = Self.mutate(text, &random)
             #expect(throws: Never.self, "\(String(decoding: octets, as: UTF8.self).debugDescription)") {
                 try check(octets)

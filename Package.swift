@@ -107,3 +107,26 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// `scripts/fuzz` sets this: the fuzzers take the place of the program and the tests, and Proxy tells what it runs.
+if Context.environment["GATEHOUSE_FUZZ"] != nil {
+    let watched = strict + [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
+    package.products = []
+    package.targets.removeAll { $0.type == .test || $0.type == .executable }
+    for target in package.targets where target.name == "Proxy" { target.swiftSettings = watched }
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/LibFuzzer"),
+        .target(
+            name: "ProxyChecks",
+            dependencies: ["Proxy", nioCore, nioEmbedded, nioHTTP1],
+            path: "Tests/ProxyTests/Checks",
+            swiftSettings: watched
+        ),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["CLibFuzzer", "ProxyChecks"],
+            path: "Tests/Fuzz/Driver",
+            swiftSettings: strict
+        ),
+    ]
+}

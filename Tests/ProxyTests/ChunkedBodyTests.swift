@@ -28,7 +28,7 @@ struct ChunkedBodyTests {
 
     @Test(arguments: [1, 2, 3, 7, Int.max])
     func `a body is the same however it is cut`(_ step: Int) {
-        let text = "5\r\nhello\r\n6;a=b\r\n world\r\n00\r\nX-T: 1\r\n\r\nGET"
+        let text = "5\r\nhello\r\n6;a=b;c;d=\"e;f\";g\r\n world\r\n00\r\nX-T: 1\r\n\r\nGET"
         let result = Self.decode(text, step: step)
         #expect(result.data == "hello world")
         #expect(result.end == .end)
@@ -40,6 +40,7 @@ struct ChunkedBodyTests {
         "1\r\na\n", "1\r\nab\r\n",
         "1\r\na0\r\n\r\n", "1;\u{1}\r\na\r\n", "1;a\nb\r\na\r\n", "0\r\n X: 1\r\n\r\n", "0\r\nX 1\r\n\r\n",
         "0\r\nX: 1\n\r\n",
+        "1;a\"b\r\na\r\n", "1;a=\"b\r\na\r\n", "1;a==b\r\na\r\n", "1;a=\"b\"c\r\na\r\n", "1;a=\r\na\r\n",
         "0\r\n\n", "1\ra\r\n", "FFFFFFFFFFFFFFFF\r\n", "1000000000000000\r\n",
     ])
     func `a body that breaks its coding is refused (X9)`(_ text: String) {

@@ -26,9 +26,6 @@ struct AnswerReader: Sendable {
 
     init(limits: ProxyLimits) { self.parser = ResponseParser(limits: limits) }
 
-    /// Whether nothing of a head has come.
-    var isEmpty: Bool { self.head.fields.bytes.isEmpty }
-
     /// Makes ready for an answer.
     mutating func begin() { self.parser.reset(&self.head) }
 

@@ -31,8 +31,7 @@ struct ChunkedBody: Sendable, Equatable {
     private var extensionBytes = 0
     private var extensionTotal = 0
     private var trailerBytes = 0
-    /// Whether the last octet was the `;` before an extension's name.
-    private var opensExtension = false
+    private var part = ExtensionPart.opening
 
     /// Gives the next piece of `input` from `index` on, and moves `index` behind it.
     mutating func next(_ input: Span<UInt8>, from index: inout Int) -> Piece {
@@ -82,7 +81,7 @@ struct ChunkedBody: Sendable, Equatable {
             return true
         }
         if octet == Octet.carriageReturn {
-            guard self.state == .size || !self.opensExtension else { return false }
+            guard self.state == .size || self.part.mayEnd else { return false }
             self.state = .sizeLineFeed
             return true
         }
@@ -95,22 +94,46 @@ struct ChunkedBody: Sendable, Equatable {
     }
 
     private mutating func takeExtension(_ octet: UInt8) -> Bool {
-        if self.state == .size {
-            // No whitespace before the extension: peers differ on it.
-            guard octet == 0x3B else { return false }
-            self.state = .extensions
-        }
         self.extensionBytes += 1
         self.extensionTotal += 1
-        // Tokens, `=`, `;` and quotes: all that extensions need.
-        let isToken = Octet.isToken(octet)
-        let isFit = isToken || (self.extensionBytes == 1 || !self.opensExtension) && Self.separates(octet)
-        self.opensExtension = octet == 0x3B
-        return isFit && self.extensionBytes <= Self.maximumExtensionBytes
-            && self.extensionTotal <= Self.maximumExtensionTotal
+        guard self.extensionBytes <= Self.maximumExtensionBytes,
+            self.extensionTotal <= Self.maximumExtensionTotal
+        else { return false }
+        if self.state == .size {
+            // No whitespace before the extension: peers differ on it.
+            self.state = .extensions
+            self.part = .opening
+            return octet == 0x3B
+        }
+        guard let next = self.part.after(octet) else { return false }
+        self.part = next
+        return true
     }
 
-    private static func separates(_ octet: UInt8) -> Bool { octet == 0x3D || octet == 0x3B || octet == 0x22 }
+    /// Where in `;name=value` or `;name="value"` the last octet stood.
+    private enum ExtensionPart: Equatable {
+        case opening, name, equals, value, quoted, quotedEnd
+
+        /// Whether the line may end here.
+        var mayEnd: Bool { self == .name || self == .value || self == .quotedEnd }
+
+        /// Where `octet` leads; nil if it may not stand here.
+        func after(_ octet: UInt8) -> ExtensionPart? {
+            let isToken = Octet.isToken(octet)
+            switch self {
+            case .opening: return isToken ? .name : nil
+            case .name where octet == 0x3D: return .equals
+            case .name, .value:
+                if octet == 0x3B { return .opening }
+                return isToken ? self : nil
+            case .equals: return isToken ? .value : octet == 0x22 ? .quoted : nil
+            case .quoted:
+                if octet == 0x22 { return .quotedEnd }
+                return isToken || octet == 0x3D || octet == 0x3B ? self : nil
+            case .quotedEnd: return octet == 0x3B ? .opening : nil
+            }
+        }
+    }
 
     private mutating func takeTrailer(_ octet: UInt8) -> Bool {
         self.trailerBytes += 1

@@ -35,6 +35,8 @@ final class ServerConnection: ChannelInboundHandler {
     /// Octets that came while nobody could take them.
     var held = ByteBuffer()
     var isReadingPaused = false
+    /// Whether the client takes what is written; as the channel tells it, so that nobody has to ask.
+    private(set) var isWritable = true
     /// Set while `run` is on the stack, so that it is never entered twice.
     var isRunning = false
     /// What the exchange has on the upstream's side.
@@ -91,7 +93,9 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable, self.phase == .forwarding else { return }
+        self.isWritable = context.channel.isWritable
+        guard self.isWritable else { return }
+        guard self.phase == .forwarding else { return self.resume() }
         self.watchBody(.now())
         self.passage.link?.resumeReading()
     }
@@ -134,6 +138,8 @@ final class ServerConnection: ChannelInboundHandler {
         while true {
             switch self.phase {
             case .head:
+                // Who reads no answers gets no more of them.
+                guard self.isWritable else { return self.hold(buffer) }
                 guard buffer.readableBytes > 0, self.readHead(&buffer) else { return }
             case .deciding: return self.hold(buffer)
             case .forwarding:
@@ -172,6 +178,8 @@ final class ServerConnection: ChannelInboundHandler {
         guard self.isReadingPaused, let context = self.context else { return }
         self.isReadingPaused = false
         _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
+        // A client whose octets could not be taken was not late; from now on it can be.
+        if self.phase == .forwarding { self.watchBody(.now()) }
     }
 
     /// Reads on in a head; true if there is more to do with what is left of `buffer`.

@@ -9,6 +9,8 @@ final class Worker {
     let writer: HeadWriter
     let handler: any ExchangeHandler
     let trustedPeers: [AddressRange]
+    /// Opens connections to upstreams.
+    let dialer: Dialer
     /// Tells the server how many connections came or went.
     let count: @Sendable (Int) -> Void
 
@@ -30,6 +32,7 @@ final class Worker {
         eventLoop: any EventLoop,
         settings: ServerSettings,
         handler: any ExchangeHandler,
+        dialer: Dialer? = nil,
         count: @escaping @Sendable (Int) -> Void
     ) {
         self.eventLoop = eventLoop
@@ -37,6 +40,7 @@ final class Worker {
         self.writer = HeadWriter(viaName: settings.viaName)
         self.handler = handler
         self.trustedPeers = settings.trustedPeers
+        self.dialer = dialer ?? .overTCP(on: eventLoop)
         self.count = count
         self.scratch.reserveCapacity(4096)
         self.toClient = ByteBufferAllocator().buffer(capacity: 16_384)

@@ -72,22 +72,7 @@ final class ConnectionPool {
     private func connect(_ id: ConnectionID, _ request: PoolState.RequestID, _ client: ServerConnection) {
         let connection = UpstreamConnection(worker: self.worker, pool: self, id: id)
         let limit = client.passage.order?.terms.connectLimit ?? .seconds(60)
-        let bound = NIOLoopBound(connection, eventLoop: self.worker.eventLoop)
-        let bootstrap = ClientBootstrap(group: self.worker.eventLoop)
-            .connectTimeout(limit)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelOption(.maxMessagesPerRead, value: 2)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(bound.value)
-                }
-            }
-        let made: EventLoopFuture<any Channel>
-        if let address = try? SocketAddress(ipAddress: self.endpoint.host, port: self.endpoint.port) {
-            made = bootstrap.connect(to: address)
-        } else {
-            made = bootstrap.connect(host: self.endpoint.host, port: self.endpoint.port)
-        }
+        let made = self.worker.dialer.dial(self.endpoint, connection, limit)
         made.assumeIsolated().whenComplete { result in
             switch result {
             case .success: self.connected(connection, request, client)
@@ -105,6 +90,7 @@ final class ConnectionPool {
         _ client: ServerConnection
     ) {
         guard connection.isOpen else { return }
+        connection.connected()
         while self.connections.count <= connection.id.slot { self.connections.append(nil) }
         self.connections[connection.id.slot] = connection
         guard client.passage.waiting == request else { return self.giveBack(connection, at: .now()) }

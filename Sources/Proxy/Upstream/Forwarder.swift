@@ -84,7 +84,9 @@ extension ServerConnection {
 
     /// Watches over a client that still has to send, or to read.
     func watchBody(_ now: NIODeadline) {
-        if let context = self.context, !context.channel.isWritable {
+        // Who still waits for a connection has that deadline.
+        guard self.passage.waiting == nil else { return }
+        if !self.isWritable {
             self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
         } else if !self.body.isComplete, !self.isReadingPaused {
             self.deadline = now + TimeAmount(seconds: self.worker.limits.bodySeconds)

@@ -55,9 +55,7 @@ extension ServerConnection {
         self.writeGathered()
         guard let context = self.context else { return }
         context.flush()
-        guard self.phase == .forwarding, let context = self.context, !context.channel.isWritable else {
-            return
-        }
+        guard self.phase == .forwarding, !self.isWritable else { return }
         self.passage.link?.pauseReading()
         self.watchBody(.now())
     }

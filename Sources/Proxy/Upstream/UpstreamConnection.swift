@@ -28,6 +28,10 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var readLimit = TimeAmount.zero
     private var writeLimit = TimeAmount.zero
     private var isReadingPaused = false
+    /// Whether any octet of an answer to the exchange has come, an interim one included.
+    private var hasSpoken = false
+    /// Whether it broke, rather than closed: then nothing ends by its end.
+    private var isBroken = false
 
     init(worker: Worker, pool: ConnectionPool, id: ConnectionID) {
         self.worker = worker
@@ -46,6 +50,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.writeLimit = terms.writeLimit
         self.deadline = .distantFuture
         self.phase = .head
+        self.hasSpoken = false
         self.reader.begin()
     }
 
@@ -106,6 +111,9 @@ final class UpstreamConnection: ChannelInboundHandler {
         }
     }
 
+    /// The attempt to connect has succeeded; from here on its end is its own to tell.
+    func connected() { self.phase = .idle }
+
     /// Becomes idle in its pool.
     func rest(at now: NIODeadline) {
         self.phase = .idle
@@ -133,7 +141,15 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.client?.upstreamBecameWritable()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    func channelInactive(context: ChannelHandlerContext) { self.end() }
+
+    /// A channel that closes before it was active tells so in no other way.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        guard self.phase != .closed, self.phase != .connecting else { return }
+        self.end()
+    }
+
+    private func end() {
         let phase = self.phase
         self.phase = .closed
         self.context = nil
@@ -143,15 +159,16 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.client = nil
         switch phase {
         case .head:
-            client.upstreamFailed(self.reader.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
+            client.upstreamFailed(self.hasSpoken ? .closedWithinAnswer : .closedBeforeAnswer)
         case .body:
-            guard self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
+            guard !self.isBroken, self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
             client.upstreamEnd(hasSurplus: false, at: .now())
         case .connecting, .idle, .closed: break
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.isBroken = true
         context.close(promise: nil)
     }
 
@@ -160,6 +177,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// Reads on in a head; false if more is needed or it came to nothing.
     private func readHead(_ buffer: inout ByteBuffer, _ client: ServerConnection) -> Bool {
         while true {
+            if buffer.readableBytes > 0 { self.hasSpoken = true }
             switch self.reader.read(&buffer, answering: self.method) {
             case .incomplete: return false
             case .malformed:

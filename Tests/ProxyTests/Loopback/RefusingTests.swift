@@ -34,6 +34,19 @@ struct RefusingTests {
         }
     }
 
+    @Test func `a refused body on a new connection leaves its place in the pool (X9, H5)`() async throws {
+        try await TestServer.run(limits: { ($0.upstreamConnections, $0.upstreamWaiters) = (1, 0) }) {
+            server in
+            for _ in 0..<3 {
+                let client = try await server.client()
+                try await client.send(
+                    "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"
+                )
+                #expect(await client.receiveAll().hasPrefix("HTTP/1.1 400 "))
+            }
+        }
+    }
+
     @Test func `a head that does not come in time is refused (X21, D1)`() async throws {
         try await TestServer.run(limits: { $0.headSeconds = 0.5 }) { server in
             let client = try await server.client()

@@ -1,0 +1,30 @@
+// How a connection to an endpoint comes about: over TCP, or as a test wants it.
+
+import NIOCore
+import NIOPosix
+
+/// Opens connections for the pools of a worker.
+struct Dialer {
+    /// Opens a channel to an endpoint within a time, with the connection as its handler.
+    let dial: (Endpoint, UpstreamConnection, TimeAmount) -> EventLoopFuture<any Channel>
+
+    /// Opens TCP connections on `loop`.
+    static func overTCP(on loop: any EventLoop) -> Dialer {
+        Dialer { endpoint, connection, limit in
+            let bound = NIOLoopBound(connection, eventLoop: loop)
+            let bootstrap = ClientBootstrap(group: loop)
+                .connectTimeout(limit)
+                .channelOption(.socketOption(.tcp_nodelay), value: 1)
+                .channelOption(.maxMessagesPerRead, value: 2)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(bound.value)
+                    }
+                }
+            if let address = try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port) {
+                return bootstrap.connect(to: address)
+            }
+            return bootstrap.connect(host: endpoint.host, port: endpoint.port)
+        }
+    }
+}

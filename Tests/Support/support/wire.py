@@ -4,7 +4,7 @@ import socket
 from dataclasses import dataclass, field
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-REQUEST_LINE = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/1\.1")
+REQUEST_LINE = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/1\.[01]")
 STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
 FIELD_LINE = re.compile(rb"(" + TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
 LONGEST_HEAD = 1 << 20
@@ -26,6 +26,7 @@ class Message:
     fields: list[tuple[bytes, bytes]]
     body: bytes = b""
     whole: bool = False
+    trailers: list[tuple[bytes, bytes]] = field(default_factory=list)
     interim: list["Message"] = field(default_factory=list)
 
     def all(self, name: bytes) -> list[bytes]:
@@ -84,12 +85,18 @@ class Wire:
         message = Message(self.line(), [])
         if not form.fullmatch(message.line):
             raise Broken(f"no first line: {message.line[:80]!r}")
+        message.fields = self.fields()
+        return message
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Field lines up to the empty line."""
+        found = []
         while line := self.line():
             match = FIELD_LINE.fullmatch(line)
             if not match:
                 raise Broken(f"no field: {line[:80]!r}")
-            message.fields.append((match[1], match[2]))
-        return message
+            found.append((match[1], match[2]))
+        return found
 
     def request(self) -> Message | None:
         """The next request's head."""
@@ -122,7 +129,7 @@ class Wire:
         """Reads a body by its framing; without one it is `without_framing`, or goes on until the peer closes."""
         lengths, codings = message.all(b"content-length"), message.all(b"transfer-encoding")
         if codings:
-            if lengths or codings != [b"chunked"]:
+            if lengths or [coding.lower() for coding in codings] != [b"chunked"]:
                 raise Broken(f"two framings: {lengths} {codings}")
             self.chunks(message)
         elif lengths:
@@ -147,8 +154,7 @@ class Wire:
             self.octets(int(size, 16), message)
             if self.line() != b"":
                 raise Broken("a chunk is longer than it says")
-        if self.line() != b"":
-            raise Broken("trailers")
+        message.trailers = self.fields()
 
     def rest(self) -> bytes:
         """Everything until the peer closes."""

@@ -1,4 +1,4 @@
-"""Oversized heads and bodies: E2, X21, RFC 9110 §15.5.14, RFC 9112 §3, RFC 6585 §5; limits are those of the settings."""
+"""Oversized heads and bodies: E2, X21, RFC 9110 §15.5.14, RFC 9112 §3, RFC 6585 §5; limits are as set."""
 from hostile.case import CHUNKED, HOST, Case, Saw, as_get, as_post, get, head, passes, post, refused
 
 # As the program is started with.
@@ -54,11 +54,14 @@ CASES = [
     passes("chunks of the limit", LIMIT, post(CHUNKED, CHUNK * 2 + b"0\r\n\r\n"), as_post(b"x" * BODY, chunked=True)),
     refused("chunks of an octet more", LIMIT, post(CHUNKED, CHUNK * 2 + b"1\r\nx\r\n0\r\n\r\n"), 413,
             cut=as_post(b"x" * (BODY + 1), chunked=True)),
-    passes("a body in chunks of an octet", "X9 E2", post(CHUNKED, b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n"), as_post(b"x" * 5000, chunked=True)),
-    passes("a Connection of a thousand names", "E2 X11", get(b"/", b"Connection: " + b"x," * 1000 + b"y\r\nX: 1\r\n"), as_get()),
+    passes("a body in chunks of an octet", "X9 E2", post(CHUNKED, b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n"),
+        as_post(b"x" * 5000, chunked=True)),
+    passes("a Connection of a thousand names", "E2 X11", get(b"/", b"Connection: " + b"x," * 1000 + b"y\r\nX: 1\r\n"),
+        as_get()),
     passes("a path of a thousand dots", "E2 P3", get(b"/a/.." * 1000 + b"/b"), as_get(b"/b")),
     passes("a path of a thousand segments", "E2 P3", get(b"/a" * 1000), as_get(b"/a" * 1000)),
     passes("a path of a thousand slashes", "E2 P3", get(b"/" * 1000), as_get(b"/")),
     Case("a thousand empty lines", "E2, RFC 9112 §2.2", b"\r\n" * 1000 + get(), (400,)),
-    passes("a HEAD of a long line", LIMIT, head(b"HEAD " + LONGEST[:-1] + b" HTTP/1.1", HOST), Saw(b"HEAD " + LONGEST[:-1] + b" HTTP/1.1")),
+    passes("a HEAD of a long line", LIMIT, head(b"HEAD " + LONGEST[:-1] + b" HTTP/1.1", HOST),
+        Saw(b"HEAD " + LONGEST[:-1] + b" HTTP/1.1")),
 ]

@@ -27,6 +27,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var readLimit = TimeAmount.zero
     private var writeLimit = TimeAmount.zero
     private var isReadingPaused = false
+    /// Whether the system reported an error, so that an end is no orderly one.
+    private var isBroken = false
 
     init(worker: Worker, pool: ConnectionPool, id: ConnectionID) {
         self.worker = worker
@@ -144,13 +146,15 @@ final class UpstreamConnection: ChannelInboundHandler {
         case .head:
             client.upstreamFailed(self.head.fields.bytes.isEmpty ? .closedBeforeAnswer : .closedWithinAnswer)
         case .body:
-            guard self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
+            // A reset ends nothing, not even what goes on until the close (RFC 9112 §8; X18).
+            guard !self.isBroken, self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
             client.upstreamEnd(hasSurplus: false, at: .now())
         case .connecting, .idle, .closed: break
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.isBroken = true
         context.close(promise: nil)
     }
 

@@ -38,6 +38,21 @@ struct StreamingTests {
         }
     }
 
+    @Test func `an answer until close that a reset ends is never shown as whole (X18)`() async throws {
+        try await TestServer.run { server in
+            let client = try await server.client()
+            try await client.send(get("/"))
+            let upstream = try await server.accept()
+            _ = await upstream.receiveHead()
+            try await upstream.send("HTTP/1.1 200 OK\r\n\r\nabc")
+            _ = await client.receive(through: "3\r\nabc\r\n")
+            await upstream.reset()
+            #expect(!(await client.receiveAll().contains("0\r\n\r\n")))
+            let record = try #require(await server.told.endings(1).first).record
+            #expect(record.error == .closedWithinAnswer && !record.isComplete)
+        }
+    }
+
     @Test(arguments: [
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",

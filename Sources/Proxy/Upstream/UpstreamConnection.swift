@@ -29,6 +29,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var isReadingPaused = false
     /// Whether the system reported an error, so that an end is no orderly one.
     private var isBroken = false
+    /// Interim answers of the exchange so far.
+    private var interims = 0
 
     init(worker: Worker, pool: ConnectionPool, id: ConnectionID) {
         self.worker = worker
@@ -47,6 +49,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.writeLimit = TimeAmount(seconds: order.writeSeconds)
         self.deadline = .distantFuture
         self.phase = .head
+        self.interims = 0
         self.parser.reset(&self.head)
     }
 
@@ -177,6 +180,11 @@ final class UpstreamConnection: ChannelInboundHandler {
                 guard self.head.status < 200 else { return self.beginBody(client) }
                 guard self.head.status != 101 else {
                     self.fail(.unexpectedUpgrade)
+                    return false
+                }
+                self.interims += 1
+                guard self.interims <= self.worker.limits.interimAnswers else {
+                    self.fail(.malformedAnswer)
                     return false
                 }
                 client.upstreamInterim(self.head)

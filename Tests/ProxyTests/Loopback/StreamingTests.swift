@@ -95,6 +95,22 @@ struct StreamingTests {
         }
     }
 
+    @Test func `interim answers cross up to their bound, one more is a 502 (X15, E4)`() async throws {
+        try await TestServer.run(limits: { $0.interimAnswers = 2 }) { server in
+            for (count, status) in [(2, "200"), (3, "502")] {
+                let client = try await server.client()
+                try await client.send(get("/", "Connection: close\r\n"))
+                let upstream = try await server.accept()
+                _ = await upstream.receiveHead()
+                let hints = String(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: count)
+                try await upstream.send(hints + ok("", "Connection: close\r\n"))
+                let text = await client.receiveAll()
+                #expect(text.contains("HTTP/1.1 \(status) "))
+                #expect(text.components(of: "HTTP/1.1 103 ") == 2)
+            }
+        }
+    }
+
     @Test func `an upstream that says nothing is a 504 (X21)`() async throws {
         try await TestServer.run(order: { $0.readSeconds = 0.05 }) { server in
             let client = try await server.client()

@@ -220,7 +220,12 @@ final class ServerConnection: ChannelInboundHandler {
             self.exchange.renew(startedAt: .now())
             self.exchange.client = self.origin.client
             self.body.begin(.none)
-            self.shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: false)
+            // Known if the request line was read: an answer to HEAD has no body (X16).
+            self.shape = AnswerShape(
+                isHTTP11: true,
+                method: self.exchange.request.method,
+                keepsAlive: false
+            )
         }
         self.exchange.record.refusal = refusal
         self.shape.keepsAlive = false

@@ -34,6 +34,15 @@ struct RefusingTests {
         }
     }
 
+    @Test func `a HEAD that is refused has no body (X16)`() async throws {
+        try await TestServer.run { server in
+            let client = try await server.client()
+            try await client.send("HEAD / HTTP/1.1\r\n\r\n")
+            let text = await client.receiveAll()
+            #expect(text.hasPrefix("HTTP/1.1 400 ") && text.hasSuffix("\r\n\r\n"))
+        }
+    }
+
     @Test func `a head that does not come in time is refused (X21, D1)`() async throws {
         try await TestServer.run(limits: { $0.headSeconds = 0.5 }) { server in
             let client = try await server.client()

@@ -29,7 +29,8 @@ extension RouteMatch {
             }
             order.target = target
         }
-        if route.preservesHost { order.host = Array(head.authority) }
+        // HTTP/1.0 may name no host; then the upstream gets its own.
+        if route.preservesHost, !head.authority.isEmpty { order.host = Array(head.authority) }
         if route.stripsPath, self.matchedPathBytes > 0 {
             order.forwardedPrefix = Array(path.prefix(self.matchedPathBytes))
         }

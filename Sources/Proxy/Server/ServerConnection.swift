@@ -70,9 +70,9 @@ final class ServerConnection: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func channelActive(context: ChannelHandlerContext) {
-        guard self.worker.hasRoom else { return context.close(promise: nil) }
+        // A client that has reset already has no address: nothing could be ruled or said of it (P1).
+        guard self.worker.hasRoom, self.meet(context.channel) else { return context.close(promise: nil) }
         self.worker.add(self)
-        self.meet(context.channel)
         self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
     }
 
@@ -100,9 +100,11 @@ final class ServerConnection: ChannelInboundHandler {
         context.close(promise: nil)
     }
 
-    private func meet(_ channel: any Channel) {
-        let peer =
-            channel.remoteAddress.flatMap { $0.ipAddress }.flatMap { IPAddress($0) } ?? IPAddress(v4: 0)
+    /// Learns who the client is; false if the system does not tell.
+    private func meet(_ channel: any Channel) -> Bool {
+        guard let peer = channel.remoteAddress.flatMap({ $0.ipAddress }).flatMap({ IPAddress($0) }) else {
+            return false
+        }
         var facts = ClientFacts()
         facts.peer = peer
         facts.address = peer
@@ -110,6 +112,7 @@ final class ServerConnection: ChannelInboundHandler {
         facts.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
         self.origin = HeadWriter.Origin(client: facts, peer: Array(peer.description.utf8))
         self.exchange.client = facts
+        return true
     }
 
     // MARK: Octets in

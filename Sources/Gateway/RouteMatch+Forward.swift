@@ -39,7 +39,8 @@ extension RouteMatch {
             }
             order.target = target
         }
-        if planned.route.preservesHost { order.host = Array(head.authority) }
+        // HTTP/1.0 may name no host; then the upstream gets its own.
+        if planned.route.preservesHost, !head.authority.isEmpty { order.host = Array(head.authority) }
         if planned.route.stripsPath, self.matchedPathBytes > 0 {
             order.forwardedPrefix = Array(head.path.prefix(self.matchedPathBytes))
         }

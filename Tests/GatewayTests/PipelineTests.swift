@@ -50,6 +50,13 @@ struct PipelineTests {
         #expect(order.terms.dropped == plan.identityFields)
     }
 
+    @Test func `a client that names no host leaves the upstream its own (X1)`() throws {
+        let plan = try plan([route("r", ["/"]) { $0.preservesHost = true }])
+        let old = try RequestHead.parse(Array("GET /a HTTP/1.0\r\n\r\n".utf8))
+        let order = try #require(try Trip(pipeline(plan), old).begin().orders.first)
+        #expect(order.host == nil)
+    }
+
     @Test func `a path that is not changed is sent as it came`() throws {
         let plan = try plan([route("r", ["/"])])
         let order = try #require(try Trip(pipeline(plan), head("GET http://x/a?b")).begin().orders.first)

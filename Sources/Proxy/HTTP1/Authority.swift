@@ -21,17 +21,20 @@ struct Authority {
             }
             authority.port = port == 0 ? nil : port
         }
-        if !isLiteral, bytes[hostEnd - 1] == 0x2E {
-            authority.host = range.lowerBound..<(hostEnd - 1)
-            guard authority.host.count > 0, bytes[hostEnd - 2] != 0x2E else { return nil }
-        }
+        if !isLiteral, bytes[hostEnd - 1] == 0x2E { authority.host = range.lowerBound..<(hostEnd - 1) }
         for index in authority.host where bytes[index] &- 0x41 < 26 { authority.hasUpperCase = true }
         return authority
     }
 
+    /// Gives where a name ends; one with an empty label is none, for no rule would be meant by it (P4).
     private static func nameEnd(_ bytes: [UInt8], _ range: Range<Int>) -> Int? {
-        var index = range.lowerBound
-        while index < range.upperBound, Self.isNameOctet(bytes[index]) { index += 1 }
+        var (index, isInLabel) = (range.lowerBound, false)
+        while index < range.upperBound, Self.isNameOctet(bytes[index]) {
+            let isFullStop = bytes[index] == 0x2E
+            guard isInLabel || !isFullStop else { return nil }
+            isInLabel = !isFullStop
+            index += 1
+        }
         return index > range.lowerBound ? index : nil
     }
 

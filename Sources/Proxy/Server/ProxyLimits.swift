@@ -28,6 +28,8 @@ package struct ProxyLimits: Sendable, Equatable {
     package var connectionsPerWorker = 16_384
     /// Octets of a refused request's body that are read to its end rather than cut off (S9).
     package var drainedBytes = 65_536
+    /// Interim answers that an upstream may send before the final one.
+    package var interimAnswers = 32
     /// Octets that may wait in each direction of an exchange.
     package var bufferedBytes = 131_072
     /// Connections to one endpoint from one worker.

@@ -72,9 +72,9 @@ final class ServerConnection: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func channelActive(context: ChannelHandlerContext) {
-        guard self.worker.hasRoom else { return context.close(promise: nil) }
+        // A client that has reset already has no address: nothing could be ruled or said of it (P1).
+        guard self.worker.hasRoom, self.meet(context.channel) else { return context.close(promise: nil) }
         self.worker.add(self)
-        self.meet(context.channel)
         self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
     }
 
@@ -104,9 +104,11 @@ final class ServerConnection: ChannelInboundHandler {
         context.close(promise: nil)
     }
 
-    private func meet(_ channel: any Channel) {
-        let peer =
-            channel.remoteAddress.flatMap { $0.ipAddress }.flatMap { IPAddress($0) } ?? IPAddress(v4: 0)
+    /// Learns who the client is; false if the system does not tell.
+    private func meet(_ channel: any Channel) -> Bool {
+        guard let peer = channel.remoteAddress.flatMap({ $0.ipAddress }).flatMap({ IPAddress($0) }) else {
+            return false
+        }
         var facts = ClientFacts()
         facts.peer = peer
         facts.address = peer
@@ -115,6 +117,7 @@ final class ServerConnection: ChannelInboundHandler {
         self.facts = facts
         self.origin = HeadWriter.Origin(facts)
         self.exchange.facts = facts
+        return true
     }
 
     // MARK: Octets in
@@ -224,7 +227,12 @@ final class ServerConnection: ChannelInboundHandler {
             self.exchange.renew(startedAt: .now())
             self.exchange.facts = self.facts
             self.body.begin(.none)
-            self.shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: false)
+            // Known if the request line was read: an answer to HEAD has no body (X16).
+            self.shape = AnswerShape(
+                isHTTP11: true,
+                method: self.exchange.head.method,
+                keepsAlive: false
+            )
         }
         self.exchange.progress.refusal = refusal
         self.shape.keepsAlive = false

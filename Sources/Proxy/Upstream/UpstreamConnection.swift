@@ -32,6 +32,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var hasSpoken = false
     /// Whether it broke, rather than closed: then nothing ends by its end.
     private var isBroken = false
+    /// Interim answers of the exchange so far.
+    private var interims = 0
 
     init(worker: Worker, pool: ConnectionPool, id: ConnectionID) {
         self.worker = worker
@@ -51,6 +53,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.deadline = .distantFuture
         self.phase = .head
         self.hasSpoken = false
+        self.interims = 0
         self.reader.begin()
     }
 
@@ -161,6 +164,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         case .head:
             client.upstreamFailed(self.hasSpoken ? .closedWithinAnswer : .closedBeforeAnswer)
         case .body:
+            // A reset ends nothing, not even what goes on until the close (RFC 9112 §8; X18).
             guard !self.isBroken, self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
             client.upstreamEnd(hasSurplus: false, at: .now())
         case .connecting, .idle, .closed: break
@@ -183,7 +187,13 @@ final class UpstreamConnection: ChannelInboundHandler {
             case .malformed:
                 self.fail(.malformedAnswer)
                 return false
-            case .interim(let head): client.upstreamInterim(head)
+            case .interim(let head):
+                self.interims += 1
+                guard self.interims <= self.worker.limits.interimAnswers else {
+                    self.fail(.malformedAnswer)
+                    return false
+                }
+                client.upstreamInterim(head)
             case .switching:
                 self.fail(.unexpectedUpgrade)
                 return false

@@ -1,5 +1,6 @@
 // One end of a raw socket, for tests that speak octets.
 
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -82,6 +83,13 @@ final class Peer: Sendable {
 
     /// Closes this side.
     func close() async { try? await self.channel.close() }
+
+    /// Ends the connection with an error for the other side.
+    func reset() async {
+        let options = self.channel as? any SocketOptionProvider
+        try? await options?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        await self.close()
+    }
 
     fileprivate func took(_ octets: [UInt8]?) {
         let wake = self.state.withLock { state -> CheckedContinuation<Void, Never>? in

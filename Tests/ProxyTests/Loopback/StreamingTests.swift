@@ -38,6 +38,21 @@ struct StreamingTests {
         }
     }
 
+    @Test func `an answer until close that a reset ends is never shown as whole (X18)`() async throws {
+        try await TestServer.run { server in
+            let client = try await server.client()
+            try await client.send(get("/"))
+            let upstream = try await server.accept()
+            _ = await upstream.receiveHead()
+            try await upstream.send("HTTP/1.1 200 OK\r\n\r\nabc")
+            _ = await client.receive(through: "3\r\nabc\r\n")
+            await upstream.reset()
+            #expect(!(await client.receiveAll().contains("0\r\n\r\n")))
+            let record = try #require(await server.told.endings(1).first).record
+            #expect(record.error == .closedWithinAnswer && !record.isComplete)
+        }
+    }
+
     @Test(arguments: [
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
@@ -77,6 +92,22 @@ struct StreamingTests {
             #expect(await client.receive(through: row.1).hasPrefix("HTTP/1.1 \(row.2) "))
             try await client.send(get("/own"))
             #expect(await client.receive(through: "own").hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
+    @Test func `interim answers cross up to their bound, one more is a 502 (X15, E4)`() async throws {
+        try await TestServer.run(limits: { $0.interimAnswers = 2 }) { server in
+            for (count, status) in [(2, "200"), (3, "502")] {
+                let client = try await server.client()
+                try await client.send(get("/", "Connection: close\r\n"))
+                let upstream = try await server.accept()
+                _ = await upstream.receiveHead()
+                let hints = String(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: count)
+                try await upstream.send(hints + ok("", "Connection: close\r\n"))
+                let text = await client.receiveAll()
+                #expect(text.contains("HTTP/1.1 \(status) "))
+                #expect(text.components(of: "HTTP/1.1 103 ") == 2)
+            }
         }
     }
 

@@ -1,0 +1,1 @@
+"""What D21 needs: requests, the other proxies, and why they may differ."""

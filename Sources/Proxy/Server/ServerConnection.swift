@@ -35,6 +35,8 @@ final class ServerConnection: ChannelInboundHandler {
     /// Octets that came while nobody could take them.
     var held = ByteBuffer()
     var isReadingPaused = false
+    /// How fast the body comes.
+    var pace = BodyPace()
     /// Set while `run` is on the stack, so that it is never entered twice.
     var isRunning = false
     /// What the exchange has on the upstream's side.
@@ -70,10 +72,10 @@ final class ServerConnection: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func channelActive(context: ChannelHandlerContext) {
-        guard self.worker.hasRoom else { return context.close(promise: nil) }
-        self.worker.add(self)
         self.meet(context.channel)
+        guard self.worker.admit(self, self.origin.client) else { return context.close(promise: nil) }
         self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
+        if self.worker.isDraining { self.drain(.now()) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -121,7 +123,10 @@ final class ServerConnection: ChannelInboundHandler {
         self.held = ByteBuffer()
         self.run(buffer)
         let isFull = self.phase == .forwarding && self.passage.isUpstreamFull
-        if !isFull, self.held.readableBytes <= self.worker.limits.bufferedBytes { self.resumeReading() }
+        guard !isFull, self.held.readableBytes <= self.worker.limits.bufferedBytes else { return }
+        guard self.isReadingPaused else { return }
+        self.resumeReading()
+        if self.phase == .forwarding, self.passage.link != nil { self.watchBody(.now()) }
     }
 
     /// Takes octets as far as they can be taken now; holds the rest.
@@ -203,6 +208,7 @@ final class ServerConnection: ChannelInboundHandler {
             self.exchange.client.noticeStranger(self.exchange.request.fields)
         }
         self.body.begin(self.exchange.request.framing)
+        self.pace = BodyPace()
         self.shape = AnswerShape(
             isHTTP11: self.exchange.request.isHTTP11,
             method: self.exchange.request.method,
@@ -256,15 +262,20 @@ final class ServerConnection: ChannelInboundHandler {
         self.phase = .head
         self.parser.reset(&self.exchange.request)
         self.deadline = now + TimeAmount(seconds: self.worker.limits.idleSeconds)
-        if self.worker.isDraining, self.held.readableBytes == 0 { self.context?.close(promise: nil) }
+        if self.worker.isDraining { self.drain(now) }
     }
 
-    /// Closes when nothing is under way; else lets the answer say so.
-    func drain() {
-        guard self.phase == .head else { return }
-        if self.exchange.request.fields.bytes.isEmpty, self.held.readableBytes == 0 {
-            self.context?.close(promise: nil)
-        }
+    /// Gives an idle client a moment for a request that is on its way; its answer says `Connection: close`.
+    func drain(_ now: NIODeadline) {
+        guard self.phase == .head, self.exchange.request.fields.bytes.isEmpty else { return }
+        self.deadline = min(self.deadline, now + TimeAmount(seconds: self.worker.limits.drainIdleSeconds))
+    }
+
+    /// Ends an idle connection; what the client sends at this very moment is read and dropped, not reset.
+    private func leave(_ now: NIODeadline) {
+        self.phase = .lingering
+        self.deadline = now + .seconds(1)
+        self.context?.close(mode: .output, promise: nil)
     }
 
     /// Closes at once, with whatever is under way.
@@ -277,7 +288,9 @@ final class ServerConnection: ChannelInboundHandler {
         self.deadline = .distantFuture
         switch self.phase {
         case .head:
-            guard !self.exchange.request.fields.bytes.isEmpty else { return self.abort() }
+            guard !self.exchange.request.fields.bytes.isEmpty else {
+                return self.worker.isDraining ? self.leave(now) : self.abort()
+            }
             self.refuse(.timedOut)
         case .forwarding: self.forwardTimedOut()
         case .deciding: return
@@ -301,6 +314,6 @@ final class ServerConnection: ChannelInboundHandler {
         }
         self.exchange.abandon()
         self.exchange.attachment = nil
-        self.worker.remove(self)
+        self.worker.remove(self, self.origin.client)
     }
 }

@@ -83,10 +83,12 @@ extension ServerConnection {
     /// Watches over a client that still has to send, or to read.
     func watchBody(_ now: NIODeadline) {
         if let context = self.context, !context.channel.isWritable {
+            self.pace.hold(now)
             self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
         } else if !self.body.isComplete, !self.isReadingPaused {
-            self.deadline = now + TimeAmount(seconds: self.worker.limits.bodySeconds)
+            self.deadline = self.pace.deadline(now, received: self.body.received, self.worker.limits)
         } else {
+            self.pace.hold(now)
             self.deadline = .distantFuture
         }
     }

@@ -72,11 +72,18 @@ class Gatehouse:
         wait_until(self.ready, "gatehouse is ready")
         return self
 
-    def spawn(self):
+    def spawn(self, *flags: str):
         """Starts it and waits for nothing."""
         self.process = Process(
-            [program(), "serve", "--config", str(self.file)], str(self.log),
+            [program(), "serve", "--config", str(self.file), *flags], str(self.log),
             {**clean_environment(), **self.environment}, str(self.folder))
+
+    def succeed(self) -> Process:
+        """Starts another program that takes over from this one; returns the older one, which drains."""
+        older = self.process
+        self.spawn("--takeover")
+        self.wait_for_line(lambda line: line.get("took_over_from") == str(older.popen.pid))
+        return older
 
     def ready(self) -> bool:
         if self.process is None or not self.process.alive:

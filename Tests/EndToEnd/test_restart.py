@@ -127,7 +127,7 @@ def test_a_program_that_dies_amid_taking_over_leaves_the_older_one_serving(gateh
     for file in files:
         os.close(file)
     connection.close()
-    assert gatehouse.wait_for_line(lambda line: "did not come up" in line["message"])
+    assert gatehouse.wait_for_line(lambda line: "did not come up" in line.get("message", ""))
     with Load(gatehouse.port) as load:
         wait_until(lambda: min(load.counts.values()) > 20, "the older program serves")
     assert load.failures == []
@@ -197,7 +197,7 @@ def test_a_request_on_its_way_to_a_draining_program_is_answered(start, upstream)
         kept.send(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         assert kept.read().first("connection") is None
         gatehouse.process.signal(signal.SIGTERM)
-        gatehouse.wait_for_line(lambda line: line["message"] == "draining")
+        gatehouse.wait_for_line(lambda line: line.get("message", "") == "draining")
         kept.send(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
         reply = kept.read()
         assert reply.status == 200 and reply.first("connection") == "close"
@@ -211,7 +211,7 @@ def test_metrics_go_on_while_draining(gatehouse, upstream):
         slow = pool.submit(httpx.get, gatehouse.url + "/api?drip=15", timeout=30)
         wait_until(lambda: len(upstream.seen) == 2, "the exchange is under way")
         gatehouse.process.signal(signal.SIGTERM)
-        gatehouse.wait_for_line(lambda line: line["message"] == "draining")
+        gatehouse.wait_for_line(lambda line: line.get("message", "") == "draining")
         assert gatehouse.metric("gatehouse_exchanges_total", route="api", status="200") == 1
         assert slow.result().status_code == 200
     assert gatehouse.process.wait(15) == 0

@@ -12,8 +12,16 @@ final class Handover: Sendable {
     private let claim: FolderClaim?
     private let servers: [ProxyServer]
     private let logger: Logger
-    /// Whether nobody is taking over and this program does not end.
-    private let isFree = Mutex(true)
+    private let state = Mutex(State.free)
+
+    private enum State {
+        /// Nobody takes over.
+        case free
+        /// Somebody does, or has.
+        case giving, given
+        /// This program ends.
+        case closed
+    }
 
     init(claim: FolderClaim?, servers: [ProxyServer], logger: Logger) {
         self.claim = claim
@@ -21,16 +29,23 @@ final class Handover: Sendable {
         self.logger = logger
     }
 
-    /// From now on nobody takes over: this program ends.
-    func close() { self.isFree.withLock { $0 = false } }
+    /// From now on nobody begins to take over: this program ends.
+    ///
+    /// - Returns: whether it ends without a successor, and so has to clean up itself.
+    func close() -> Bool {
+        self.state.withLock { state in
+            defer { if state == .free { state = .closed } }
+            return state == .free
+        }
+    }
 
     /// Gives to the program at the other end of `line`.
     ///
     /// - Returns: whether it serves now; otherwise everything stays as it was.
     func give(_ line: inout ControlLine) async throws -> Bool {
-        let isMine = self.isFree.withLock { isFree in
-            defer { isFree = false }
-            return isFree
+        let isMine = self.state.withLock { state in
+            defer { if state == .free { state = .giving } }
+            return state == .free
         }
         guard isMine else {
             let reason = "it is ending, or another program is taking over already"
@@ -44,8 +59,8 @@ final class Handover: Sendable {
         } catch {
             self.logger.warning("handing over: \(error)")
         }
+        self.state.withLock { $0 = serves ? .given : .free }
         guard serves else {
-            self.isFree.withLock { $0 = true }
             self.logger.error("handing over: the new program did not come up; this one goes on")
             return false
         }

@@ -87,14 +87,16 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.serve(control, listener, handover, end) }
             tasks.addTask { await self.followPlans() }
             let ending = await endings.first { _ in true }
-            handover.close()
+            let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.
             if ending == .handedOver { tasks.addTask { await status?.drain(within: .seconds(1)) } }
             await self.drain()
             tasks.cancelAll()
-            if ending != .handedOver { try? FileManager.default.removeItem(atPath: control.path) }
+            if isLast { try? FileManager.default.removeItem(atPath: control.path) }
         }
         await status?.drain(within: .zero)
+        // The claim to `data_dir` ends with the program, not before.
+        withExtendedLifetime(handover) {}
     }
 
     /// Why a program ends.

@@ -57,6 +57,7 @@ class Gatehouse:
         self.write(configuration)
         ledger.watch(self.log)
         self.process: Process | None = None
+        self.older: list[Process] = []
 
     def write(self, configuration: dict | str):
         """Writes the configuration file; a dictionary gets the format's version."""
@@ -81,6 +82,7 @@ class Gatehouse:
     def succeed(self) -> Process:
         """Starts another program that takes over from this one; returns the older one, which drains."""
         older = self.process
+        self.older.append(older)
         self.spawn("--takeover")
         self.wait_for_line(lambda line: line.get("took_over_from") == str(older.popen.pid))
         return older
@@ -94,7 +96,9 @@ class Gatehouse:
             return False
 
     def stop(self) -> int:
-        """Ends it with SIGTERM and returns its exit status."""
+        """Ends it with SIGTERM and returns its exit status; whom it took over from is gone by then."""
+        for older in self.older:
+            older.stop()
         return self.process.stop() if self.process else 0
 
     def __enter__(self):

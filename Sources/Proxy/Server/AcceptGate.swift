@@ -3,25 +3,18 @@
 import Glibc
 import NIOCore
 
-/// Holds accepting back after EMFILE and its kin, so that no loop turns in vain; who waits, waits in the backlog.
-final class AcceptGate: ChannelDuplexHandler {
+/// Holds accepting back after EMFILE and its kin, so that no loop turns in vain; who waits, waits in the queue.
+///
+/// Reading has to be switched off: where the first accept fails NIO still counts its read as pending, so a `read`
+/// held back would leave the socket in epoll, which tells of it for ever.
+final class AcceptGate: ChannelInboundHandler {
     typealias InboundIn = any Channel
-    typealias OutboundIn = any Channel
 
     private static let pause = TimeAmount.milliseconds(100)
     private let worker: Worker
     private var reopening: Scheduled<Void>?
-    private var isReadWanted = false
 
     init(worker: Worker) { self.worker = worker }
-
-    func read(context: ChannelHandlerContext) {
-        guard self.reopening == nil else {
-            self.isReadWanted = true
-            return
-        }
-        context.read()
-    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let code = (error as? IOError)?.errnoCode, Self.isExhaustion(code) else {
@@ -29,23 +22,18 @@ final class AcceptGate: ChannelDuplexHandler {
         }
         guard self.reopening == nil else { return }
         self.worker.acceptPaused(code)
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         self.reopening = context.eventLoop.scheduleTask(in: Self.pause) {
             let (gate, context) = bound.value
-            gate.open(context)
+            gate.reopening = nil
+            try? context.channel.syncOptions?.setOption(.autoRead, value: true)
         }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.reopening?.cancel()
         self.reopening = nil
-    }
-
-    private func open(_ context: ChannelHandlerContext) {
-        self.reopening = nil
-        guard self.isReadWanted else { return }
-        self.isReadWanted = false
-        context.read()
     }
 
     private static func isExhaustion(_ code: CInt) -> Bool {

@@ -138,7 +138,8 @@ struct ControlLine {
                 defer { self.rest.removeFirst(end + 1) }
                 return String(decoding: self.rest[..<end], as: UTF8.self)
             }
-            guard self.rest.count < Self.limit, let part = try await self.inbound.next() else { return nil }
+            guard self.rest.count < Self.limit, let part = try await self.inbound.next(isolation: #isolation)
+            else { return nil }
             self.rest += part.readableBytesView
         }
     }

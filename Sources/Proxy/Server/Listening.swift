@@ -8,6 +8,8 @@ import NIOPosix
 struct Listening {
     let address: ListenAddress
     let workers: [NIOLoopBound<Worker>]
+    /// Whether connections are accepted at once.
+    let accepts: Bool
     /// Keeps a socket that listens now.
     let keep: (any Channel) -> Void
 
@@ -58,6 +60,7 @@ struct Listening {
 
     private func bootstrap(_ worker: NIOLoopBound<Worker>) -> ServerBootstrap {
         ServerBootstrap(group: worker.eventLoop)
+            .serverChannelOption(.autoRead, value: self.accepts)
             .serverChannelOption(.backlog, value: Int32(clamping: self.address.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)

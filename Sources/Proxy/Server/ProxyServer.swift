@@ -33,11 +33,15 @@ package final class ProxyServer: Sendable {
 
     /// Starts the workers and listens; gives the addresses with the ports that the system chose.
     ///
-    /// - Parameter sockets: what another program listened on, taken over where an address is ours too; the rest is
-    ///   left alone.
+    /// - Parameters:
+    ///   - sockets: what another program listens on, taken over where an address is ours too; the rest is left alone.
+    ///   - accepts: whether connections are accepted at once; otherwise they wait in the queue for `accept`.
     /// - Throws: `ListenError` for the first address that cannot be listened on.
     @discardableResult
-    package func start(taking sockets: [ListeningSocket] = []) async throws -> [ListenAddress] {
+    package func start(
+        taking sockets: [ListeningSocket] = [],
+        accepts: Bool = true
+    ) async throws -> [ListenAddress] {
         let count = self.settings.workers > 0 ? self.settings.workers : System.coreCount
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         self.state.withLock { $0.group = group }
@@ -50,7 +54,7 @@ package final class ProxyServer: Sendable {
         var addresses: [ListenAddress] = []
         do {
             for address in self.settings.listen {
-                let listening = Listening(address: address, workers: workers) { channel in
+                let listening = Listening(address: address, workers: workers, accepts: accepts) { channel in
                     self.state.withLock { $0.listeners.append(channel) }
                 }
                 do {
@@ -64,6 +68,22 @@ package final class ProxyServer: Sendable {
             throw error
         }
         return addresses
+    }
+
+    /// Begins to accept connections, where `start` did not.
+    package func accept() async {
+        for listener in self.state.withLock({ $0.listeners }) {
+            try? await listener.setOption(.autoRead, value: true).get()
+        }
+    }
+
+    /// Closes this program's listening sockets; whoever has copies goes on with them and their queues.
+    package func stopListening() async {
+        let listeners = self.state.withLock { state in
+            defer { state.listeners = [] }
+            return state.listeners
+        }
+        for listener in listeners { try? await listener.close() }
     }
 
     /// The addresses that are listened on, as listening sockets are named.
@@ -84,11 +104,8 @@ package final class ProxyServer: Sendable {
     ///
     /// Handlers can be asked until the workers end.
     package func drain(within limit: Duration) async {
-        let (workers, listeners) = self.state.withLock { state in
-            defer { state.listeners = [] }
-            return (state.workers, state.listeners)
-        }
-        for listener in listeners { try? await listener.close() }
+        await self.stopListening()
+        let workers = self.state.withLock { $0.workers }
         await withTaskGroup(of: Void.self) { tasks in
             for worker in workers { tasks.addTask { await Self.drain(worker, within: limit) } }
         }

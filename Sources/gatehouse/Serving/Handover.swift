@@ -39,9 +39,11 @@ final class Handover: Sendable {
         }
     }
 
-    /// Gives to the program at the other end of `line`.
+    /// Gives to the program at the other end of `line`: stops listening once that is ready to accept.
     ///
-    /// - Returns: whether it serves now; otherwise everything stays as it was.
+    /// Never two programs accept from one socket: of two that are woken one would find nothing there.
+    ///
+    /// - Returns: whether it has taken over; otherwise everything stays as it was.
     func give(_ line: inout ControlLine) async throws -> Bool {
         let isMine = self.state.withLock { state in
             defer { if state == .free { state = .giving } }
@@ -64,6 +66,8 @@ final class Handover: Sendable {
             self.logger.error("handing over: the new program did not come up; this one goes on")
             return false
         }
+        for server in self.servers { await server.stopListening() }
+        try? await line.say(.object(["result": .string("stopped listening")]))
         return true
     }
 
@@ -143,11 +147,18 @@ struct Inheritance: Sendable {
         self.courier = courier
     }
 
-    /// Tells the older program to drain, and lets go of what it listened on and this one does not.
+    /// Tells the older program to drain, waits until it no longer listens, and lets go of what only that one listened on.
     ///
-    /// An older program that is gone by now has nothing left to drain.
-    func serves(at names: Set<String>) {
+    /// An older program that is gone by now, or does not answer, is no reason to let clients wait.
+    func takeTurn(at names: Set<String>) {
         FileCourier.discard(self.sockets.filter { !names.contains($0.name) }.map(\.descriptor))
-        try? self.courier?.say("ready")
+        guard let courier = self.courier else { return }
+        do {
+            try courier.say("ready")
+            let answer = try courier.receive(within: 10_000)
+            FileCourier.discard(answer?.files ?? [])
+        } catch {
+            return
+        }
     }
 }

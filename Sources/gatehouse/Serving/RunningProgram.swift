@@ -72,13 +72,14 @@ struct RunningProgram: Sendable {
         let servers = (self.settings.proxyListen.isEmpty ? [] : [self.proxy]) + (status.map { [$0] } ?? [])
         var names: Set<String> = []
         for server in servers {
-            try await server.start(taking: inheritance.sockets)
+            try await server.start(taking: inheritance.sockets, accepts: inheritance.pid == nil)
             names.formUnion(server.listenNames)
         }
         let control = ControlSocket(dataDirectory: self.settings.dataDirectory)
         let listener = await self.listen(control)
+        inheritance.takeTurn(at: names)
+        if inheritance.pid != nil { for server in servers { await server.accept() } }
         self.readiness.isReady = true
-        inheritance.serves(at: names)
         self.tellStart(inheritance)
         let handover = Handover(claim: inheritance.claim, servers: servers, logger: self.logger)
         let (endings, end) = AsyncStream.makeStream(of: Ending.self)

@@ -127,12 +127,19 @@ struct DrainingTests {
                     TestHandler(endpoint: endpoint, told: Told(), change: { _ in })
                 }
             )
-            #expect(try await younger.start(taking: sockets).first?.port == server.port)
-            // The older one's ends before the younger one's first client.
+            let addresses = try await younger.start(taking: sockets, accepts: false)
+            #expect(addresses.first?.port == server.port)
             await server.server.drain(within: .zero)
+            // Nobody accepts: they wait in the queue that was handed over.
+            var waiting: [Peer] = []
             for _ in 0..<20 {
                 let client = try await server.client()
                 try await client.send(get("/own"))
+                waiting.append(client)
+            }
+            #expect(younger.connections == 0)
+            await younger.accept()
+            for client in waiting {
                 #expect(await client.receive(through: "own").hasPrefix("HTTP/1.1 200 "))
                 await client.close()
             }

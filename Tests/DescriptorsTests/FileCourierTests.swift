@@ -26,9 +26,9 @@ struct FileCourierTests {
         // More than one message carries.
         let pipes = (0..<150).map { _ in Pipe() }
         try FileCourier.send(pipes.map { $0.fileHandleForWriting.fileDescriptor }, over: theirs)
-        self.write("two\nlines", to: theirs)
+        self.write("two words\n", to: theirs)
         let parcel = try #require(try ours.receive(within: 5000))
-        #expect(String(decoding: parcel.line, as: UTF8.self).hasSuffix("two"))
+        #expect(String(decoding: parcel.line, as: UTF8.self).hasSuffix(" two words"))
         #expect(parcel.files.count == 150)
         for (number, file) in parcel.files.enumerated() { self.write("\(number)", to: file) }
         FileCourier.discard(parcel.files)

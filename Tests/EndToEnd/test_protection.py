@@ -107,7 +107,9 @@ def test_no_room_for_another_file_is_no_busy_loop(start):
     while time.monotonic() - began < 2:
         assert all(asks(user) for user in users)
         time.sleep(0.1)
-    assert (cpu_seconds(gatehouse) - before) / (time.monotonic() - began) < 0.2
+    busy = (cpu_seconds(gatehouse) - before) / (time.monotonic() - began)
+    print(f"{busy:.1%} of a core")
+    assert busy < 0.2
     for connection in waiting[:150]:
         connection.close()
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
@@ -129,7 +131,9 @@ def test_clients_that_do_not_read_take_no_memory(start):
         while time.monotonic() < end:
             high = max(high, resident(gatehouse))
             time.sleep(0.05)
-        assert high - before < 64 * 256 * 1024, f"{(high - before) / 64 / 1024:.0f} KiB each"
+        each = (high - before) / 64 / 1024
+        print(f"{each:.0f} KiB each")
+        assert each < 256
         # And whoever reads after all has the whole of it.
         client, total = clients[0], 0
         while total < 100_000_000 and (part := client.recv(1 << 20)):
@@ -158,7 +162,9 @@ def test_an_upstream_that_does_not_read_takes_no_memory(start):
             quiet = time.monotonic() - last
             high = max(high, resident(gatehouse))
             time.sleep(0.005)
-        assert high - before < 64 * 256 * 1024, f"{(high - before) / 64 / 1024:.0f} KiB each"
+        each = (high - before) / 64 / 1024
+        print(f"{each:.0f} KiB each")
+        assert each < 256
 
 
 def test_a_body_that_drips_is_given_up(start, upstream):

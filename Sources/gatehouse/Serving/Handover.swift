@@ -111,13 +111,19 @@ struct Inheritance: Sendable {
         do throws(FolderClaimError) {
             return Inheritance(claim: try FolderClaim(directory))
         } catch .taken {
-            throw Failure(
-                "data_dir \(directory) belongs to a program that runs; stop it, or start with --takeover"
-            )
+            throw Inheritance.taken(directory)
         } catch {
-            logger.warning("data_dir \(directory) cannot be claimed: a second program would not be noticed")
+            logger.warning("data_dir \(directory) cannot be claimed; whoever answers its socket has it")
+            let socket = ControlSocket(dataDirectory: directory)
+            guard (try? FileCourier(connectingTo: socket.path)) == nil else {
+                throw Inheritance.taken(directory)
+            }
             return Inheritance(claim: nil)
         }
+    }
+
+    private static func taken(_ directory: String) -> Failure {
+        Failure("data_dir \(directory) belongs to a program that runs; stop it, or start with --takeover")
     }
 
     private init(claim: FolderClaim?) { self.claim = claim }

@@ -205,6 +205,16 @@ def test_a_request_on_its_way_to_a_draining_program_is_answered(start, upstream)
     assert gatehouse.process.wait(10) == 0
 
 
+def test_sigterm_under_load_loses_no_request_of_a_kept_connection(gatehouse):
+    """Connections that the system has queued when the listening sockets close are refused; nothing else is."""
+    with Load(gatehouse.port, kept=8, fresh=0, pause=0.05) as load:
+        wait_until(lambda: load.counts["kept"] > 100, "the load runs")
+        gatehouse.process.signal(signal.SIGTERM)
+        assert gatehouse.process.wait(20) == 0
+    assert [failure for failure in load.failures if "first request" not in failure] == []
+    assert load.failures, "nobody noticed that the program has ended"
+
+
 def test_metrics_go_on_while_draining(gatehouse, upstream):
     httpx.get(gatehouse.url + "/api")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

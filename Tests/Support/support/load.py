@@ -8,11 +8,12 @@ HEAD = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
 class Load:
     """Threads that send one request after the other; each answer must be 200 and whole.
 
-    A kept connection may be closed by the server between two requests only after an answer that said so.
+    A kept connection may be closed by the server between two requests only after an answer that said so;
+    with a `pause` it is idle most of the time.
     """
 
-    def __init__(self, port: int, kept: int = 2, fresh: int = 2, target: str = "/api"):
-        self.port, self.target = port, target.encode()
+    def __init__(self, port: int, kept: int = 2, fresh: int = 2, target: str = "/api", pause: float = 0):
+        self.port, self.target, self.pause = port, target.encode(), pause
         self.done = threading.Event()
         self.failures: list[str] = []
         self.counts = {"kept": 0, "fresh": 0}
@@ -31,19 +32,22 @@ class Load:
             thread.join(60)
 
     def run(self, kind: str):
-        connection = None
+        connection, request = None, "first"
         while not self.done.is_set():
             try:
                 connection = connection or socket.create_connection(("127.0.0.1", self.port), 20)
                 connection.sendall(HEAD % (self.target, b"Connection: close\r\n" if kind == "fresh" else b""))
-                if not self.answer(connection):
+                goes_on = self.answer(connection)
+                request = "later"
+                if not goes_on:
                     connection.close()
-                    connection = None
+                    connection, request = None, "first"
                 with self.lock:
                     self.counts[kind] += 1
+                self.done.wait(self.pause)
             except (OSError, ValueError) as error:
-                self.failures.append(f"{kind}: {error!r}")
-                connection = None
+                self.failures.append(f"{kind}, {request} request: {error!r}")
+                connection, request = None, "first"
         if connection:
             connection.close()
 

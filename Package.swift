@@ -23,6 +23,11 @@ func foreign(_ name: String, _ folder: String, _ pkgConfig: String, apt: String)
     )
 }
 
+/// A header of ours that tells Swift what a system header only has as macros.
+func header(_ name: String, _ folder: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/C/\(folder)")
+}
+
 /// A module of ours and what it may import.
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -63,8 +68,10 @@ let package = Package(
         foreign("CJansson", "Jansson", "jansson", apt: "libjansson-dev"),
         foreign("COpenSSL", "OpenSSL", "libcrypto", apt: "libssl-dev"),
         foreign("CPCRE2", "PCRE2", "libpcre2-8", apt: "libpcre2-dev"),
+        header("CDescriptors", "Descriptors"),
         // Floor 1: one foreign thing each
         module("Cryptography", ["COpenSSL"]),
+        module("Descriptors", ["CDescriptors"]),
         module("Fetch", ["CCurl"]),
         module("JSON", ["CJansson"]),
         module("Pattern", ["CPCRE2"]),
@@ -81,13 +88,15 @@ let package = Package(
         .executableTarget(
             name: "gatehouse",
             dependencies: [
-                "Access", "Control", "Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy",
-                argumentParser, logging, nioCore, nioPosix, unixSignals,
+                "Access", "Control", "Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON",
+                "OIDC",
+                "Proxy", argumentParser, logging, nioCore, nioPosix, unixSignals,
             ],
             swiftSettings: strict
         ),
         // Tests
         tests("Cryptography"),
+        tests("Descriptors"),
         tests("Fetch", ["JSON"]),
         tests("JSON"),
         tests("Pattern"),

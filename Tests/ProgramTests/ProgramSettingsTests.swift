@@ -63,7 +63,9 @@ struct ProgramSettingsTests {
         ("admin_listen", "127.0.0.1:8001"), ("ext_authz_listen", "127.0.0.1:9000"),
         ("session_store", "redis://127.0.0.1"), ("drain_seconds", "-1"), ("log_format", "xml"),
         ("path_allows", "dots"), ("limit_head_bytes", "1023"), ("limit_body_bytes", "-1"),
-        ("limit_connections", "0"),
+        ("limit_connections", "0"), ("limit_connections_total", "-1"), ("limit_body_rate", "fast"),
+        ("limit_connections_per_address", "-1"), ("limit_requests_per_connection", "0"),
+        ("drain_idle_seconds", "-1"),
     ])
     func `a value that cannot be served is refused and named`(name: String, value: String) throws {
         let error = #expect(throws: SettingError.self) { try self.settings(flags: [name: value]) }
@@ -84,7 +86,8 @@ struct ProgramSettingsTests {
         #expect(try self.settings().limits == ProxyLimits())
         let written = [
             "path_allows": "semicolon, encoded-slash", "limit_body_bytes": "10", "limit_head_bytes": "1024",
-            "limit_head_seconds": "3",
+            "limit_head_seconds": "3", "limit_body_rate": "0", "limit_requests_per_connection": "1",
+            "limit_connections_total": "5", "limit_connections_per_address": "6", "drain_idle_seconds": "0",
         ]
         let limits = try self.settings(flags: written).limits
         #expect(limits.allowedInPath == [.semicolon, .encodedSlash])
@@ -92,6 +95,17 @@ struct ProgramSettingsTests {
         #expect(limits.headBytes == 1024)
         #expect(limits.lineBytes == 1024)
         #expect(limits.headSeconds == 3)
+        #expect(limits.bodyRate == 0)
+        #expect(limits.requestsPerConnection == 1)
+        #expect(limits.connectionsTotal == 5)
+        #expect(limits.connectionsPerAddress == 6)
+        #expect(limits.drainIdleSeconds == 0)
+    }
+
+    @Test func `an eighth of the open files and 64 are kept from the clients`() {
+        #expect(ProxyLimits.connections(openFiles: 1024) == 832)
+        #expect(ProxyLimits.connections(openFiles: 1_048_576) == 917_440)
+        #expect(ProxyLimits.connections(openFiles: 20) == 1)
     }
 
     @Test func `every setting has its flag`() throws {

@@ -76,4 +76,20 @@ struct PoolStateTests {
             #expect(pool.giveBack(Self.id(0)) == .handOver(Self.id(0), to: PoolState.RequestID(request)))
         }
     }
+
+    @Test func `a retired pool gives up what is idle, keeps nothing more, and is empty in the end`() {
+        var pool = PoolState(limit: 2, idleLimit: 2, waiterLimit: 2)
+        #expect(pool.isEmpty)
+        #expect(pool.lease(for: 1) == .connect(Self.id(0)))
+        #expect(pool.lease(for: 2) == .connect(Self.id(1)))
+        #expect(pool.lease(for: 3) == .wait)
+        #expect(pool.giveBack(Self.id(0)) == .handOver(Self.id(0), to: 3))
+        #expect(pool.giveBack(Self.id(1)) == .keepIdle(Self.id(1)))
+        #expect(pool.retire() == [Self.id(1)])
+        #expect(pool.gone(Self.id(1)) == .nothing)
+        #expect(!pool.isEmpty)
+        #expect(pool.giveBack(Self.id(0)) == .close(Self.id(0)))
+        #expect(pool.gone(Self.id(0)) == .nothing)
+        #expect(pool.isEmpty)
+    }
 }

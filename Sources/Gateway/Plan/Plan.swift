@@ -52,6 +52,9 @@ package final class Plan: Sendable {
         self.endpoints = builder.endpoints
     }
 
+    /// Every endpoint that exchanges of this plan may go to.
+    package var upstreams: Set<Endpoint> { Set(self.endpoints.values) }
+
     /// The best route for a request.
     package func match(_ head: borrowing RequestHead) throws(PatternError) -> RouteMatch? {
         try self.router.match(head)

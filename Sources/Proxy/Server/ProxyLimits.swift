@@ -16,6 +16,8 @@ package struct ProxyLimits: Sendable, Equatable {
     package var headSeconds = 10.0
     /// Seconds between two pieces of a request's body.
     package var bodySeconds = 60.0
+    /// Octets a second that a request's body must keep up, after `bodySeconds` in advance; 0 is no bound.
+    package var bodyRate = 240
     /// Seconds that a client may leave our answer unread.
     package var readerSeconds = 60.0
     /// Seconds that an idle connection is kept.
@@ -26,6 +28,12 @@ package struct ProxyLimits: Sendable, Equatable {
     package var requestsPerConnection = 10_000
     /// Connections that one worker holds; more are closed at once.
     package var connectionsPerWorker = 16_384
+    /// Connections that all workers together hold; nil is no bound.
+    package var connectionsTotal: Int?
+    /// Connections from one IPv4 address or IPv6 /64, trusted peers excepted; nil is no bound.
+    package var connectionsPerAddress: Int?
+    /// Seconds that an idle connection may still bring a request while the server drains.
+    package var drainIdleSeconds = 2.0
     /// Octets of a refused request's body that are read to its end rather than cut off (S9).
     package var drainedBytes = 65_536
     /// Interim answers that an upstream may send before the final one.

@@ -1,6 +1,5 @@
 // A server: workers, each with its listening sockets and its handler.
 
-import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -15,21 +14,34 @@ package final class ProxyServer: Sendable {
 
     private let settings: ServerSettings
     private let state = Mutex(State())
-    private let open = Counter()
+    private let admission: Admission
 
     /// Makes a server that does not listen yet.
     package init(_ settings: ServerSettings) {
         self.settings = settings
+        self.admission = Admission(settings.limits)
     }
 
     /// How many clients are connected.
-    package var connections: Int { self.open.value }
+    package var connections: Int { self.admission.connections }
+
+    /// How many connections were closed at once, for a reason.
+    package func turnedAway(_ reason: TurnedAway) -> Int { self.admission.turnedAway(reason) }
+
+    /// How often a listening socket was left alone for a moment, because the system had no room.
+    package var acceptPauses: Int { self.admission.acceptPauses }
 
     /// Starts the workers and listens; gives the addresses with the ports that the system chose.
     ///
+    /// - Parameters:
+    ///   - sockets: what another program listens on, taken over where an address is ours too; the rest is left alone.
+    ///   - accepts: whether connections are accepted at once; otherwise they wait in the queue for `accept`.
     /// - Throws: `ListenError` for the first address that cannot be listened on.
     @discardableResult
-    package func start() async throws -> [ListenAddress] {
+    package func start(
+        taking sockets: [ListeningSocket] = [],
+        accepts: Bool = true
+    ) async throws -> [ListenAddress] {
         let count = self.settings.workers > 0 ? self.settings.workers : System.coreCount
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         self.state.withLock { $0.group = group }
@@ -42,8 +54,11 @@ package final class ProxyServer: Sendable {
         var addresses: [ListenAddress] = []
         do {
             for address in self.settings.listen {
+                let listening = Listening(address: address, workers: workers, accepts: accepts) { channel in
+                    self.state.withLock { $0.listeners.append(channel) }
+                }
                 do {
-                    addresses.append(try await self.listen(on: address, workers: workers))
+                    addresses.append(try await listening.start(taking: sockets))
                 } catch {
                     throw ListenError(address, error)
                 }
@@ -55,15 +70,48 @@ package final class ProxyServer: Sendable {
         return addresses
     }
 
-    /// Stops listening, lets exchanges end for at most `limit`, then closes what is left and ends the workers.
-    package func drain(within limit: Duration) async {
-        let (group, workers, listeners) = self.state.withLock { state in
-            defer { state = State() }
-            return (state.group, state.workers, state.listeners)
+    /// Begins to accept connections, where `start` did not.
+    package func accept() async {
+        for listener in self.state.withLock({ $0.listeners }) {
+            try? await listener.setOption(.autoRead, value: true).get()
+        }
+    }
+
+    /// Closes this program's listening sockets; whoever has copies goes on with them and their queues.
+    package func stopListening() async {
+        let listeners = self.state.withLock { state in
+            defer { state.listeners = [] }
+            return state.listeners
         }
         for listener in listeners { try? await listener.close() }
+    }
+
+    /// The addresses that are listened on, as listening sockets are named.
+    package var listenNames: Set<String> {
+        Set(self.state.withLock { $0.listeners }.compactMap { $0.localAddress?.listenName })
+    }
+
+    /// Copies of all listening sockets, to hand to another program; whoever has them closes them.
+    package func listeningSockets() async -> [ListeningSocket] {
+        var sockets: [ListeningSocket] = []
+        for listener in self.state.withLock({ $0.listeners }) {
+            if let socket = await ListeningSocket.copy(of: listener) { sockets.append(socket) }
+        }
+        return sockets
+    }
+
+    /// Stops listening, lets exchanges end for at most `limit`, then closes what is left and ends the workers.
+    ///
+    /// Handlers can be asked until the workers end.
+    package func drain(within limit: Duration) async {
+        await self.stopListening()
+        let workers = self.state.withLock { $0.workers }
         await withTaskGroup(of: Void.self) { tasks in
             for worker in workers { tasks.addTask { await Self.drain(worker, within: limit) } }
+        }
+        let group = self.state.withLock { state in
+            defer { state = State() }
+            return state.group
         }
         for worker in workers {
             try? await worker.eventLoop.submit { worker.value.stop() }.get()
@@ -75,30 +123,43 @@ package final class ProxyServer: Sendable {
     package func onEachWorker<T: Sendable>(
         _ body: @escaping @Sendable (any ExchangeHandler) -> T
     ) async -> [T] {
+        await self.ask { body($0.handler) }
+    }
+
+    /// Lets go of connections to all upstreams but these; what is busy is let go when it is free.
+    package func keepUpstreams(_ endpoints: Set<Endpoint>) async {
+        _ = await self.ask { $0.keepPools(endpoints) }
+    }
+
+    /// How many upstreams each worker keeps connections to.
+    func poolCounts() async -> [Int] { await self.ask { $0.poolCount } }
+
+    // MARK: Workers
+
+    private func ask<T: Sendable>(_ body: @escaping @Sendable (Worker) -> T) async -> [T] {
         var results: [T] = []
         for worker in self.state.withLock({ $0.workers }) {
-            let result = try? await worker.eventLoop.submit { body(worker.value.handler) }.get()
+            let result = try? await worker.eventLoop.submit { body(worker.value) }.get()
             if let result { results.append(result) }
         }
         return results
     }
 
-    // MARK: Workers
-
     private func makeWorker(_ index: Int, on loop: any EventLoop) async throws -> NIOLoopBound<Worker> {
-        let (settings, open) = (self.settings, self.open)
+        let (settings, admission) = (self.settings, self.admission)
         return try await loop.submit {
             let worker = Worker(
                 eventLoop: loop,
                 settings: settings,
                 handler: settings.makeHandler(index, loop),
-                count: { open.add($0) }
+                admission: admission
             )
             worker.start()
             return NIOLoopBound(worker, eventLoop: loop)
         }.get()
     }
 
+    /// Comes after the listeners' end in the loop's queue, so that what they accepted last is there already.
     private static func drain(_ worker: NIOLoopBound<Worker>, within limit: Duration) async {
         let loop = worker.eventLoop
         let done = loop.makePromise(of: Void.self)
@@ -107,60 +168,4 @@ package final class ProxyServer: Sendable {
         try? await done.futureResult.get()
         alarm.cancel()
     }
-
-    // MARK: Listening
-
-    /// Binds one socket for each worker to the same address; the kernel deals out the connections.
-    private func listen(
-        on address: ListenAddress,
-        workers: [NIOLoopBound<Worker>]
-    ) async throws -> ListenAddress {
-        var bound = address
-        if let first = workers.first { bound = try await Self.claim(address, first) }
-        for worker in workers {
-            let channel = try await Self.bootstrap(worker, bound).bind(host: bound.host, port: bound.port)
-                .get()
-            self.state.withLock { $0.listeners.append(channel) }
-            bound.port = channel.localAddress?.port ?? bound.port
-        }
-        return bound
-    }
-
-    /// Binds once without sharing, and lets go: another program at the same address is found out, where the
-    /// workers' shared sockets would silently take half of its connections.
-    private static func claim(
-        _ address: ListenAddress,
-        _ worker: NIOLoopBound<Worker>
-    ) async throws -> ListenAddress {
-        let channel = try await ServerBootstrap(group: worker.eventLoop)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .bind(host: address.host, port: address.port).get()
-        let port = channel.localAddress?.port ?? address.port
-        try await channel.close()
-        return ListenAddress(host: address.host, port: port, backlog: address.backlog)
-    }
-
-    private static func bootstrap(
-        _ worker: NIOLoopBound<Worker>,
-        _ address: ListenAddress
-    ) -> ServerBootstrap {
-        ServerBootstrap(group: worker.eventLoop)
-            .serverChannelOption(.backlog, value: Int32(clamping: address.backlog))
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.maxMessagesPerRead, value: 2)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ServerConnection(worker: worker.value))
-                }
-            }
-    }
-}
-
-/// A number that several loops count up and down.
-private final class Counter: Sendable {
-    private let number = Atomic<Int>(0)
-    var value: Int { self.number.load(ordering: .relaxed) }
-    func add(_ difference: Int) { self.number.add(difference, ordering: .relaxed) }
 }

@@ -37,6 +37,8 @@ final class ServerConnection: ChannelInboundHandler {
     var isReadingPaused = false
     /// Whether the client takes what is written; as the channel tells it, so that nobody has to ask.
     private(set) var isWritable = true
+    /// How fast the body comes.
+    var pace = BodyPace()
     /// Set while `run` is on the stack, so that it is never entered twice.
     var isRunning = false
     /// What the exchange has on the upstream's side.
@@ -73,9 +75,11 @@ final class ServerConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         // A client that has reset already has no address: nothing could be ruled or said of it (P1).
-        guard self.worker.hasRoom, self.meet(context.channel) else { return context.close(promise: nil) }
-        self.worker.add(self)
+        guard self.meet(context.channel), self.worker.admit(self, self.facts) else {
+            return context.close(promise: nil)
+        }
         self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
+        if self.worker.isDraining { self.drain(.now()) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -130,7 +134,8 @@ final class ServerConnection: ChannelInboundHandler {
         self.held = ByteBuffer()
         self.run(buffer)
         let isFull = self.phase == .forwarding && self.passage.isUpstreamFull
-        if !isFull, self.held.readableBytes <= self.worker.limits.bufferedBytes { self.resumeReading() }
+        guard !isFull, self.held.readableBytes <= self.worker.limits.bufferedBytes else { return }
+        self.resumeReading()
     }
 
     /// Takes octets as far as they can be taken now; holds the rest.
@@ -211,6 +216,7 @@ final class ServerConnection: ChannelInboundHandler {
         }
         let manner = self.exchange.head.manner
         self.body.begin(manner.framing)
+        self.pace = BodyPace()
         self.shape = AnswerShape(
             isHTTP11: manner.isHTTP11,
             method: manner.method,
@@ -269,15 +275,20 @@ final class ServerConnection: ChannelInboundHandler {
         self.parser.reset(&self.exchange.head)
         self.hasBegunHead = false
         self.deadline = now + TimeAmount(seconds: self.worker.limits.idleSeconds)
-        if self.worker.isDraining, self.held.readableBytes == 0 { self.context?.close(promise: nil) }
+        if self.worker.isDraining { self.drain(now) }
     }
 
-    /// Closes when nothing is under way; else lets the answer say so.
-    func drain() {
-        guard self.phase == .head else { return }
-        if !self.hasBegunHead, self.held.readableBytes == 0 {
-            self.context?.close(promise: nil)
-        }
+    /// Gives an idle client a moment for a request that is on its way; its answer says `Connection: close`.
+    func drain(_ now: NIODeadline) {
+        guard self.phase == .head, !self.hasBegunHead else { return }
+        self.deadline = min(self.deadline, now + TimeAmount(seconds: self.worker.limits.drainIdleSeconds))
+    }
+
+    /// Ends an idle connection; what the client sends at this very moment is read and dropped, not reset.
+    private func leave(_ now: NIODeadline) {
+        self.phase = .lingering
+        self.deadline = now + .seconds(1)
+        self.context?.close(mode: .output, promise: nil)
     }
 
     /// Closes at once, with whatever is under way.
@@ -290,7 +301,7 @@ final class ServerConnection: ChannelInboundHandler {
         self.deadline = .distantFuture
         switch self.phase {
         case .head:
-            guard self.hasBegunHead else { return self.abort() }
+            guard self.hasBegunHead else { return self.worker.isDraining ? self.leave(now) : self.abort() }
             self.refuse(.timedOut)
         case .forwarding: self.forwardTimedOut()
         case .deciding: return
@@ -314,6 +325,6 @@ final class ServerConnection: ChannelInboundHandler {
         }
         self.exchange.abandon()
         self.exchange.attachment = nil
-        self.worker.remove(self)
+        self.worker.remove(self, self.origin.client)
     }
 }

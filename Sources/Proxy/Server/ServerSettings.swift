@@ -29,6 +29,8 @@ package struct ServerSettings: Sendable {
     package var limits: ProxyLimits
     /// Peers whose word about a client is believed; none by default (P1).
     package var trustedPeers: [AddressRange]
+    /// Hears what an operator should know of; called from any worker, rarely.
+    package var notice: @Sendable (String) -> Void
     /// The name in `Via`.
     package var viaName: String
     /// Makes the handler of a worker, on its event loop.
@@ -41,6 +43,7 @@ package struct ServerSettings: Sendable {
         limits: ProxyLimits = ProxyLimits(),
         trustedPeers: [AddressRange] = [],
         viaName: String = "gatehouse",
+        notice: @escaping @Sendable (String) -> Void = { _ in },
         makeHandler: @escaping @Sendable (_ worker: Int, _ eventLoop: any EventLoop) -> any ExchangeHandler
     ) {
         self.listen = listen
@@ -48,6 +51,7 @@ package struct ServerSettings: Sendable {
         self.limits = limits
         self.trustedPeers = trustedPeers
         self.viaName = viaName
+        self.notice = notice
         self.makeHandler = makeHandler
     }
 }

@@ -11,8 +11,9 @@ final class Worker {
     let trustedPeers: [AddressRange]
     /// Opens connections to upstreams.
     let dialer: Dialer
-    /// Tells the server how many connections came or went.
-    let count: @Sendable (Int) -> Void
+    /// Counts clients over all workers.
+    let admission: Admission
+    private let notice: @Sendable (String) -> Void
 
     /// Where heads are put together.
     var scratch: [UInt8] = []
@@ -27,13 +28,14 @@ final class Worker {
     private var sweeper: RepeatedTask?
     private var lastRequestID: PoolState.RequestID = 0
     private var whenEmpty: [() -> Void] = []
+    private var pauseTold = NIODeadline.distantPast
 
     init(
         eventLoop: any EventLoop,
         settings: ServerSettings,
         handler: any ExchangeHandler,
-        dialer: Dialer? = nil,
-        count: @escaping @Sendable (Int) -> Void
+        admission: Admission,
+        dialer: Dialer? = nil
     ) {
         self.eventLoop = eventLoop
         self.limits = settings.limits
@@ -41,7 +43,8 @@ final class Worker {
         self.handler = handler
         self.trustedPeers = settings.trustedPeers
         self.dialer = dialer ?? .overTCP(on: eventLoop)
-        self.count = count
+        self.admission = admission
+        self.notice = settings.notice
         self.scratch.reserveCapacity(4096)
         self.toClient = ByteBufferAllocator().buffer(capacity: 16_384)
         self.toUpstream = ByteBufferAllocator().buffer(capacity: 4096)
@@ -60,23 +63,28 @@ final class Worker {
     private static func sweepInterval(_ limits: ProxyLimits) -> TimeAmount {
         let shortest = [
             limits.headSeconds, limits.bodySeconds, limits.readerSeconds, limits.idleSeconds,
-            limits.upstreamIdleSeconds,
+            limits.upstreamIdleSeconds, limits.drainIdleSeconds,
         ].min()
         return .milliseconds(Int64(max(20, min(250, (shortest ?? 1) * 250))))
     }
 
     // MARK: Connections
 
-    /// Whether another client may come in.
-    var hasRoom: Bool { self.connections.count < self.limits.connectionsPerWorker && !self.isDraining }
-
-    func add(_ connection: ServerConnection) {
+    /// Takes in another client if there is room for it; what has been accepted is served, draining or not.
+    func admit(_ connection: ServerConnection, _ client: ClientFacts) -> Bool {
+        let isFull = self.connections.count >= self.limits.connectionsPerWorker
+        let refusal = self.admission.enter(
+            client.peer,
+            isTrusted: client.isTrustedPeer,
+            workerIsFull: isFull
+        )
+        guard refusal == nil else { return false }
         connection.place = self.connections.count
         self.connections.append(connection)
-        self.count(1)
+        return true
     }
 
-    func remove(_ connection: ServerConnection) {
+    func remove(_ connection: ServerConnection, _ client: ClientFacts) {
         guard let place = connection.place else { return }
         connection.place = nil
         let last = self.connections.removeLast()
@@ -84,7 +92,7 @@ final class Worker {
             self.connections[place] = last
             last.place = place
         }
-        self.count(-1)
+        self.admission.leave(client.peer, isTrusted: client.isTrustedPeer)
         self.tellIfEmpty()
     }
 
@@ -110,6 +118,32 @@ final class Worker {
         self.pools[endpoint] = pool
         self.lastPool = pool
         return pool
+    }
+
+    /// A pool has no connection left, and nobody waits.
+    func forget(_ pool: ConnectionPool) {
+        if self.lastPool === pool { self.lastPool = nil }
+        if self.pools[pool.endpoint] === pool { self.pools[pool.endpoint] = nil }
+    }
+
+    /// Forgets the pools of all other endpoints: idle connections close, busy ones once they are free.
+    func keepPools(_ endpoints: Set<Endpoint>) {
+        for (endpoint, pool) in self.pools where !endpoints.contains(endpoint) {
+            self.forget(pool)
+            pool.retire()
+        }
+    }
+
+    /// How many endpoints have a pool.
+    var poolCount: Int { self.pools.count }
+
+    /// A listening socket is left alone for a moment; said at most once a minute.
+    func acceptPaused(_ code: CInt) {
+        self.admission.paused()
+        let now = NIODeadline.now()
+        guard now >= self.pauseTold else { return }
+        self.pauseTold = now + .minutes(1)
+        self.notice("no connection is accepted for a moment: the system has no room (errno \(code))")
     }
 
     /// A number that no other request on this loop has.
@@ -141,7 +175,8 @@ final class Worker {
     func drain(then: @escaping () -> Void) {
         self.isDraining = true
         self.whenEmpty.append(then)
-        for connection in self.connections { connection.drain() }
+        let now = NIODeadline.now()
+        for connection in self.connections { connection.drain(now) }
         self.tellIfEmpty()
     }
 

@@ -44,9 +44,17 @@ final class ConnectionPool {
     /// A connection has closed, or was never made.
     func gone(_ id: ConnectionID) {
         if id.slot < self.connections.count { self.connections[id.slot] = nil }
-        guard case .connect(let next, let request) = self.state.gone(id) else { return }
+        guard case .connect(let next, let request) = self.state.gone(id) else {
+            if self.state.isEmpty { self.worker.forget(self) }
+            return
+        }
         guard let client = self.waiting.removeValue(forKey: request) else { return self.gone(next) }
         self.connect(next, request, client)
+    }
+
+    /// Its upstream is no longer in the configuration: idle connections close now, busy ones when they are free.
+    func retire() {
+        for id in self.state.retire() { self.connections[id.slot]?.abort() }
     }
 
     /// A waiting request has left.

@@ -87,10 +87,12 @@ extension ServerConnection {
         // Who still waits for a connection has that deadline.
         guard self.passage.waiting == nil else { return }
         if !self.isWritable {
+            self.pace.hold(now)
             self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
         } else if !self.body.isComplete, !self.isReadingPaused {
-            self.deadline = now + TimeAmount(seconds: self.worker.limits.bodySeconds)
+            self.deadline = self.pace.deadline(now, received: self.body.received, self.worker.limits)
         } else {
+            self.pace.hold(now)
             self.deadline = .distantFuture
         }
     }

@@ -28,7 +28,7 @@ package struct PoolState: Sendable {
     private enum Slot: Equatable, Sendable { case free, busy, idle }
 
     private let limit: Int
-    private let idleLimit: Int
+    private var idleLimit: Int
     private let waiterLimit: Int
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
@@ -89,6 +89,15 @@ package struct PoolState: Sendable {
         self.freeSlots.append(id.slot)
         guard let request = self.nextWaiter(), let next = self.open() else { return .nothing }
         return .connect(next, for: request)
+    }
+
+    /// Whether there is no connection, and nobody waits for one.
+    package var isEmpty: Bool { self.count == 0 && self.waiterCount == 0 }
+
+    /// Keeps nothing idle any more; gives the connections to close.
+    package mutating func retire() -> [ConnectionID] {
+        self.idleLimit = 0
+        return self.idle.map { ConnectionID(slot: $0) }
     }
 
     /// A waiting request has left.

@@ -18,8 +18,8 @@ struct Reload: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let directory =
             self.dataDir ?? environment["GATEHOUSE_DATA_DIR"] ?? Setting.named("data_dir")?.standard ?? ""
-        let socket = ReloadSocket(dataDirectory: directory)
-        guard let outcome = await socket.ask(on: .singletonMultiThreadedEventLoopGroup) else {
+        let socket = ControlSocket(dataDirectory: directory)
+        guard let outcome = await socket.reload(on: .singletonMultiThreadedEventLoopGroup) else {
             throw Failure("no program answers at \(socket.path); is it running, with this data_dir?")
         }
         outcome.lines.forEach { print($0) }

@@ -25,10 +25,15 @@ struct Serve: AsyncParsableCommand {
     )
     var settingsFile: String?
 
+    @Flag(help: "Take over from the program that runs with the same data_dir, without losing a connection.")
+    var takeover = false
+
     @OptionGroup(title: "Settings") var flags: SettingsFlags
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
+        // All that this program makes is its owner's alone, from the first moment.
+        umask(0o077)
         let (settings, warnings) = try self.settings(environment)
         let logger = Logger(label: "gatehouse") { _ in
             LineLogHandler(logLevel: settings.logLevel, format: settings.logFormat, sink: LineSink())
@@ -42,7 +47,7 @@ struct Serve: AsyncParsableCommand {
                 environment: environment,
                 logger: logger
             )
-            try await program.run()
+            try await program.run(takesOver: self.takeover)
         } catch {
             for reason in "\(error)".split(separator: "\n") { logger.critical("cannot start: \(reason)") }
             throw ExitCode.failure

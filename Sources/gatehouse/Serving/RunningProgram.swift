@@ -1,5 +1,6 @@
 // The running program: assembly, signals, and the end.
 import Access
+import Descriptors
 import Foundation
 import Gateway
 import JSON
@@ -30,6 +31,8 @@ struct RunningProgram: Sendable {
         environment: [String: String],
         logger: Logger
     ) throws {
+        var settings = settings
+        RunningProgram.fit(&settings.limits, logger)
         self.settings = settings
         self.logger = logger
         try RunningProgram.makeFolder(settings.dataDirectory)
@@ -59,35 +62,64 @@ struct RunningProgram: Sendable {
         self.proxy = try RunningProgram.proxy(settings, services, self.holder, logger)
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains.
-    func run() async throws {
+    /// Serves until SIGTERM or SIGINT, or until another program has taken over; then drains.
+    ///
+    /// - Parameter takesOver: whether a program with the same `data_dir` hands its listening sockets to this one.
+    func run(takesOver: Bool) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        let inheritance = try Inheritance.take(self.settings.dataDirectory, takesOver: takesOver, self.logger)
         let status = self.statusServer()
-        let addresses = self.settings.proxyListen.isEmpty ? [] : try await self.proxy.start()
-        try await status?.start()
+        let servers = (self.settings.proxyListen.isEmpty ? [] : [self.proxy]) + (status.map { [$0] } ?? [])
+        var names: Set<String> = []
+        for server in servers {
+            try await server.start(taking: inheritance.sockets, accepts: inheritance.pid == nil)
+            names.formUnion(server.listenNames)
+        }
+        let control = ControlSocket(dataDirectory: self.settings.dataDirectory)
+        let listener = await self.listen(control)
+        inheritance.takeTurn(at: names)
+        if inheritance.pid != nil { for server in servers { await server.accept() } }
         self.readiness.isReady = true
-        self.logger.notice(
-            "serving",
-            metadata: [
-                "version": "\(Version.current)", "routes": "\(self.holder.current.routes.count)",
-                "proxy_listen": "\(addresses.map { "\($0.host):\($0.port)" }.joined(separator: ", "))",
-            ]
-        )
-        let socket = ReloadSocket(dataDirectory: self.settings.dataDirectory)
+        self.tellStart(inheritance)
+        let handover = Handover(claim: inheritance.claim, servers: servers, logger: self.logger)
+        let (endings, end) = AsyncStream.makeStream(of: Ending.self)
         await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await self.serveReloads(socket) }
-            tasks.addTask { for await plan in self.plans { await AccessPlugins.start(plan) } }
-            for await signal in signals {
-                guard signal == .sighup else {
-                    break
-                }
-                _ = await self.keeper.reload()
-            }
+            tasks.addTask { await self.take(signals, end) }
+            tasks.addTask { await self.serve(control, listener, handover, end) }
+            tasks.addTask { await self.followPlans() }
+            let ending = await endings.first { _ in true }
+            let isLast = handover.close()
+            // Its listening sockets are the younger program's now; what it answers is finished.
+            if ending == .handedOver { tasks.addTask { await status?.drain(within: .seconds(1)) } }
             await self.drain()
             tasks.cancelAll()
+            if isLast { try? FileManager.default.removeItem(atPath: control.path) }
         }
         await status?.drain(within: .zero)
-        try? FileManager.default.removeItem(atPath: socket.path)
+        // The claim to `data_dir` ends with the program, not before.
+        withExtendedLifetime(handover) {}
+    }
+
+    /// Why a program ends.
+    private enum Ending: Sendable {
+        case signal, handedOver
+    }
+
+    private func take(_ signals: UnixSignalsSequence, _ end: AsyncStream<Ending>.Continuation) async {
+        for await signal in signals {
+            if signal == .sighup {
+                _ = await self.keeper.reload()
+            } else {
+                end.yield(.signal)
+            }
+        }
+    }
+
+    private func followPlans() async {
+        for await plan in self.plans {
+            await self.proxy.keepUpstreams(plan.upstreams)
+            await AccessPlugins.start(plan)
+        }
     }
 
     private func drain() async {
@@ -97,19 +129,62 @@ struct RunningProgram: Sendable {
         self.logger.notice("stopped")
     }
 
-    private func serveReloads(_ socket: ReloadSocket) async {
+    private func tellStart(_ inheritance: Inheritance) {
+        let listen = self.proxy.listenNames.sorted().joined(separator: ", ")
+        var metadata: Logger.Metadata = [
+            "version": "\(Version.current)", "routes": "\(self.holder.current.routes.count)",
+            "proxy_listen": "\(listen)",
+        ]
+        if let pid = inheritance.pid { metadata["took_over_from"] = "\(pid)" }
+        self.logger.notice("serving", metadata: metadata)
+    }
+
+    // MARK: Commands to the running program
+
+    private func listen(_ control: ControlSocket) async -> ControlSocket.Listener? {
         do {
-            try await socket.serve(on: MultiThreadedEventLoopGroup.singleton) { await self.keeper.reload() }
-        } catch is CancellationError {
-            return
+            return try await control.listen(on: MultiThreadedEventLoopGroup.singleton)
         } catch {
             self.logger.warning(
-                "`gatehouse reload` cannot reach this program, SIGHUP can: \(socket.path) does not open: \(error)"
+                "`gatehouse reload` cannot reach this program, SIGHUP can: \(control.path) does not open: \(error)"
             )
+            return nil
+        }
+    }
+
+    private func serve(
+        _ control: ControlSocket,
+        _ listener: ControlSocket.Listener?,
+        _ handover: Handover,
+        _ end: AsyncStream<Ending>.Continuation
+    ) async {
+        guard let listener else { return }
+        try? await control.serve(listener) { command, line in
+            switch command {
+            case .reload: try await line.say(await self.keeper.reload().json)
+            case .takeover: if try await handover.give(&line) { end.yield(.handedOver) }
+            }
         }
     }
 
     // MARK: Assembly
+
+    /// Opens as many files as may be, and lets in no more clients than that leaves room for.
+    private static func fit(_ limits: inout ProxyLimits, _ logger: Logger) {
+        let files = OpenFileLimit.raise()
+        let room = ProxyLimits.connections(openFiles: files.now)
+        logger.notice(
+            "open files",
+            metadata: [
+                "before": "\(files.before)", "now": "\(files.now)",
+                "connections": "\(min(limits.connectionsTotal ?? room, room))",
+            ]
+        )
+        if let total = limits.connectionsTotal, total > room {
+            logger.warning("limit_connections_total is \(total), but the open files leave room for \(room)")
+        }
+        limits.connectionsTotal = min(limits.connectionsTotal ?? room, room)
+    }
 
     private static func makeFolder(_ path: String) throws {
         guard !FileManager.default.fileExists(atPath: path) else { return }
@@ -152,7 +227,8 @@ struct RunningProgram: Sendable {
                 },
                 workers: settings.workers,
                 limits: settings.limits,
-                trustedPeers: trusted
+                trustedPeers: trusted,
+                notice: { logger.warning("\($0)") }
             ) { index, loop in
                 Pipeline(worker: index, holder: holder, settings: pipeline) { flush in
                     loop.assumeIsolated().execute { flush() }
@@ -179,6 +255,13 @@ struct RunningProgram: Sendable {
             snapshot.merge(worker)
         }
         snapshot.set(MetricKey("gatehouse_connections"), to: Double(self.proxy.connections))
+        for reason in TurnedAway.allCases {
+            snapshot.count(
+                MetricKey("gatehouse_connections_refused_total", ["reason": reason.rawValue]),
+                by: Double(self.proxy.turnedAway(reason))
+            )
+        }
+        snapshot.count(MetricKey("gatehouse_accept_pauses_total"), by: Double(self.proxy.acceptPauses))
         let reloads = await self.keeper.counts
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "taken"]), by: Double(reloads.taken))
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "kept"]), by: Double(reloads.kept))

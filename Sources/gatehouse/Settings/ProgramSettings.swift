@@ -102,6 +102,9 @@ extension ProgramSettings {
 }
 
 extension ProxyLimits {
+    /// How many clients so many open files leave room for: an eighth and 64 are kept for upstreams and all else.
+    static func connections(openFiles: Int) -> Int { max(1, openFiles - openFiles / 8 - 64) }
+
     /// The limits of a client's side as they were written.
     fileprivate init(_ read: SettingReader) throws(SettingError) {
         self.init()
@@ -120,7 +123,14 @@ extension ProxyLimits {
         self.bodyBytes = bodyBytes == 0 ? nil : bodyBytes
         self.headSeconds = Double(try read.integer("limit_head_seconds", in: 1...3600))
         self.bodySeconds = Double(try read.integer("limit_body_seconds", in: 1...86_400))
+        self.bodyRate = try read.integer("limit_body_rate", in: 0...(1 << 30))
         self.idleSeconds = Double(try read.integer("limit_idle_seconds", in: 1...86_400))
+        self.drainIdleSeconds = Double(try read.integer("drain_idle_seconds", in: 0...86_400))
+        self.requestsPerConnection = try read.integer("limit_requests_per_connection", in: 1...(1 << 30))
         self.connectionsPerWorker = try read.integer("limit_connections", in: 1...(1 << 24))
+        let total = try read.integer("limit_connections_total", in: 0...(1 << 24))
+        self.connectionsTotal = total == 0 ? nil : total
+        let perAddress = try read.integer("limit_connections_per_address", in: 0...(1 << 24))
+        self.connectionsPerAddress = perAddress == 0 ? nil : perAddress
     }
 }

@@ -37,9 +37,14 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("limit_body_bytes")) var limitBodyBytes: String?
     @Option(help: .setting("limit_head_seconds")) var limitHeadSeconds: String?
     @Option(help: .setting("limit_body_seconds")) var limitBodySeconds: String?
+    @Option(help: .setting("limit_body_rate")) var limitBodyRate: String?
     @Option(help: .setting("limit_idle_seconds")) var limitIdleSeconds: String?
+    @Option(help: .setting("limit_requests_per_connection")) var limitRequestsPerConnection: String?
     @Option(help: .setting("limit_connections")) var limitConnections: String?
+    @Option(help: .setting("limit_connections_total")) var limitConnectionsTotal: String?
+    @Option(help: .setting("limit_connections_per_address")) var limitConnectionsPerAddress: String?
     @Option(help: .setting("drain_seconds")) var drainSeconds: String?
+    @Option(help: .setting("drain_idle_seconds")) var drainIdleSeconds: String?
 
     /// What was given, by the setting's name.
     var given: [String: String] {
@@ -59,9 +64,14 @@ struct SettingsFlags: ParsableArguments {
             ("limit_body_bytes", self.limitBodyBytes),
             ("limit_head_seconds", self.limitHeadSeconds),
             ("limit_body_seconds", self.limitBodySeconds),
+            ("limit_body_rate", self.limitBodyRate),
             ("limit_idle_seconds", self.limitIdleSeconds),
+            ("limit_requests_per_connection", self.limitRequestsPerConnection),
             ("limit_connections", self.limitConnections),
+            ("limit_connections_total", self.limitConnectionsTotal),
+            ("limit_connections_per_address", self.limitConnectionsPerAddress),
             ("drain_seconds", self.drainSeconds),
+            ("drain_idle_seconds", self.drainIdleSeconds),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }

@@ -54,7 +54,7 @@ extension Setting {
         Setting(
             "data_dir",
             "./data",
-            "What is kept across a restart: issuers' keys, the reload socket. Made 0700."
+            "What is kept across a restart: issuers' keys, the socket for commands. Made 0700; one program's at a time."
         ),
         Setting("keys_dir", "./keys", "Our own keys. Made 0700 on first start; keys never leave it."),
         Setting("auth_prefix", "/oauth2", "Where our own paths stand on the proxy listener."),
@@ -119,9 +119,30 @@ extension Setting {
             "Seconds from a request's first octet to the end of its head; then 408."
         ),
         Setting("limit_body_seconds", "60", "Seconds between two pieces of a request's body; then 408."),
+        Setting(
+            "limit_body_rate",
+            "240",
+            "Octets a second that a request's body must keep up, `limit_body_seconds` given in advance; then 408. 0 is no limit."
+        ),
         Setting("limit_idle_seconds", "60", "Seconds that an idle connection of a client is kept."),
+        Setting("limit_requests_per_connection", "10000", "Requests on one connection; the last closes it."),
         Setting("limit_connections", "16384", "Connections that one worker holds; more are closed at once."),
+        Setting(
+            "limit_connections_total",
+            "0",
+            "Connections that all workers together hold; more are closed at once. 0 is what the open files allow."
+        ),
+        Setting(
+            "limit_connections_per_address",
+            "0",
+            "Connections from one IPv4 address or IPv6 /64, `trusted_ips` excepted; more are closed at once. 0 is no limit."
+        ),
         Setting("drain_seconds", "30", "How long exchanges under way may go on after SIGTERM."),
+        Setting(
+            "drain_idle_seconds",
+            "2",
+            "How long an idle connection may still bring a request after SIGTERM."
+        ),
     ]
 
     /// The setting of that name, if there is one.

@@ -67,7 +67,7 @@ final class Stage {
     private(set) var clients: [PlayedClient] = []
     private(set) var upstreams: [PlayedUpstream] = []
     private let dialing = Dialing()
-    let open = OpenCount()
+    let admission = Admission(Stage.limits)
     /// Octets of one read.
     var pieceSize = 1024
     var holdsDials = false
@@ -90,25 +90,19 @@ final class Stage {
         var attempts: [(connection: UpstreamConnection, made: EventLoopPromise<any Channel>)] = []
     }
 
-    final class OpenCount: Sendable {
-        private let number = Atomic<Int>(0)
-        var value: Int { self.number.load(ordering: .relaxed) }
-        func add(_ difference: Int) { self.number.add(difference, ordering: .relaxed) }
-    }
-
     init() {
-        let (loop, dialing, open, handler) = (self.loop, self.dialing, self.open, self.handler)
+        let (loop, dialing) = (self.loop, self.dialing)
         let settings = ServerSettings(listen: [], workers: 1, limits: Self.limits) { _, _ in PlayedHandler() }
         self.worker = Worker(
             eventLoop: loop,
             settings: settings,
-            handler: handler,
+            handler: self.handler,
+            admission: self.admission,
             dialer: Dialer { _, connection, _ in
                 let made = loop.makePromise(of: (any Channel).self)
                 dialing.attempts.append((connection, made))
                 return made.futureResult
-            },
-            count: { open.add($0) }
+            }
         )
         handler.stage = self
     }

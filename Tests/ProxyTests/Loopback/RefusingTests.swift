@@ -67,7 +67,7 @@ struct RefusingTests {
                 TestHandler(endpoint: endpoint, told: told) { _ in }
             },
             handler: TestHandler(endpoint: endpoint, told: told) { _ in },
-            count: { _ in }
+            admission: Admission(ProxyLimits())
         )
         try channel.pipeline.syncOperations.addHandler(ServerConnection(worker: worker))
         channel.pipeline.fireChannelActive()

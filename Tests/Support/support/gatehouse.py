@@ -57,6 +57,7 @@ class Gatehouse:
         self.write(configuration)
         ledger.watch(self.log)
         self.process: Process | None = None
+        self.older: list[Process] = []
 
     def write(self, configuration: dict | str):
         """Writes the configuration file; a dictionary gets the format's version."""
@@ -72,11 +73,19 @@ class Gatehouse:
         wait_until(self.ready, "gatehouse is ready")
         return self
 
-    def spawn(self):
+    def spawn(self, *flags: str):
         """Starts it and waits for nothing."""
         self.process = Process(
-            [program(), "serve", "--config", str(self.file)], str(self.log),
+            [program(), "serve", "--config", str(self.file), *flags], str(self.log),
             {**clean_environment(), **self.environment}, str(self.folder))
+
+    def succeed(self) -> Process:
+        """Starts another program that takes over from this one; returns the older one, which drains."""
+        older = self.process
+        self.older.append(older)
+        self.spawn("--takeover")
+        self.wait_for_line(lambda line: line.get("took_over_from") == str(older.popen.pid))
+        return older
 
     def ready(self) -> bool:
         if self.process is None or not self.process.alive:
@@ -87,7 +96,9 @@ class Gatehouse:
             return False
 
     def stop(self) -> int:
-        """Ends it with SIGTERM and returns its exit status."""
+        """Ends it with SIGTERM and returns its exit status; whom it took over from is gone by then."""
+        for older in self.older:
+            older.stop()
         return self.process.stop() if self.process else 0
 
     def __enter__(self):

@@ -25,7 +25,11 @@ struct HeadWriter: Sendable {
         into output: inout [UInt8]
     ) {
         let bytes = head.fields.bytes
-        output.append(contentsOf: bytes[head.methodRange])
+        if let replaced = order.method {
+            output.append(contentsOf: replaced.name)
+        } else {
+            output.append(contentsOf: bytes[head.methodRange])
+        }
         output.append(Octet.space)
         self.appendTarget(head, order, into: &output)
         output.append(" HTTP/1.1\r\nHost: ")
@@ -34,7 +38,7 @@ struct HeadWriter: Sendable {
         self.appendFields(head, order, edits, isTrusted: origin.client.isTrustedPeer, into: &output)
         self.appendForwarded(head, order, edits, from: origin, into: &output)
         output.append(contentsOf: self.via)
-        self.appendFraming(head, into: &output)
+        self.appendFraming(head, order.method?.method ?? head.method, into: &output)
         output.append(edits)
         output.append("\r\n")
     }
@@ -176,7 +180,7 @@ struct HeadWriter: Sendable {
         output.append("\r\n")
     }
 
-    private func appendFraming(_ head: RequestHead, into output: inout [UInt8]) {
+    private func appendFraming(_ head: RequestHead, _ method: Method, into output: inout [UInt8]) {
         for field in head.fields.ranges where field.kind == .maxForwards && head.method == .options {
             guard let left = TokenList.number(head.fields.bytes, field.value), left > 0 else { continue }
             output.append("Max-Forwards: ")
@@ -190,7 +194,7 @@ struct HeadWriter: Sendable {
             output.append("\r\n")
         case .chunked: output.append("Transfer-Encoding: chunked\r\n")
         case .none, .untilClose:
-            switch head.method {
+            switch method {
             case .post, .put, .patch: output.append("Content-Length: 0\r\n")
             case .get, .head, .delete, .connect, .options, .trace, .other: break
             }

@@ -67,7 +67,11 @@ extension ServerConnection {
         )
         self.worker.toUpstream.clear()
         self.worker.toUpstream.writeBytes(self.worker.scratch)
-        upstream.begin(for: self, method: self.exchange.request.method, order: order)
+        upstream.begin(
+            for: self,
+            method: order.method?.method ?? self.exchange.request.method,
+            order: order
+        )
         self.passage.hasSentRequest = self.body.isComplete
         if self.body.isComplete {
             self.deadline = .distantFuture
@@ -196,6 +200,7 @@ extension ServerConnection {
         case .ifNothingWasSent: self.passage.attempts < order.retries
         case .ifConnectionWasReused:
             self.passage.isReused && self.exchange.request.method.isIdempotent
+                && (order.method?.method.isIdempotent ?? true)
                 && self.exchange.request.framing == .none && self.passage.attempts < max(1, order.retries)
         }
     }

@@ -240,6 +240,7 @@ package final class Pipeline: ExchangeHandler {
         }
         do throws(FieldEditError) {
             try passage.upstream.set(.xRequestID, passage.requestID)
+            try TraceContext.passOn(passage)
         } catch {
             self.deliver(.refused(.unsafeField), passage)
             return

@@ -49,6 +49,9 @@ package final class Worker {
 
     /// A new request's identifier.
     func nextRequestID() -> String { self.identifiers.next() }
+
+    /// 128 bits that no other identifier of this loop has.
+    func nextBits() -> (high: UInt64, low: UInt64) { self.identifiers.nextBits() }
 }
 
 /// Identifiers of requests: unlike each other, and no secrets.
@@ -64,14 +67,19 @@ struct RequestIdentifiers {
 
     /// 32 hexadecimal digits.
     mutating func next() -> String {
-        self.high = Self.mixed(self.high &+ 0x9E37_79B9_7F4A_7C15)
-        self.low &+= 0x9E37_79B9_7F4A_7C15
-        let (first, second) = (self.high, Self.mixed(self.low))
+        let (first, second) = self.nextBits()
         var octets: [UInt8] = []
         octets.reserveCapacity(32)
         Self.write(first, to: &octets)
         Self.write(second, to: &octets)
         return String(decoding: octets, as: UTF8.self)
+    }
+
+    /// The identifier as numbers.
+    mutating func nextBits() -> (high: UInt64, low: UInt64) {
+        self.high = Self.mixed(self.high &+ 0x9E37_79B9_7F4A_7C15)
+        self.low &+= 0x9E37_79B9_7F4A_7C15
+        return (self.high, Self.mixed(self.low))
     }
 
     /// The finalizer of SplitMix64.

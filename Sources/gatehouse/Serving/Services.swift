@@ -72,6 +72,8 @@ extension ProgramSettings {
 enum Plugins {
     /// The list of all plugins stands here.
     static func all(_ services: AccessServices) -> [PluginKind] {
-        AccessPlugins.kinds(services) + [APIKey.kind, AccessControlList.kind, RequestTermination.kind]
+        AccessPlugins.kinds(services) + [
+            APIKey.kind, AccessControlList.kind, IPRestriction.kind, RequestTermination.kind,
+        ]
     }
 }

@@ -73,7 +73,7 @@ enum Plugins {
     /// The list of all plugins stands here.
     static func all(_ services: AccessServices) -> [PluginKind] {
         AccessPlugins.kinds(services) + [
-            APIKey.kind, AccessControlList.kind, CorrelationID.kind, IPRestriction.kind, RequestTermination.kind,
+            APIKey.kind, AccessControlList.kind, CORS.kind, CorrelationID.kind, IPRestriction.kind, RequestTermination.kind,
         ]
     }
 }

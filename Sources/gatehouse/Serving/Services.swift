@@ -70,10 +70,13 @@ extension ProgramSettings {
 
 /// All plugins there are.
 enum Plugins {
+    /// What clients have used of their rates: outlives every plan.
+    private static let counters = RateCounters()
+
     /// The list of all plugins stands here.
     static func all(_ services: AccessServices) -> [PluginKind] {
         AccessPlugins.kinds(services) + [
-            APIKey.kind, AccessControlList.kind, CORS.kind, CorrelationID.kind, IPRestriction.kind, RequestTermination.kind,
+            APIKey.kind, AccessControlList.kind, CORS.kind, CorrelationID.kind, IPRestriction.kind, RateLimiting.kind(Self.counters), RequestTermination.kind,
         ]
     }
 }

@@ -18,6 +18,15 @@ package enum QueryEdit: Sendable, Equatable {
     case replaced([UInt8]?)
 }
 
+/// Parts of the upstream's request that a plugin has chosen.
+package struct ReplacedParts: Sendable {
+    /// The whole path, canonical, without query.
+    package var path: [UInt8]?
+    /// What stands in `Host`.
+    package var host: [UInt8]?
+    package var method: ReplacedMethod?
+}
+
 /// One request on its way: what is known of it, and what it shall look like afterwards.
 ///
 /// Bound to its event loop; kept on the connection and used again for its next request.
@@ -40,6 +49,8 @@ package final class Passage {
     package var answer = FieldEdits()
     /// The query that the upstream shall see.
     package var upstreamQuery = QueryEdit.unchanged
+    /// Path, host and method that the upstream shall see instead of what route and client say.
+    package var replaced = ReplacedParts()
     /// Wall time at which the request came, in seconds since 1970.
     package internal(set) var now: Double
     package internal(set) var requestID: String
@@ -57,6 +68,8 @@ package final class Passage {
     var nextStep = 0
     /// Plugins that were asked, for the way back.
     var asked: [any Plugin] = []
+    /// Whether `upstream` has the identity's fields already.
+    private(set) var hasIdentityFields = false
 
     init(exchange: Exchange?, worker: Worker, plan: Plan, now: Double, requestID: String) {
         self.exchange = exchange
@@ -116,6 +129,13 @@ package final class Passage {
         self.request.fields.strings(of: .accept).contains { $0.lowercased().contains("text/html") }
     }
 
+    /// Sets the identity's fields on `upstream`, once: before rules that change fields, or else at the end.
+    func setIdentityFields() throws(Refusal) {
+        guard !self.hasIdentityFields, let identity = self.identity else { return }
+        self.hasIdentityFields = true
+        try IdentityFields.set(identity, on: &self.upstream)
+    }
+
     /// Judges a callout's original request from here on.
     func turn(to callout: Callout) {
         self.original = callout.original
@@ -135,6 +155,8 @@ package final class Passage {
         self.upstream.reset()
         self.answer.reset()
         self.upstreamQuery = .unchanged
+        self.replaced = ReplacedParts()
+        self.hasIdentityFields = false
         self.reason = nil
         self.detail = nil
         if !self.notes.isEmpty { self.notes.removeAll() }

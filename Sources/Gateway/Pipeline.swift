@@ -195,9 +195,9 @@ package final class Pipeline: ExchangeHandler {
 
     private func deliver(_ verdict: Verdict, _ passage: Passage) {
         var verdict = verdict
-        if case .passes = verdict, let identity = passage.identity {
+        if case .passes = verdict {
             do throws(Refusal) {
-                try IdentityFields.set(identity, on: &passage.upstream)
+                try passage.setIdentityFields()
             } catch {
                 verdict = .refused(error)
             }
@@ -247,7 +247,7 @@ package final class Pipeline: ExchangeHandler {
         }
         passage.plan.ownedCookies.hide(passage)
         var order = ForwardOrder(endpoint: endpoint, dropped: passage.plan.identityFields)
-        match.shape(&order, exchange.request, query: passage.upstreamQuery)
+        match.shape(&order, passage)
         order.connectSeconds = Double(service.connectTimeoutMilliseconds) / 1000
         order.writeSeconds = Double(service.writeTimeoutMilliseconds) / 1000
         order.readSeconds = Double(service.readTimeoutMilliseconds) / 1000

@@ -2,22 +2,24 @@
 import Proxy
 
 extension RouteMatch {
-    /// Fills in target, host and prefix, as the route's `strip_path` and `preserve_host` ask.
-    func shape(_ order: inout ForwardOrder, _ head: RequestHead, query edit: QueryEdit) {
-        let (route, base) = (self.planned.route, self.planned.servicePath)
-        let path = head.path
+    /// Fills in target, host, prefix and method, as the route and its plugins ask.
+    func shape(_ order: inout ForwardOrder, _ passage: Passage) {
+        let (route, base, head) = (self.planned.route, self.planned.servicePath, passage.request)
+        let (path, edit, replaced) = (head.path, passage.upstreamQuery, passage.replaced)
         let isUnchanged = UpstreamTarget.isUnchanged(
             matched: self.matchedPathBytes,
             strips: route.stripsPath,
             base: base
         )
-        if !isUnchanged || edit != .unchanged {
-            var target = UpstreamTarget.path(
-                of: path,
-                matched: self.matchedPathBytes,
-                strips: route.stripsPath,
-                base: base
-            )
+        if !isUnchanged || edit != .unchanged || replaced.path != nil {
+            var target =
+                replaced.path
+                ?? UpstreamTarget.path(
+                    of: path,
+                    matched: self.matchedPathBytes,
+                    strips: route.stripsPath,
+                    base: base
+                )
             let query: [UInt8]? =
                 switch edit {
                 case .unchanged: head.query.map { Array($0) }
@@ -29,7 +31,8 @@ extension RouteMatch {
             }
             order.target = target
         }
-        if route.preservesHost { order.host = Array(head.authority) }
+        order.method = replaced.method
+        order.host = replaced.host ?? (route.preservesHost ? Array(head.authority) : nil)
         if route.stripsPath, self.matchedPathBytes > 0 {
             order.forwardedPrefix = Array(path.prefix(self.matchedPathBytes))
         }

@@ -177,9 +177,12 @@ extension EntityReader {
         _ settings: Settings
     ) {
         if !kind.mayBindConsumers, binding.consumer != nil || binding.consumerGroup != nil {
+            let why =
+                kind.order < .authenticateByKey
+                ? "it is asked before the consumer is known" : "it decides who the consumer is or may do"
             self.reader.fail(
                 at: settings.position(of: "name"),
-                "'\(kind.name)' cannot be bound to a consumer or a group: it decides who the consumer is or may do"
+                "'\(kind.name)' cannot be bound to a consumer or a group: \(why)"
             )
         }
         if protocols.isDisjoint(with: ["http", "https"]) {

@@ -23,10 +23,10 @@ package struct ErrorAnswer {
         let cause = refusal.cause
         var fields = cause.challenges.map { ("WWW-Authenticate", $0) }
         switch refusal {
-        case .tooMany(let seconds, _), .unavailable(let seconds, _):
+        case .unavailable(let seconds, _), .chosen(_, .some(let seconds), _):
             fields.append(("Retry-After", String(seconds)))
         case .methodNotAllowed(let methods): fields.append(("Allow", methods.joined(separator: ", ")))
-        case .unauthenticated, .forbidden, .notFound, .malformed, .failed: break
+        case .chosen, .unauthenticated, .forbidden, .notFound, .malformed, .failed: break
         }
         var message = refusal.message
         if cause.isDisplayed {

@@ -18,6 +18,18 @@ package enum QueryEdit: Sendable, Equatable {
     case replaced([UInt8]?)
 }
 
+/// Parts of the upstream's request that a plugin has chosen.
+package struct ReplacedParts: Sendable {
+    /// The whole path, canonical, without query.
+    package var path: [UInt8]?
+    /// What stands in `Host`.
+    package var host: [UInt8]?
+    package var method: ReplacedMethod?
+
+    /// Whether nothing is replaced.
+    var isEmpty: Bool { self.path == nil && self.host == nil && self.method == nil }
+}
+
 /// One request on its way: what is known of it, and what it shall look like afterwards.
 ///
 /// Bound to its event loop; kept on the connection and used again for its next request. What is stored is internal and
@@ -35,6 +47,7 @@ package final class Passage {
     var towardsUpstream = FieldEdits()
     var towardsClient = FieldEdits()
     var queryEdit = QueryEdit.unchanged
+    var chosen = ReplacedParts()
     var wallTime: Double
     var identifier: RequestIdentifier
     var reasonWord: String?
@@ -47,6 +60,8 @@ package final class Passage {
     var nextStep = 0
     /// Plugins that were asked, for the way back.
     var asked: [any Plugin] = []
+    /// Whether `upstream` has the identity's fields already.
+    private(set) var hasIdentityFields = false
 
     init(exchange: Exchange?, worker: Worker, plan: Plan, now: Double, identifier: RequestIdentifier) {
         self.exchange = exchange
@@ -102,6 +117,11 @@ package final class Passage {
         get { self.queryEdit }
         set { self.queryEdit = newValue }
     }
+    /// Path, host and method that the upstream shall see instead of what route and client say.
+    package var replaced: ReplacedParts {
+        get { self.chosen }
+        set { self.chosen = newValue }
+    }
     /// Wall time at which the request came, in seconds since 1970.
     package var now: Double { self.wallTime }
     /// What the request is called, in logs and towards the upstream.
@@ -153,6 +173,13 @@ package final class Passage {
         self.request.fields.strings(of: .accept).contains { $0.lowercased().contains("text/html") }
     }
 
+    /// Sets the identity's fields on `upstream`, once: before rules that change fields, or else at the end.
+    func setIdentityFields() throws(Refusal) {
+        guard !self.hasIdentityFields, let identity = self.identity else { return }
+        self.hasIdentityFields = true
+        try IdentityFields.set(identity, on: &self.towardsUpstream)
+    }
+
     /// Judges a callout's original request from here on.
     func turn(to callout: Callout) {
         self.original = callout.original
@@ -172,6 +199,8 @@ package final class Passage {
         self.towardsUpstream.reset()
         self.towardsClient.reset()
         self.queryEdit = .unchanged
+        if !self.chosen.isEmpty { self.chosen = ReplacedParts() }
+        self.hasIdentityFields = false
         if self.reasonWord != nil { self.reasonWord = nil }
         if self.moreForLog != nil { self.moreForLog = nil }
         if !self.memories.isEmpty { self.memories.removeAll() }

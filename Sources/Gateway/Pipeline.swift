@@ -198,9 +198,9 @@ package final class Pipeline: ExchangeHandler {
 
     private func deliver(_ verdict: Verdict, _ passage: Passage) {
         var verdict = verdict
-        if case .passes = verdict, let identity = passage.proven {
+        if case .passes = verdict {
             do throws(Refusal) {
-                try IdentityFields.set(identity, on: &passage.towardsUpstream)
+                try passage.setIdentityFields()
             } catch {
                 verdict = .refused(error)
             }
@@ -243,14 +243,15 @@ package final class Pipeline: ExchangeHandler {
         }
         do throws(FieldEditError) {
             try passage.identifier.set(on: &passage.towardsUpstream)
+            try TraceContext.passOn(passage)
         } catch {
             self.deliver(.refused(.unsafeField), passage)
             return
         }
         passage.currentPlan.ownedCookies.hide(passage)
         var order = ForwardOrder(terms)
-        if match.changesRequest || passage.queryEdit != .unchanged {
-            match.shape(&order, exchange.request, query: passage.queryEdit)
+        if match.changesRequest || passage.queryEdit != .unchanged || !passage.chosen.isEmpty {
+            match.shape(&order, passage)
         }
         exchange.take(upstream: &passage.towardsUpstream, answer: &passage.towardsClient)
         exchange.forward(order)

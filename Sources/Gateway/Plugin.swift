@@ -4,7 +4,9 @@ package import Proxy
 
 /// Where a concern stands among the others: the list is the policy.
 package enum Order: Int, Comparable, Sendable, CaseIterable {
-    /// Gives the request its shape: ids, cross-origin answers.
+    /// Gives the request its mark, so that whatever answers it can show it.
+    case mark
+    /// Answers what browsers ask beforehand, and says who may read the answers.
     case shape
     /// Refuses by address.
     case restrict

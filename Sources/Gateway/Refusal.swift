@@ -12,8 +12,8 @@ package enum Refusal: Error, Sendable, Equatable {
     case malformed(Cause)
     /// Not this method here: 405, with the methods that are.
     case methodNotAllowed([String])
-    /// Too often: 429.
-    case tooMany(retryAfterSeconds: Int, Cause)
+    /// With a status of the configuration's choice, such as 429 for a rate; the cause has the message.
+    case chosen(status: Int, retryAfterSeconds: Int?, Cause)
     /// A dependency that the verdict needs is down: 503.
     case unavailable(retryAfterSeconds: Int, Cause)
     /// The gateway itself failed: 500. Nothing passes.
@@ -52,7 +52,7 @@ package enum Refusal: Error, Sendable, Equatable {
     package var cause: Cause {
         switch self {
         case .unauthenticated(let cause), .forbidden(let cause), .notFound(let cause), .malformed(let cause),
-            .tooMany(_, let cause), .unavailable(_, let cause), .failed(let cause):
+            .chosen(_, _, let cause), .unavailable(_, let cause), .failed(let cause):
             cause
         case .methodNotAllowed: Cause("method-not-allowed")
         }
@@ -66,7 +66,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .notFound: 404
         case .malformed: 400
         case .methodNotAllowed: 405
-        case .tooMany: 429
+        case .chosen(let status, _, _): status
         case .unavailable: 503
         case .failed: 500
         }
@@ -81,7 +81,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .notFound: return "Not found"
         case .malformed: return "Bad request"
         case .methodNotAllowed: return "Method not allowed"
-        case .tooMany: return "API rate limit exceeded"
+        case .chosen(let status, _, _): return ErrorAnswer.message(status)
         case .unavailable: return "The service is temporarily unavailable"
         case .failed: return "An unexpected error occurred"
         }

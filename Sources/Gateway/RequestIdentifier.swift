@@ -45,9 +45,15 @@ struct RequestIdentifiers {
 
     /// The next one.
     mutating func next() -> RequestIdentifier {
+        let (high, low) = self.nextBits()
+        return .own(high: high, low: low)
+    }
+
+    /// The next one, as numbers.
+    mutating func nextBits() -> (high: UInt64, low: UInt64) {
         self.high = Self.mixed(self.high &+ 0x9E37_79B9_7F4A_7C15)
         self.low &+= 0x9E37_79B9_7F4A_7C15
-        return .own(high: self.high, low: Self.mixed(self.low))
+        return (self.high, Self.mixed(self.low))
     }
 
     /// The finalizer of SplitMix64.

@@ -13,21 +13,24 @@ extension RouteMatch {
             )
     }
 
-    /// Fills in target, host and prefix, as the route's `strip_path` and `preserve_host` ask.
-    func shape(_ order: inout ForwardOrder, _ head: borrowing RequestHead, query edit: QueryEdit) {
-        let (planned, base) = (self.planned, self.planned.servicePath)
+    /// Fills in target, host, prefix and method, as the route and its plugins ask.
+    func shape(_ order: inout ForwardOrder, _ passage: Passage) {
+        let (planned, base, head) = (self.planned, self.planned.servicePath, passage.request)
+        let (edit, replaced) = (passage.queryEdit, passage.chosen)
         let isUnchanged = UpstreamTarget.isUnchanged(
             matched: self.matchedPathBytes,
             strips: planned.route.stripsPath,
             base: base
         )
-        if !isUnchanged || edit != .unchanged {
-            var target = UpstreamTarget.path(
-                of: head.path,
-                matched: self.matchedPathBytes,
-                strips: planned.route.stripsPath,
-                base: base
-            )
+        if !isUnchanged || edit != .unchanged || replaced.path != nil {
+            var target =
+                replaced.path
+                ?? UpstreamTarget.path(
+                    of: head.path,
+                    matched: self.matchedPathBytes,
+                    strips: planned.route.stripsPath,
+                    base: base
+                )
             let query: [UInt8]? =
                 switch edit {
                 case .unchanged: head.query.map { Array($0) }
@@ -39,8 +42,10 @@ extension RouteMatch {
             }
             order.target = target
         }
+        order.method = replaced.method
         // HTTP/1.0 may name no host; then the upstream gets its own.
-        if planned.route.preservesHost, !head.authority.isEmpty { order.host = Array(head.authority) }
+        let keepsHost = planned.route.preservesHost && !head.authority.isEmpty
+        order.host = replaced.host ?? (keepsHost ? Array(head.authority) : nil)
         if planned.route.stripsPath, self.matchedPathBytes > 0 {
             order.forwardedPrefix = Array(head.path.prefix(self.matchedPathBytes))
         }

@@ -49,4 +49,7 @@ package final class Worker {
 
     /// A new request's identifier.
     func nextRequestID() -> RequestIdentifier { self.identifiers.next() }
+
+    /// 128 bits that no other identifier of this loop has.
+    func nextBits() -> (high: UInt64, low: UInt64) { self.identifiers.nextBits() }
 }

@@ -193,6 +193,11 @@ struct PipelineTests {
 
     // MARK: Identity, ids, plans
 
+    /// A trace that goes on as it came, so that none is begun.
+    private static let trace = (
+        name: "traceparent", value: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    )
+
     @Test func `the upstream learns who it is for`() throws {
         let kind = ScriptedPlugin.kind("prove", .authenticate) { passage throws(Refusal) in
             passage.identity = Identity(
@@ -204,7 +209,7 @@ struct PipelineTests {
             return .proceed
         }
         let plan = try plan([route("r", ["/"])], plugins: [try instance("prove")], kinds: [kind])
-        let trip = try Trip(pipeline(plan), head("GET http://x/"))
+        let trip = try Trip(pipeline(plan), head("GET http://x/", [Self.trace]))
         trip.begin()
         var expected = FieldEdits()
         try expected.set("x-consumer-id", "c1")
@@ -227,7 +232,7 @@ struct PipelineTests {
             return .proceed
         }
         let plan = try plan([route("r", ["/"])], plugins: [try instance("prove")], kinds: [kind])
-        let trip = try Trip(pipeline(plan), head("GET http://x/"))
+        let trip = try Trip(pipeline(plan), head("GET http://x/", [Self.trace]))
         trip.begin()
         var expected = FieldEdits()
         try expected.set("x-credential-identifier", "%20caf%C3%A9%25")

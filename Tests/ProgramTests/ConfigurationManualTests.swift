@@ -37,7 +37,10 @@ struct ConfigurationManualTests {
         let schema = ConfigurationSchema.json(try self.kinds())
         #expect(schema["additionalProperties"] == false)
         #expect(schema["required"] == ["_format_version"])
-        for name in ["openid-connect", "key-auth", "acl", "request-termination"] {
+        for name in [
+            "openid-connect", "key-auth", "acl", "cors", "correlation-id", "ip-restriction", "rate-limiting",
+            "request-termination", "request-transformer", "response-transformer",
+        ] {
             let config = try #require(schema.value(at: ["$defs", "config-\(name)"]))
             #expect(config["additionalProperties"] == false, "\(name)")
         }

@@ -38,6 +38,22 @@ struct HeadWriterTests {
         )
     }
 
+    @Test(arguments: [("GET", "POST", true), ("POST", "GET", false), ("GET", "PURGE", false)])
+    func `a replaced method is sent, and framed as its own`(
+        method: String,
+        other: String,
+        hasLength: Bool
+    ) throws {
+        let lines = try self.lines("", method: method) { $0.method = ReplacedMethod(other) }
+        #expect(lines.first == "\(other) /p?q HTTP/1.1")
+        #expect(lines.contains("Content-Length: 0") == hasLength)
+    }
+
+    @Test(arguments: ["HEAD", "CONNECT", "TRACE", "get", "", "A B", "A\r\nB"])
+    func `a method that ends an exchange otherwise, or is none, replaces no other`(name: String) {
+        #expect(ReplacedMethod(name) == nil)
+    }
+
     @Test(arguments: [
         "Connection: x", "Keep-Alive: 1", "Proxy-Connection: a", "TE: trailers", "Trailer: x",
         "Upgrade: websocket",

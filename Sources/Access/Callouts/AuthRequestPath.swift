@@ -60,7 +60,10 @@ struct AuthRequestPath: Sendable {
                 )
             }
             // nginx knows 401 and 403; a missing route is no reason to let anyone guess what there is.
-            if refusal.status == 404 || refusal.status == 400 { answer.status = 403 }
+            switch refusal {
+            case .notFound, .malformed, .chosen: answer.status = 403
+            case .unauthenticated, .forbidden, .methodNotAllowed, .unavailable, .failed: break
+            }
             return answer
         }
     }

@@ -12,7 +12,7 @@ package enum ConfigurationManual {
         page += Self.section("Routes", EntityFields.route, Self.routing)
         page += Self.section("Consumers", EntityFields.consumer)
         page += Self.section("Consumer groups", EntityFields.consumerGroup)
-        page += Self.section("Plugins", EntityFields.plugin, Self.precedence)
+        page += Self.section("Plugins", EntityFields.plugin, Self.precedence(kinds))
         for kind in kinds.sorted(by: { $0.name < $1.name }) {
             page += Self.section("Plugin `\(kind.name)`", kind.schema, kind.help)
         }
@@ -51,10 +51,15 @@ package enum ConfigurationManual {
         with the request's canonical path: decoded once, without `.` and `..` and doubled slashes.
         """
 
-    private static let precedence = """
-        One instance a plugin is asked for each request: the one bound to the most of consumer, route and service, in
-        Kong's order. Authentication is asked before authorization, whatever the file's order.
-        """
+    private static func precedence(_ kinds: [PluginKind]) -> String {
+        let names = kinds.sorted { ($0.order, $0.name) < ($1.order, $1.name) }.map { "`\($0.name)`" }
+        return """
+            One instance a plugin is asked for each request: the one bound to the most of consumer, route and service, in
+            Kong's order. Whatever the file's order, plugins are asked in this one, the first that refuses or answers
+            ends it: \(names.joined(separator: ", ")). It is the order of Kong's priorities, but for
+            `ip-restriction`, which Kong asks after authentication. Answers pass them in reverse.
+            """
+    }
 
     private static let tests = """
         `gatehouse check` runs them: nothing is sent, and `claims` stand for a user who is logged in.

@@ -38,6 +38,24 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     package func hash(into hasher: inout Hasher) { hasher.combine(self.hash) }
 }
 
+/// A method that the upstream sees in place of the client's.
+package struct ReplacedMethod: Sendable {
+    let method: Method
+    let name: [UInt8]
+
+    /// Takes a name; nil for one that is no method, and for those that change how an exchange ends.
+    package init?(_ name: String) {
+        let octets = Array(name.utf8)
+        guard !octets.isEmpty, octets.allSatisfy({ (0x41...0x5A).contains($0) }) else { return nil }
+        self.method = Method(octets, 0..<octets.count)
+        self.name = octets
+        switch self.method {
+        case .head, .connect, .trace: return nil
+        case .get, .post, .put, .delete, .options, .patch, .other: break
+        }
+    }
+}
+
 /// What all requests on one way to an upstream have in common; made once and shared, so that an order costs no copy.
 package final class ForwardTerms: Sendable {
     /// Where to.
@@ -81,6 +99,9 @@ package struct ForwardOrder: Sendable {
     package var terms: ForwardTerms
     /// Path and query of the new request line; nil sends the canonical ones as they are.
     package var target: [UInt8]?
+    /// The method to send instead of the client's; never HEAD for another or another for HEAD, since those answers
+    /// end differently.
+    package var method: ReplacedMethod?
     /// The `Host` to send; nil sends the endpoint's.
     package var host: [UInt8]?
     /// What a stripped prefix was, for `X-Forwarded-Prefix`.

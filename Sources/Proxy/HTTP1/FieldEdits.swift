@@ -81,6 +81,11 @@ package struct FieldEdits: Sendable {
         try self.add(name, value.utf8.span)
     }
 
+    /// Adds a field of that name after those that are there.
+    package mutating func append(_ name: FieldName, octets: Span<UInt8>) throws(FieldEditError) {
+        try self.add(name, octets)
+    }
+
     /// Removes every field of that name, and what was set or added before.
     package mutating func remove(_ name: FieldName) {
         self.takeBack(name)

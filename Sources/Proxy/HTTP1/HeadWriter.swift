@@ -41,7 +41,7 @@ struct HeadWriter: Sendable {
         self.appendFields(head, order, edits, isTrusted: client.isTrustedPeer, into: &output)
         self.appendForwarded(head, order, edits, client, origin, into: &output)
         output.append(contentsOf: self.via)
-        self.appendFraming(head, into: &output)
+        self.appendFraming(head, order.method?.method ?? head.method, into: &output)
         output.append(contentsOf: edits.lines)
         output.append(Octet.carriageReturn)
         output.append(Octet.lineFeed)
@@ -53,22 +53,12 @@ struct HeadWriter: Sendable {
         _ order: borrowing ForwardOrder,
         into output: inout [UInt8]
     ) {
-        let method = head.methodRange
-        if let target = order.target {
-            output.append(contentsOf: head.fields.bytes[method])
-            output.append(Octet.space)
-            output.append(contentsOf: target)
-        } else if head.pathRange.lowerBound == head.targetRange.lowerBound {
+        if order.method == nil, order.target == nil, head.pathRange.lowerBound == head.targetRange.lowerBound {
             // The client's own words are canonical: all of the line goes at once.
-            output.append(contentsOf: head.fields.bytes[method.lowerBound..<head.targetRange.upperBound])
+            let line = head.methodRange.lowerBound..<head.targetRange.upperBound
+            output.append(contentsOf: head.fields.bytes[line])
         } else {
-            output.append(contentsOf: head.fields.bytes[method])
-            output.append(Octet.space)
-            output.append(contentsOf: head.fields.bytes[head.pathRange])
-            if let query = head.queryRange {
-                output.append(0x3F)
-                output.append(contentsOf: head.fields.bytes[query])
-            }
+            Self.appendChanged(head, order, into: &output)
         }
         guard let host = order.host else {
             output.append(contentsOf: order.terms.endpoint.lineEndAndHost)
@@ -77,6 +67,28 @@ struct HeadWriter: Sendable {
         output.append(" HTTP/1.1\r\nHost: ")
         output.append(contentsOf: host)
         output.append("\r\n")
+    }
+
+    /// Writes a method and a target that are not both the client's own words.
+    private static func appendChanged(
+        _ head: borrowing RequestHead,
+        _ order: borrowing ForwardOrder,
+        into output: inout [UInt8]
+    ) {
+        if let method = order.method {
+            output.append(contentsOf: method.name)
+        } else {
+            output.append(contentsOf: head.fields.bytes[head.methodRange])
+        }
+        output.append(Octet.space)
+        guard order.target == nil else {
+            output.append(contentsOf: order.target ?? [])
+            return
+        }
+        output.append(contentsOf: head.fields.bytes[head.pathRange])
+        guard let query = head.queryRange else { return }
+        output.append(0x3F)
+        output.append(contentsOf: head.fields.bytes[query])
     }
 
     /// Copies the fields that may cross, whole runs at once; hop by hop goes before anything of ours is set (H2).
@@ -224,7 +236,11 @@ struct HeadWriter: Sendable {
         output.append("\r\n")
     }
 
-    private func appendFraming(_ head: borrowing RequestHead, into output: inout [UInt8]) {
+    private func appendFraming(
+        _ head: borrowing RequestHead,
+        _ method: Method,
+        into output: inout [UInt8]
+    ) {
         if head.method == .options { Self.appendMaxForwards(head.fields, into: &output) }
         switch head.framing {
         case .length(let count):
@@ -233,7 +249,7 @@ struct HeadWriter: Sendable {
             output.append("\r\n")
         case .chunked: output.append("Transfer-Encoding: chunked\r\n")
         case .none, .untilClose:
-            switch head.method {
+            switch method {
             case .post, .put, .patch: output.append("Content-Length: 0\r\n")
             case .get, .head, .delete, .connect, .options, .trace, .other: break
             }

@@ -69,7 +69,7 @@ extension ServerConnection {
         )
         self.worker.toUpstream.clear()
         self.worker.toUpstream.writeBytes(self.worker.scratch)
-        upstream.begin(for: self, method: self.shape.method, order.terms)
+        upstream.begin(for: self, method: order.method?.method ?? self.shape.method, order.terms)
         self.passage.hasSentRequest = self.body.isComplete
         if self.body.isComplete {
             self.deadline = .distantFuture
@@ -201,8 +201,9 @@ extension ServerConnection {
         case .never: false
         case .ifNothingWasSent: self.passage.attempts < order.terms.retries
         case .ifConnectionWasReused:
-            self.passage.isReused && self.exchange.head.method.isIdempotent
-                && self.exchange.head.framing == .none && self.passage.attempts < max(1, order.terms.retries)
+            self.passage.isReused && self.shape.method.isIdempotent
+                && (order.method?.method.isIdempotent ?? true) && self.exchange.head.framing == .none
+                && self.passage.attempts < max(1, order.terms.retries)
         }
     }
 

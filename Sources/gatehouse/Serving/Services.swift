@@ -70,8 +70,15 @@ extension ProgramSettings {
 
 /// All plugins there are.
 enum Plugins {
+    /// What clients have used of their rates: outlives every plan.
+    private static let counters = RateCounters()
+
     /// The list of all plugins stands here.
     static func all(_ services: AccessServices) -> [PluginKind] {
-        AccessPlugins.kinds(services) + [APIKey.kind, AccessControlList.kind, RequestTermination.kind]
+        AccessPlugins.kinds(services) + [
+            APIKey.kind, AccessControlList.kind, CORS.kind, CorrelationID.kind, IPRestriction.kind,
+            RateLimiting.kind(Self.counters), RequestTermination.kind, RequestTransformer.kind,
+            ResponseTransformer.kind,
+        ]
     }
 }

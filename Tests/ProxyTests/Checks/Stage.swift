@@ -2,7 +2,6 @@
 
 import NIOCore
 import NIOEmbedded
-import Synchronization
 
 @testable import Proxy
 

@@ -1,38 +1,45 @@
 // A query's arguments as octets, so that a key is taken as it was sent.
 
 /// Arguments of a query; names and values are percent-decoded, the rest is left as it stands.
-struct QueryKeys {
-    private struct Argument {
+package struct QueryKeys {
+    struct Argument {
         let name: [UInt8]
         let value: [UInt8]
         let written: ArraySlice<UInt8>
     }
 
-    private let arguments: [Argument]
+    var arguments: [Argument]
 
     /// Reads what follows the `?`.
-    init(_ query: ArraySlice<UInt8>) {
-        self.arguments = query.split(separator: UInt8(ascii: "&")).map { written in
-            let equals = written.firstIndex(of: UInt8(ascii: "=")) ?? written.endIndex
-            return Argument(
-                name: Self.decoded(written[..<equals]),
-                value: Self.decoded(written[equals...].dropFirst()),
-                written: written
-            )
-        }
+    package init(_ query: ArraySlice<UInt8>) {
+        self.arguments = query.split(separator: UInt8(ascii: "&")).map(Self.argument)
     }
 
     /// All values of that name, in order.
-    func values(of name: String) -> [[UInt8]] {
+    package func values(of name: String) -> [[UInt8]] {
         self.arguments.filter { $0.name.elementsEqual(name.utf8) }.map(\.value)
     }
 
     /// The query without these names; nil when nothing is left.
-    func without(_ names: [String]) -> [UInt8]? {
-        let kept = self.arguments.filter { argument in
-            !names.contains { argument.name.elementsEqual($0.utf8) }
-        }
-        return kept.isEmpty ? nil : Array(kept.map(\.written).joined(separator: [UInt8(ascii: "&")]))
+    package func without(_ names: [String]) -> [UInt8]? {
+        var rest = self
+        rest.arguments.removeAll { argument in names.contains { argument.name.elementsEqual($0.utf8) } }
+        return rest.written
+    }
+
+    /// The query as it stands now; nil when nothing is left.
+    var written: [UInt8]? {
+        self.arguments.isEmpty
+            ? nil : Array(self.arguments.map(\.written).joined(separator: [UInt8(ascii: "&")]))
+    }
+
+    static func argument(_ written: ArraySlice<UInt8>) -> Argument {
+        let equals = written.firstIndex(of: UInt8(ascii: "=")) ?? written.endIndex
+        return Argument(
+            name: Self.decoded(written[..<equals]),
+            value: Self.decoded(written[equals...].dropFirst()),
+            written: written
+        )
     }
 
     private static func decoded(_ text: ArraySlice<UInt8>) -> [UInt8] {

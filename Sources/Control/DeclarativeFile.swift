@@ -83,12 +83,3 @@ package enum DeclarativeFile {
         }
     }
 }
-
-extension String {
-    /// The text of well-formed octets, nil for others.
-    fileprivate init?(validating octets: [UInt8], as encoding: UTF8.Type) {
-        let text = String(decoding: octets, as: encoding)
-        guard text.utf8.elementsEqual(octets) else { return nil }
-        self = text
-    }
-}

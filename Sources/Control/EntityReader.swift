@@ -71,8 +71,10 @@ struct EntityReader {
     }
 
     /// The node without its nested lists, which are read by themselves.
-    func flat(_ node: ConfigNode, without names: Set<String>) -> ConfigNode {
-        guard case .map(let entries) = node.value else { return node }
+    func flat(_ node: ConfigNode, without names: [String]) -> ConfigNode {
+        guard case .map(let entries) = node.value, entries.contains(where: { names.contains($0.key) }) else {
+            return node
+        }
         let kept = entries.filter { entry in
             guard names.contains(entry.key), case .list = entry.node.value else { return true }
             return false
@@ -156,25 +158,34 @@ extension ConfigNode {
 enum StableIdentifier {
     /// A UUID of version 8 (RFC 9562 §5.8) from a name; it tells entities apart and is no secret.
     static func make(_ name: String) -> String {
-        var digits =
-            Self.hash(name, seed: 0xCBF2_9CE4_8422_2325) + Self.hash(name, seed: 0x9AE1_6A3B_2F90_404F)
-        digits[12] = "8"
-        digits[16] = "a"
-        var text = ""
-        for (index, digit) in digits.enumerated() {
-            if [8, 12, 16, 20].contains(index) { text.append("-") }
-            text.append(digit)
+        let (high, low) = Self.hashes(name)
+        var text: [UInt8] = []
+        text.reserveCapacity(36)
+        for index in 0..<32 {
+            if [8, 12, 16, 20].contains(index) { text.append(UInt8(ascii: "-")) }
+            let half = index < 16 ? high : low
+            let digit = UInt8(truncatingIfNeeded: half >> UInt64((15 - index % 16) * 4)) & 0xF
+            switch index {
+            case 12: text.append(UInt8(ascii: "8"))
+            case 16: text.append(UInt8(ascii: "a"))
+            default: text.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+            }
         }
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 
-    /// FNV-1a with a last mixing, as 16 hexadecimal digits.
-    private static func hash(_ name: String, seed: UInt64) -> [Character] {
-        var value = seed
-        for octet in name.utf8 { value = (value ^ UInt64(octet)) &* 0x100_0000_01B3 }
-        value = (value ^ (value >> 33)) &* 0xFF51_AFD7_ED55_8CCD
-        value ^= value >> 33
-        let digits = String(value, radix: 16)
-        return Array(String(repeating: "0", count: 16 - digits.count) + digits)
+    /// FNV-1a with a last mixing, from two seeds.
+    private static func hashes(_ name: String) -> (UInt64, UInt64) {
+        var (one, other): (UInt64, UInt64) = (0xCBF2_9CE4_8422_2325, 0x9AE1_6A3B_2F90_404F)
+        for octet in name.utf8 {
+            one = (one ^ UInt64(octet)) &* 0x100_0000_01B3
+            other = (other ^ UInt64(octet)) &* 0x100_0000_01B3
+        }
+        return (Self.mixed(one), Self.mixed(other))
+    }
+
+    private static func mixed(_ value: UInt64) -> UInt64 {
+        let mixed = (value ^ (value >> 33)) &* 0xFF51_AFD7_ED55_8CCD
+        return mixed ^ (mixed >> 33)
     }
 }

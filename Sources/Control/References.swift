@@ -23,7 +23,7 @@ struct References {
     /// The text with its references replaced; nil if it has none.
     func resolve(_ text: String) throws(ReferenceError) -> String? {
         if text.hasPrefix("{vault://"), text.hasSuffix("}") { return try self.fromVault(text) }
-        guard text.contains("${{") else { return nil }
+        guard text.utf8.contains(UInt8(ascii: "$")), text.contains("${{") else { return nil }
         return try self.fromEnvironment(text)
     }
 

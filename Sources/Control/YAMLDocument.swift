@@ -27,7 +27,9 @@ struct YAMLDocument {
     ) -> (root: ConfigNode?, diagnostics: [Diagnostic]) {
         var document = YAMLDocument(file: file, nodeLimit: nodeLimit)
         do {
-            guard let node = try Yams.compose(yaml: text, .default, .default, .utf8) else {
+            // Without Yams' rules for types: what a scalar may be read as is decided here, and to try the rules on
+            // every key is most of what reading costs.
+            guard let node = try Yams.compose(yaml: text, .basic, .default, .utf8) else {
                 return (nil, [Diagnostic(.error, at: document.whole, "the file is empty")])
             }
             let root = document.node(node, depth: 0)
@@ -143,21 +145,31 @@ struct YAMLDocument {
 extension References {
     /// The node with every reference in its scalars resolved; what leads nowhere is noted.
     func resolve(_ node: ConfigNode, into diagnostics: inout [Diagnostic]) -> ConfigNode {
+        self.changed(node, &diagnostics) ?? node
+    }
+
+    /// The node with its references resolved; nil if it has none, so that only what changes is made anew.
+    private func changed(_ node: ConfigNode, _ diagnostics: inout [Diagnostic]) -> ConfigNode? {
         switch node.value {
-        case .list(let nodes):
-            return ConfigNode(.list(nodes.map { self.resolve($0, into: &diagnostics) }), at: node.position)
-        case .map(let entries):
-            let resolved = entries.map {
-                ConfigEntry(
-                    key: $0.key,
-                    position: $0.position,
-                    node: self.resolve($0.node, into: &diagnostics)
-                )
+        case .list(var nodes):
+            var isChanged = false
+            for index in nodes.indices {
+                guard let resolved = self.changed(nodes[index], &diagnostics) else { continue }
+                nodes[index] = resolved
+                isChanged = true
             }
-            return ConfigNode(.map(resolved), at: node.position)
+            return isChanged ? ConfigNode(.list(nodes), at: node.position) : nil
+        case .map(var entries):
+            var isChanged = false
+            for (index, entry) in entries.enumerated() {
+                guard let resolved = self.changed(entry.node, &diagnostics) else { continue }
+                entries[index] = ConfigEntry(key: entry.key, position: entry.position, node: resolved)
+                isChanged = true
+            }
+            return isChanged ? ConfigNode(.map(entries), at: node.position) : nil
         case .scalar(let text, _):
             do throws(ReferenceError) {
-                guard let value = try self.resolve(text) else { return node }
+                guard let value = try self.resolve(text) else { return nil }
                 return ConfigNode(.scalar(value, .resolved), at: node.position)
             } catch {
                 diagnostics.append(Diagnostic(.error, at: node.position, error.message))

@@ -124,6 +124,13 @@ struct RouterTests {
         #expect(try found(plan, "GET http://x/", [("x-kind", "b12x")]) == nil)
     }
 
+    /// As in Kong, letters beyond ASCII have no other case.
+    @Test func `the case of letters beyond ASCII counts in a header`() throws {
+        let plan = try plan([route("e") { $0.fields = [FieldDemand(name: "x-e", values: ["É1a"])] }])
+        #expect(try found(plan, "GET http://x/", [("x-e", "É1A")]) == "e")
+        #expect(try found(plan, "GET http://x/", [("x-e", "é1A")]) == nil)
+    }
+
     @Test func `a pattern begins where the path begins`() throws {
         let plan = try plan([route("user", ["~/users/\\d+$"])])
         #expect(try found(plan, "GET http://x/users/12") == "user")
@@ -169,11 +176,26 @@ struct RouterTests {
         for first in ["a", "ab", "b", "/a"] {
             for second in ["", "a", "b", "/", "/a", "bb"] { prefixes.append("/\(first)\(second)") }
         }
-        var tree = PathTree()
-        for (index, prefix) in prefixes.enumerated() { tree.insert(Array(prefix.utf8)[...], Int32(index)) }
+        var octets: [UInt8] = []
+        var keys: [PathKey] = []
+        for (index, prefix) in prefixes.enumerated() {
+            keys.append(
+                PathKey(
+                    root: 0,
+                    start: Int32(octets.count),
+                    count: Int32(prefix.utf8.count),
+                    needsPattern: false,
+                    entry: Int32(index)
+                )
+            )
+            octets.append(contentsOf: prefix.utf8)
+        }
+        let tree = PathTree(keys, octets: octets, roots: 1)
         for path in prefixes.flatMap({ [$0, $0 + "a", $0 + "/b", $0 + "bba"] }) {
             var hit: Set<Int32> = []
-            tree.forEachPrefix(of: Array(path.utf8)[...]) { hit.formUnion($0) }
+            _ = tree.walk(from: 0, along: Array(path.utf8).span) {
+                hit.formUnion(tree.entries[Int(tree.nodes[$0].start)..<Int(tree.nodes[$0].end)])
+            }
             let expected = Set(prefixes.indices.filter { path.hasPrefix(prefixes[$0]) }.map { Int32($0) })
             #expect(hit == expected, "\(path)")
         }

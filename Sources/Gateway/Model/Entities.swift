@@ -40,7 +40,8 @@ package struct FieldDemand: Sendable, Hashable {
     /// Describes a demand.
     package init(name: String, values: [String], pattern: String? = nil) {
         self.name = name.lowercased()
-        self.values = values.map { $0.lowercased() }
+        // As Kong does: of ASCII letters alone.
+        self.values = values.map { String(decoding: $0.utf8.map(\.lowercased), as: UTF8.self) }
         self.pattern = pattern
     }
 }

@@ -19,31 +19,31 @@ package indirect enum SettingValue: Sendable {
 package struct Settings: Sendable {
     /// Where the record begins.
     package let position: Position
-    private let names: Set<String>
-    private let values: [String: SettingValue]
-    /// Where each written field's value stands.
-    private let positions: [String: Position]
+    private let schema: [FieldSchema]
+    /// What was written, and not as null; defaults are read where they are asked for.
+    private let written: [String: Written]
 
-    init(
-        position: Position,
-        names: Set<String>,
-        values: [String: SettingValue],
-        positions: [String: Position]
-    ) {
+    /// A field that was written.
+    struct Written: Sendable {
+        let position: Position
+        /// Nil where it was not what the field wants.
+        let value: SettingValue?
+    }
+
+    init(position: Position, schema: [FieldSchema], written: [String: Written]) {
         self.position = position
-        self.names = names
-        self.values = values
-        self.positions = positions
+        self.schema = schema
+        self.written = written
     }
 
     /// Whether the user wrote the field, and not as null.
-    package func wrote(_ name: String) -> Bool { self.positions[name] != nil }
+    package func wrote(_ name: String) -> Bool { self.written[name] != nil }
 
     /// Whether the record has a field of that name at all.
-    package func has(_ name: String) -> Bool { self.names.contains(name) }
+    package func has(_ name: String) -> Bool { self.schema.contains { $0.name == name } }
 
     /// Where the field's value stands, or else the record.
-    package func position(of name: String) -> Position { self.positions[name] ?? self.position }
+    package func position(of name: String) -> Position { self.written[name]?.position ?? self.position }
 
     /// An error about one field.
     package func error(_ name: String, _ message: String) -> ConfigurationError {
@@ -157,8 +157,11 @@ package struct Settings: Sendable {
     }
 
     private func value(_ name: String) -> SettingValue? {
-        precondition(self.names.contains(name), "there is no field \(name) in this record")
-        return self.values[name]
+        if let written = self.written[name] { return written.value }
+        guard let field = self.schema.first(where: { $0.name == name }) else {
+            preconditionFailure("there is no field \(name) in this record")
+        }
+        return field.standard
     }
 }
 

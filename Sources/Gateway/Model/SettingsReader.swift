@@ -37,31 +37,22 @@ package struct SettingsReader {
                 "\(path.isEmpty ? "" : "\(path): ")expected a record, found \(node.kind)"
             )
         }
-        var values: [String: SettingValue] = [:]
-        var positions: [String: Position] = [:]
+        var written: [String: Settings.Written] = [:]
         for entry in entries {
             guard let field = schema.first(where: { $0.name == entry.key }) else {
                 self.unknown(entry, schema, path: path)
                 continue
             }
             guard !entry.node.isNull, self.isServed(entry, field, path: path) else { continue }
-            positions[field.name] = entry.node.position
-            guard !entry.node.isUnresolved else { continue }
-            values[field.name] = self.value(entry.node, field.type, field, path: path.appending(field.name))
+            let value =
+                entry.node.isUnresolved
+                ? nil : self.value(entry.node, field.type, field, path: path.appending(field.name))
+            written[field.name] = Settings.Written(position: entry.node.position, value: value)
         }
-        for field in schema where positions[field.name] == nil {
-            if let standard = field.default {
-                values[field.name] = Self.standard(standard, field.type)
-            } else if field.isRequired {
-                self.fail(at: node.position, "\(path.appending(field.name)) is required")
-            }
+        for field in schema where field.isRequired && field.default == nil && written[field.name] == nil {
+            self.fail(at: node.position, "\(path.appending(field.name)) is required")
         }
-        return Settings(
-            position: node.position,
-            names: Set(schema.map(\.name)),
-            values: values,
-            positions: positions
-        )
+        return Settings(position: node.position, schema: schema, written: written)
     }
 
     private mutating func unknown(_ entry: ConfigEntry, _ schema: [FieldSchema], path: String) {
@@ -220,8 +211,12 @@ package struct SettingsReader {
     private static func shown(_ number: Double) -> String {
         Int64(exactly: number).map(String.init) ?? String(number)
     }
+}
 
-    /// A field's default in the shape that reading gives.
+extension FieldSchema {
+    /// The default in the shape that reading gives.
+    var standard: SettingValue? { self.default.flatMap { Self.standard($0, self.type) } }
+
     private static func standard(_ json: JSONValue, _ type: FieldType) -> SettingValue? {
         switch type {
         case .string: return json.string.map { .string($0) }

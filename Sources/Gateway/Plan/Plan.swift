@@ -48,7 +48,7 @@ package final class Plan: Sendable {
         self.plugins = builder.plugins
         self.identityFields = builder.identityFields
         self.ownedCookies = OwnedCookies(builder.plugins.map(\.plugin))
-        self.warnings = builder.warnings
+        self.warnings = builder.warnings + self.router.warnings
         self.endpoints = builder.endpoints
     }
 

@@ -9,11 +9,18 @@ struct PlanBuilder {
         let plugin: any Plugin
     }
 
+    /// Where routes stand that plugins are bound to.
+    private struct RoutePlaces {
+        var byID: [String: Int] = [:]
+        var byService: [String: [Int]] = [:]
+    }
+
     private let configuration: Configuration
     private let kinds: [String: PluginKind]
     private let services: [String: Service]
     let consumers: ConsumerDirectory
     private(set) var endpoints: [String: Endpoint]
+    private var endpointOfService: [String: Endpoint] = [:]
     private(set) var routes: [PlannedRoute] = []
     private(set) var plugins: [PlannedPlugin] = []
     private(set) var identityFields = FieldNameSet()
@@ -46,7 +53,10 @@ struct PlanBuilder {
         self.endpoints = [:]
         for service in self.configuration.services {
             let name = Self.endpointName(service)
-            self.endpoints[name] = before[name] ?? Endpoint(host: service.host, port: service.port)
+            let endpoint =
+                self.endpoints[name] ?? before[name] ?? Endpoint(host: service.host, port: service.port)
+            self.endpoints[name] = endpoint
+            if self.endpointOfService[service.id] == nil { self.endpointOfService[service.id] = endpoint }
         }
         self.checkDuplicates()
         let made = self.makePlugins()
@@ -62,7 +72,7 @@ struct PlanBuilder {
 
     /// What all requests to a service have in common.
     private func terms(of service: Service) -> ForwardTerms? {
-        self.endpoints[Self.endpointName(service)].map {
+        self.endpointOfService[service.id].map {
             ForwardTerms(
                 endpoint: $0,
                 dropped: self.identityFields,
@@ -95,13 +105,7 @@ struct PlanBuilder {
 
     private mutating func makePlugins() -> [Made] {
         var result: [Made] = []
-        let byService = Dictionary(grouping: self.configuration.routes.filter { $0.service != nil }) {
-            $0.service ?? ""
-        }
-        let byID = Dictionary(
-            self.configuration.routes.map { ($0.id, $0) },
-            uniquingKeysWith: { first, _ in first }
-        )
+        let places = self.places(for: self.configuration.plugins.map(\.binding))
         for instance in self.configuration.plugins where instance.isEnabled {
             guard let kind = self.kinds[instance.name] else {
                 self.failures.append(
@@ -109,7 +113,7 @@ struct PlanBuilder {
                 )
                 continue
             }
-            let routes = self.routes(under: instance.binding, byID, byService)
+            let routes = self.routes(under: instance.binding, places)
             self.checkReach(instance, routes)
             let scope = PluginScope(
                 key: "\(instance.name)/\(instance.id)",
@@ -129,19 +133,30 @@ struct PlanBuilder {
         return result
     }
 
+    /// Finds the routes that any of the bindings names.
+    private func places(for bindings: [PluginBinding]) -> RoutePlaces {
+        var places = RoutePlaces()
+        let services = Set(bindings.compactMap { $0.route == nil ? $0.service : nil })
+        let routes = Set(bindings.compactMap(\.route))
+        guard !services.isEmpty || !routes.isEmpty else { return places }
+        for (place, route) in self.configuration.routes.enumerated() {
+            if routes.contains(route.id), places.byID[route.id] == nil { places.byID[route.id] = place }
+            if let service = route.service, services.contains(service) {
+                places.byService[service, default: []].append(place)
+            }
+        }
+        return places
+    }
+
     /// The routes that a binding covers.
-    private func routes(
-        under binding: PluginBinding,
-        _ byID: [String: Route],
-        _ byService: [String: [Route]]
-    ) -> [Route] {
+    private func routes(under binding: PluginBinding, _ places: RoutePlaces) -> [Route] {
         guard let id = binding.route else {
-            return binding.service.map { byService[$0] ?? [] } ?? self.configuration.routes
+            guard let service = binding.service else { return self.configuration.routes }
+            return (places.byService[service] ?? []).map { self.configuration.routes[$0] }
         }
-        guard let route = byID[id], binding.service == nil || binding.service == route.service else {
-            return []
-        }
-        return [route]
+        guard let place = places.byID[id] else { return [] }
+        let route = self.configuration.routes[place]
+        return binding.service == nil || binding.service == route.service ? [route] : []
     }
 
     /// Notes that an instance would never be asked (P8): an error where its own binding contradicts itself.
@@ -181,7 +196,8 @@ struct PlanBuilder {
         for route in self.configuration.routes {
             let service = route.service.flatMap { self.services[$0] }
             if let service, !service.isEnabled { continue }
-            let own = (byRoute[route.id] ?? []) + (route.service.flatMap { byService[$0] } ?? [])
+            var own = byRoute.isEmpty ? [] : byRoute[route.id] ?? []
+            if !byService.isEmpty, let service = route.service { own += byService[service] ?? [] }
             let steps =
                 own.isEmpty ? globalSteps : Self.steps((own + global).sorted().map { inOrder[$0] })
             self.routes.append(

@@ -2,54 +2,6 @@
 import Pattern
 import Proxy
 
-/// A route's demand on the host.
-enum HostDemand: Sendable, Hashable {
-    case any
-    case exact([UInt8])
-    /// `*.example.com`: names that end with `.example.com`.
-    case suffix([UInt8])
-    /// `example.*`: names that begin with `example.`.
-    case prefix([UInt8])
-
-    /// Reads one of a route's `hosts`, in lower case.
-    init(_ text: String) {
-        let octets = Array(text.utf8)
-        if text.hasPrefix("*.") {
-            self = .suffix(Array(octets.dropFirst()))
-        } else if text.hasSuffix(".*") {
-            self = .prefix(Array(octets.dropLast()))
-        } else {
-            self = .exact(octets)
-        }
-    }
-}
-
-/// A route's demand on the path.
-enum PathDemand: Sendable {
-    case none
-    case prefix([UInt8])
-    /// With the length of its text, which counts as Kong counts it.
-    case pattern(Pattern, length: Int)
-}
-
-/// A route's demand on one field, compiled.
-struct CompiledFieldDemand: Sendable {
-    let name: FieldName
-    let values: [String]
-    let pattern: Pattern?
-
-    func accepts(_ head: RequestHead) throws(PatternError) -> Bool {
-        for value in head.fields.strings(of: self.name) {
-            if let pattern = self.pattern {
-                if try pattern.matches(value) { return true }
-            } else if self.values.contains(value.lowercased()) {
-                return true
-            }
-        }
-        return false
-    }
-}
-
 /// Where an entry stands among all: Kong's traditional router as a table, the first difference decides.
 ///
 /// | asked in this order | comes first |
@@ -63,132 +15,116 @@ struct CompiledFieldDemand: Sendable {
 /// | path's length | the longer |
 /// | place in the file | the earlier |
 struct RouteRank: Sendable, Comparable {
-    /// Each greater is better; the last is the negated place in the file.
-    let keys: [Int]
+    /// The first four rows in one number.
+    private let shape: Int
+    private let fieldCount: Int
+    private let priority: Int
+    private let length: Int
+    private let index: Int
+
+    /// Ranks an entry of the route that stands at `index`.
+    init(_ route: Route, _ index: Int, isExactHost: Bool, isPattern: Bool, length: Int) {
+        let categories =
+            (route.hosts.isEmpty ? 0 : 8) + (route.fields.isEmpty ? 0 : 4) + (route.paths.isEmpty ? 0 : 2)
+            + (route.methods.isEmpty ? 0 : 1)
+        let host = isExactHost ? 2 : 0
+        self.shape = categories.nonzeroBitCount << 6 + categories << 2 + host + (isPattern ? 1 : 0)
+        self.fieldCount = route.fields.count
+        self.priority = isPattern ? route.regexPriority : 0
+        self.length = length
+        self.index = index
+    }
 
     static func < (one: RouteRank, other: RouteRank) -> Bool {
-        for (mine, theirs) in zip(one.keys, other.keys) where mine != theirs { return mine > theirs }
-        return false
+        if one.shape != other.shape { return one.shape > other.shape }
+        if one.fieldCount != other.fieldCount { return one.fieldCount > other.fieldCount }
+        if one.priority != other.priority { return one.priority > other.priority }
+        if one.length != other.length { return one.length > other.length }
+        return one.index < other.index
     }
 }
 
-/// One host and one path of a route.
+/// One host and one path of a route; what is not a number lies in arrays that all entries share.
 struct RouteEntry: Sendable {
-    let planned: PlannedRoute
-    let host: HostDemand
-    let path: PathDemand
-    let methods: [String]
-    let fields: [CompiledFieldDemand]
-    let rank: RouteRank
+    /// The route's place.
+    let route: Int32
+    /// The octets of the path that a prefix takes.
+    let prefixCount: Int32
+    /// The place of the path's pattern; -1 for none.
+    let pattern: Int32
+    /// The place of what the route demands besides; -1 for nothing.
+    let demands: Int32
+    let methods: MethodSet
+}
 
-    /// All ways to reach a route.
-    static func entries(of planned: PlannedRoute, index: Int) throws(ConfigurationError) -> [RouteEntry] {
-        let route = planned.route
-        let hosts = route.hosts.isEmpty ? [HostDemand.any] : route.hosts.map { HostDemand($0.lowercased()) }
-        var paths: [PathDemand] = []
-        for path in route.paths { paths.append(try Self.demand(path, of: route)) }
-        if paths.isEmpty { paths = [.none] }
-        var fields: [CompiledFieldDemand] = []
-        for demand in route.fields { fields.append(try Self.compiled(demand, of: route)) }
-        var entries: [RouteEntry] = []
-        for host in hosts {
-            for path in paths {
-                entries.append(
-                    RouteEntry(
-                        planned: planned,
-                        host: host,
-                        path: path,
-                        methods: route.methods,
-                        fields: fields,
-                        rank: Self.rank(route, host, path, index)
-                    )
-                )
+/// The methods that a route lets in.
+struct MethodSet: Sendable {
+    private static let registered: [String: Method] = [
+        "GET": .get, "HEAD": .head, "POST": .post, "PUT": .put, "DELETE": .delete, "CONNECT": .connect,
+        "OPTIONS": .options, "TRACE": .trace, "PATCH": .patch,
+    ]
+
+    private let bits: UInt16
+
+    /// Reads a route's `methods`; no methods demand nothing.
+    init(_ names: [String]) {
+        guard !names.isEmpty else {
+            self.bits = .max
+            return
+        }
+        self.bits = names.reduce(0) { $0 | 1 << UInt16((Self.registered[$1] ?? .other).rawValue) }
+    }
+
+    /// Whether the method may be in the set; a method without a number of its own may still have another name.
+    @inline(__always)
+    func contains(_ method: Method) -> Bool { (self.bits >> UInt16(method.rawValue)) & 1 == 1 }
+
+    /// Those among `names` that have no number of their own.
+    static func others(_ names: [String]) -> [String] { names.filter { self.registered[$0] == nil } }
+}
+
+/// What a route demands besides host, path and the usual methods.
+struct RouteDemands: Sendable {
+    /// Methods without a number of their own; empty where any will do.
+    let methodNames: [String]
+    let fields: [FieldCheck]
+
+    /// Whether a pattern has to be asked.
+    var needsPattern: Bool { self.fields.contains { $0.pattern != nil } }
+}
+
+/// A route's demand on one field, compiled.
+struct FieldCheck: Sendable {
+    let name: FieldName
+    private let values: OctetTable
+    let pattern: Pattern?
+
+    /// Compiles a demand.
+    init(_ name: FieldName, _ demand: FieldDemand) throws(PatternError) {
+        var values = OctetTable()
+        for value in demand.values { _ = values.insert(Array(value.utf8)) }
+        self.name = name
+        self.values = values
+        self.pattern =
+            if let expression = demand.pattern {
+                try Pattern(expression, case: .insensitive)
+            } else {
+                nil
+            }
+    }
+
+    /// Whether one of the field's values is as demanded.
+    func accepts(_ head: RequestHead, _ budget: inout PatternBudget) throws(PatternError) -> Bool {
+        var isMet = false
+        try head.forEach { range throws(PatternError) in
+            guard !isMet, head.fields.isNamed(range, self.name) else { return }
+            isMet = try head.withValue(range) { value throws(PatternError) in
+                guard let pattern = self.pattern else {
+                    return self.values.find(value, 0..<value.count, hash: OctetTable.hash(value)) != nil
+                }
+                return try pattern.matches(value, budget: &budget)
             }
         }
-        return entries
-    }
-
-    private static func demand(_ path: String, of route: Route) throws(ConfigurationError) -> PathDemand {
-        guard path.hasPrefix("~") else { return .prefix(Array(path.utf8)) }
-        let expression = String(path.dropFirst())
-        do {
-            return .pattern(try Pattern(expression), length: expression.utf8.count)
-        } catch {
-            throw ConfigurationError(at: route.position, Self.words(error, "path", expression, route))
-        }
-    }
-
-    private static func compiled(
-        _ demand: FieldDemand,
-        of route: Route
-    ) throws(ConfigurationError) -> CompiledFieldDemand {
-        guard let name = FieldName(demand.name) else {
-            throw ConfigurationError(
-                at: route.position,
-                "route '\(route.title)': '\(demand.name)' is not a field's name"
-            )
-        }
-        guard let expression = demand.pattern else {
-            return CompiledFieldDemand(name: name, values: demand.values, pattern: nil)
-        }
-        do {
-            return CompiledFieldDemand(
-                name: name,
-                values: [],
-                pattern: try Pattern(expression, case: .insensitive)
-            )
-        } catch {
-            throw ConfigurationError(at: route.position, Self.words(error, "header", expression, route))
-        }
-    }
-
-    private static func words(
-        _ error: PatternError,
-        _ what: String,
-        _ expression: String,
-        _ route: Route
-    ) -> String {
-        switch error {
-        case .malformed(let why, let offset):
-            "route '\(route.title)': the \(what) pattern '\(expression)' is ill-formed at \(offset): \(why)"
-        case .exhausted, .outOfMemory: "route '\(route.title)': no memory for the \(what) pattern"
-        }
-    }
-
-    private static func rank(
-        _ route: Route,
-        _ host: HostDemand,
-        _ path: PathDemand,
-        _ index: Int
-    ) -> RouteRank {
-        var isExact = 0
-        if case .exact = host { isExact = 1 }
-        var (isPattern, length) = (0, 0)
-        switch path {
-        case .none: break
-        case .prefix(let octets): length = octets.count
-        case .pattern(_, let count): (isPattern, length) = (1, count)
-        }
-        let bits =
-            (route.hosts.isEmpty ? 0 : 8) + (route.fields.isEmpty ? 0 : 4) + (route.paths.isEmpty ? 0 : 2)
-            + (route.methods.isEmpty ? 0 : 1)
-        return RouteRank(keys: [
-            bits.nonzeroBitCount, bits, isExact, isPattern, route.fields.count,
-            isPattern * route.regexPriority, length, -index,
-        ])
-    }
-
-    /// The octets of the path that a prefix takes.
-    var prefixCount: Int {
-        if case .prefix(let octets) = self.path { octets.count } else { 0 }
-    }
-
-    /// Whether method and fields are as demanded; host and path are found by the index.
-    func accepts(_ head: RequestHead) throws(PatternError) -> Bool {
-        guard self.methods.isEmpty || self.methods.contains(head.methodText) else { return false }
-        for demand in self.fields {
-            guard try demand.accepts(head) else { return false }
-        }
-        return true
+        return isMet
     }
 }

@@ -11,70 +11,72 @@ package struct RouteMatch: Sendable {
 
 /// Finds the route of a request; built once a plan.
 ///
-/// The order is that of Kong's traditional router, see `RouteRank`. Plain hosts are looked up, plain paths are
-/// walked; only patterns are tried one after the other.
+/// The order is that of Kong's traditional router, see `RouteRank`. Hosts are looked up and paths are walked, so that
+/// only entries are looked at whose host and path fit. Those that need a pattern come last, best first, and hang
+/// where the plain beginning of their pattern leads; all of them together draw on one `PatternBudget`.
 package struct Router: Sendable {
-    /// What of the routes has one host in common.
-    private struct Bucket: Sendable {
-        var tree = PathTree()
-        /// Entries with a pattern for the path, best first.
-        var patterns: [Int32] = []
-    }
+    /// How many patterns may hang at one place before that is worth a warning.
+    static let patternsBeforeWarning = 5000
 
-    /// All entries, best first: an entry's index is its rank.
+    private let routes: [PlannedRoute]
+    /// All entries, best first: an entry's number is its rank.
     private let entries: [RouteEntry]
-    private var buckets: [Bucket] = []
-    private var exactHosts: [[UInt8]: Int] = [:]
-    /// `*.example.com` under `.example.com`.
-    private var hostSuffixes: [[UInt8]: Int] = [:]
-    /// `example.*` under `example.`.
-    private var hostPrefixes: [[UInt8]: Int] = [:]
-    private var anyHost: Int?
+    private let patterns: [Pattern]
+    private let demands: [RouteDemands]
+    private let hosts: HostTable
+    /// A tree for each different demand on the host.
+    private let tree: PathTree
+    /// The nodes with too many entries to look at one by one.
+    private let crowds: [Int: Crowd]
+
+    /// One request's search.
+    private struct Search: ~Copyable {
+        var best = Int32.max
+        var matchedPathBytes = 0
+        /// Lookups, nodes and entries so far.
+        var looks = 0
+        /// Where entries hang that need a pattern.
+        var waiting: [Range<Int>] = []
+        var budget = PatternBudget()
+    }
 
     /// Builds the index.
     init(_ routes: [PlannedRoute]) throws(ConfigurationError) {
-        var entries: [RouteEntry] = []
-        var failures: [Diagnostic] = []
-        for (index, route) in routes.enumerated() {
-            do throws(ConfigurationError) {
-                entries.append(contentsOf: try RouteEntry.entries(of: route, index: index))
-            } catch {
-                failures.append(contentsOf: error.diagnostics)
-            }
+        var compiler = RouteCompiler()
+        for (index, planned) in routes.enumerated() { compiler.add(planned.route, index) }
+        guard compiler.failures.isEmpty else { throw ConfigurationError(compiler.failures) }
+        let (entries, keys) = compiler.ranked()
+        let tree = PathTree(keys, octets: compiler.octets, roots: compiler.hosts.count)
+        var crowds: [Int: Crowd] = [:]
+        for (index, node) in tree.nodes.enumerated() where node.plainEnd - node.start >= Crowd.least {
+            crowds[index] = Crowd(
+                tree.entries[Int(node.start)..<Int(node.plainEnd)].map {
+                    Crowd.Member(entry: $0, route: routes[Int(entries[Int($0)].route)].route)
+                }
+            )
         }
-        guard failures.isEmpty else { throw ConfigurationError(failures) }
-        entries.sort { $0.rank < $1.rank }
+        self.routes = routes
         self.entries = entries
-        for (rank, entry) in entries.enumerated() { self.file(entry, Int32(rank)) }
+        self.patterns = compiler.patterns
+        self.demands = compiler.demands
+        self.hosts = compiler.hosts
+        self.tree = tree
+        self.crowds = crowds
     }
 
-    private mutating func file(_ entry: RouteEntry, _ rank: Int32) {
-        let bucket = self.bucket(for: entry.host)
-        switch entry.path {
-        case .none: self.buckets[bucket].tree.insert([], rank)
-        case .prefix(let octets): self.buckets[bucket].tree.insert(octets[...], rank)
-        case .pattern: self.buckets[bucket].patterns.append(rank)
+    /// Warnings about places where so many patterns hang that one request may not be able to pay for them.
+    var warnings: [Diagnostic] {
+        self.tree.nodes.compactMap { node in
+            let count = Int(node.end - node.plainEnd)
+            guard count > Self.patternsBeforeWarning else { return nil }
+            let first = self.routes[Int(self.entries[Int(self.tree.entries[Int(node.plainEnd)])].route)].route
+            return Diagnostic(
+                .warning,
+                at: first.position,
+                "route '\(first.title)' and \(count - 1) others have patterns that begin alike, for the same host; "
+                    + "a request that has to try them all may be refused"
+            )
         }
-    }
-
-    private mutating func bucket(for host: HostDemand) -> Int {
-        let next = self.buckets.count
-        let found: Int? =
-            switch host {
-            case .any: self.anyHost
-            case .exact(let name): self.exactHosts[name]
-            case .suffix(let name): self.hostSuffixes[name]
-            case .prefix(let name): self.hostPrefixes[name]
-            }
-        if let found { return found }
-        self.buckets.append(Bucket())
-        switch host {
-        case .any: self.anyHost = next
-        case .exact(let name): self.exactHosts[name] = next
-        case .suffix(let name): self.hostSuffixes[name] = next
-        case .prefix(let name): self.hostPrefixes[name] = next
-        }
-        return next
     }
 
     // MARK: Matching
@@ -83,56 +85,135 @@ package struct Router: Sendable {
     ///
     /// - Throws: `PatternError` when a pattern could not be judged; the request must then not pass.
     package func match(_ head: RequestHead) throws(PatternError) -> RouteMatch? {
-        var best: (rank: Int32, bytes: Int)?
-        if !self.exactHosts.isEmpty || !self.hostSuffixes.isEmpty || !self.hostPrefixes.isEmpty {
-            let host = Array(head.host)
-            if let bucket = self.exactHosts[host] { try self.search(bucket, head, &best) }
-            try self.searchWildcards(host, head, &best)
+        var search = Search()
+        try self.search(head, &search)
+        guard search.best != .max else { return nil }
+        return RouteMatch(
+            planned: self.routes[Int(self.entries[Int(search.best)].route)],
+            matchedPathBytes: search.matchedPathBytes
+        )
+    }
+
+    /// How many lookups, nodes and entries a request's search takes; for whoever asks what it costs.
+    package func looks(for head: RequestHead) throws(PatternError) -> Int {
+        var search = Search()
+        try self.search(head, &search)
+        return search.looks
+    }
+
+    private func search(_ head: RequestHead, _ search: inout Search) throws(PatternError) {
+        let (host, path) = (head.host, head.path)
+        let lookups = self.hosts.forEachMet(by: host.span) { root in
+            let nodes = self.tree.walk(from: root, along: path.span) { self.visit($0, head, &search) }
+            search.looks += nodes
         }
-        if let bucket = self.anyHost { try self.search(bucket, head, &best) }
-        return best.map {
-            RouteMatch(planned: self.entries[Int($0.rank)].planned, matchedPathBytes: $0.bytes)
+        search.looks += lookups
+        if !search.waiting.isEmpty { try self.tryPatterns(head, path.span, &search) }
+    }
+
+    private func visit(_ index: Int, _ head: RequestHead, _ search: inout Search) {
+        let node = self.tree.nodes[index]
+        if node.plainEnd < node.end { search.waiting.append(Int(node.plainEnd)..<Int(node.end)) }
+        if node.plainEnd - node.start >= Crowd.least, let crowd = self.crowds[index] {
+            search.looks += 1
+            self.take(crowd.withoutFields(head), &search)
+            crowd.forEachWithField(head) { self.takeFirst(of: $0[...], head, &search) }
+        } else {
+            self.takeFirst(of: self.tree.entries[Int(node.start)..<Int(node.plainEnd)], head, &search)
         }
     }
 
-    private func searchWildcards(
-        _ host: [UInt8],
-        _ head: RequestHead,
-        _ best: inout (rank: Int32, bytes: Int)?
-    ) throws(PatternError) {
-        guard !self.hostSuffixes.isEmpty || !self.hostPrefixes.isEmpty else { return }
-        for (index, octet) in host.enumerated() where octet == UInt8(ascii: ".") {
-            if index > 0, index < host.count - 1, let bucket = self.hostSuffixes[Array(host[index...])] {
-                try self.search(bucket, head, &best)
-            }
-            if index < host.count - 1, let bucket = self.hostPrefixes[Array(host[...index])] {
-                try self.search(bucket, head, &best)
-            }
+    /// Takes the first of some entries that accepts the request, if it is better than what was found.
+    @inline(__always)
+    private func takeFirst(of entries: ArraySlice<Int32>, _ head: RequestHead, _ search: inout Search) {
+        for entry in entries {
+            guard entry < search.best else { return }
+            search.looks += 1
+            guard self.acceptsPlainly(self.entries[Int(entry)], head) else { continue }
+            return self.take(entry, &search)
         }
     }
 
-    private func search(
-        _ index: Int,
+    @inline(__always)
+    private func take(_ entry: Int32, _ search: inout Search) {
+        guard entry < search.best else { return }
+        search.best = entry
+        search.matchedPathBytes = Int(self.entries[Int(entry)].prefixCount)
+    }
+
+    /// Tries what needs a pattern, best first, until one matches or what was found is better.
+    private func tryPatterns(
         _ head: RequestHead,
-        _ best: inout (rank: Int32, bytes: Int)?
+        _ path: Span<UInt8>,
+        _ search: inout Search
     ) throws(PatternError) {
-        let bucket = self.buckets[index]
-        let path = head.path
-        try bucket.tree.forEachPrefix(of: path) { ranks throws(PatternError) in
-            for rank in ranks {
-                if let found = best, found.rank <= rank { return }
-                guard try self.entries[Int(rank)].accepts(head) else { continue }
-                best = (rank, self.entries[Int(rank)].prefixCount)
-                return
+        while let place = self.nextPlace(&search) {
+            let number = self.tree.entries[place]
+            let entry = self.entries[Int(number)]
+            search.looks += 1
+            try search.budget.charge(1)
+            guard try self.accepts(entry, head, &search.budget) else { continue }
+            var bytes = Int(entry.prefixCount)
+            if entry.pattern >= 0 {
+                let pattern = self.patterns[Int(entry.pattern)]
+                let range = try pattern.firstMatch(in: path, start: .anchored, budget: &search.budget)
+                guard let range else { continue }
+                bytes = range.upperBound
             }
-        }
-        for rank in bucket.patterns {
-            if let found = best, found.rank <= rank { return }
-            let entry = self.entries[Int(rank)]
-            guard case .pattern(let pattern, _) = entry.path, try entry.accepts(head) else { continue }
-            guard let range = try pattern.firstMatch(in: path.span, start: .anchored) else { continue }
-            best = (rank, range.upperBound)
+            (search.best, search.matchedPathBytes) = (number, bytes)
             return
         }
+    }
+
+    /// Where the best entry hangs of those that wait and are better than what was found.
+    private func nextPlace(_ search: inout Search) -> Int? {
+        var (best, chosen) = (search.best, -1)
+        for index in search.waiting.indices where !search.waiting[index].isEmpty {
+            let number = self.tree.entries[search.waiting[index].lowerBound]
+            if number < best { (best, chosen) = (number, index) }
+        }
+        guard chosen >= 0 else { return nil }
+        let waiting = search.waiting[chosen]
+        search.waiting[chosen] = (waiting.lowerBound + 1)..<waiting.upperBound
+        return waiting.lowerBound
+    }
+
+    // MARK: Demands
+
+    /// Whether method and fields are as demanded; host and path were found by the index.
+    @inline(__always)
+    private func acceptsPlainly(_ entry: RouteEntry, _ head: RequestHead) -> Bool {
+        guard entry.methods.contains(head.method) else { return false }
+        guard entry.demands >= 0 else { return true }
+        var nothing = PatternBudget(units: 0)
+        return (try? self.meets(self.demands[Int(entry.demands)], head, &nothing)) ?? false
+    }
+
+    private func accepts(
+        _ entry: RouteEntry,
+        _ head: RequestHead,
+        _ budget: inout PatternBudget
+    ) throws(PatternError) -> Bool {
+        guard entry.methods.contains(head.method) else { return false }
+        guard entry.demands >= 0 else { return true }
+        let demands = self.demands[Int(entry.demands)]
+        // A field is sought among all of a request's fields.
+        try budget.charge(demands.fields.count * 16)
+        return try self.meets(demands, head, &budget)
+    }
+
+    private func meets(
+        _ demands: RouteDemands,
+        _ head: RequestHead,
+        _ budget: inout PatternBudget
+    ) throws(PatternError) -> Bool {
+        guard
+            head.method != .other || demands.methodNames.isEmpty
+                || demands.methodNames.contains(head.methodText)
+        else { return false }
+        for field in demands.fields {
+            guard try field.accepts(head, &budget) else { return false }
+        }
+        return true
     }
 }

@@ -62,6 +62,8 @@ def main() -> int:
     names = [name.lower() for name in arguments.names] or list(known)
     if unknown := [name for name in names if name not in known]:
         parser.error(f"no such drill: {', '.join(unknown)}; there are {', '.join(known)}")
+    if not pathlib.Path(program()).exists():
+        parser.error(f"no program at {program()}: build it (scripts/build) or say where it is (GATEHOUSE)")
     os.sched_setaffinity(0, {LOAD_CORE})
     results, failed = {}, 0
     print("| drill | bar | measured | held |\n| --- | --- | --- | --- |", flush=True)

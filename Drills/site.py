@@ -2,10 +2,11 @@
 import contextlib
 import os
 import pathlib
+import shlex
 import sys
 import time
 
-from support.gatehouse import ROOT, Gatehouse, clean_environment, route, service
+from support.gatehouse import ROOT, Gatehouse, clean_environment, program, route, service
 from support.processes import Process, accepts, free_port, wait_until
 
 SERVER_CORE, LOAD_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
@@ -69,13 +70,28 @@ class Site:
             started.start()
         return started
 
+    @contextlib.contextmanager
+    def under(self, *command: str):
+        """What is started within is started by `command`, such as `prlimit --nofile=1024`."""
+        before, script = os.environ.get("GATEHOUSE"), self.folder / "under"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} {shlex.quote(program())} "$@"\n')
+        script.chmod(0o755)
+        os.environ["GATEHOUSE"] = str(script)
+        try:
+            yield
+        finally:
+            os.environ.pop("GATEHOUSE")
+            if before:
+                os.environ["GATEHOUSE"] = before
+
     def backend(self, more: str = "") -> int:
         """nginx as an origin that costs little: a short answer at `/`, files of `file` at `/files/` and `/slow/`."""
         port, folder = free_port(), self.folder / "nginx"
         (folder / "files").mkdir(parents=True)
         folder.chmod(0o755)
         self.folder.chmod(0o755)
-        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, padding="x" * 160, more=more))
+        (folder / "nginx.conf").write_text(NGINX.format(
+            folder=folder, port=port, padding="x" * 160, more=more.replace("{folder}", str(folder))))
         process = Process(
             ["/usr/sbin/nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)], str(folder / "said.log"))
         self.ending.callback(process.stop)

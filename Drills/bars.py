@@ -11,8 +11,8 @@ class Bar:
     at_most: float | None = None
     at_least: float | None = None
     unit: str = ""
-    # A figure of speed: judged in a full run only, where nobody else has the machine.
-    is_speed: bool = False
+    # Judged in a full run only: a figure of speed, or one that needs its time.
+    full_only: bool = False
 
     def bound(self) -> str:
         """The bound for a reader."""
@@ -28,14 +28,14 @@ class NotHere(str):
     """Stands in the place of a figure that this machine or this version cannot give: the reason."""
 
 
-def most(name: str, what: str, value: float, unit: str = "", speed: bool = False) -> Bar:
+def most(name: str, what: str, value: float, unit: str = "", full_only: bool = False) -> Bar:
     """A figure that may not be greater."""
-    return Bar(name, what, at_most=value, unit=unit, is_speed=speed)
+    return Bar(name, what, at_most=value, unit=unit, full_only=full_only)
 
 
-def least(name: str, what: str, value: float, unit: str = "", speed: bool = False) -> Bar:
+def least(name: str, what: str, value: float, unit: str = "", full_only: bool = False) -> Bar:
     """A figure that may not be smaller."""
-    return Bar(name, what, at_least=value, unit=unit, is_speed=speed)
+    return Bar(name, what, at_least=value, unit=unit, full_only=full_only)
 
 
 def shown(value: float) -> str:
@@ -61,7 +61,7 @@ def judge(bars: list[Bar], figures: dict, quick: bool) -> list[Judged]:
             judged.append(Judged(bar, str(value), "not here"))
         elif isinstance(value, str):
             judged.append(Judged(bar, value, "broken"))
-        elif bar.is_speed and quick:
+        elif bar.full_only and quick:
             judged.append(Judged(bar, value, "not judged"))
         else:
             judged.append(Judged(bar, value, "held" if bar.held(value) else "broken"))

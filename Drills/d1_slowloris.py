@@ -29,7 +29,7 @@ def drill(site: Site) -> dict:
             peak[0] = max(peak[0], (vitals.memory() - memory) / len(crowd.members))
 
     with Crowd(gatehouse.port, count, b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"a", again=True) as crowd:
-        with good.beside(seconds) as during:
+        with good.beside() as during:
             crowd.run(seconds, watch)
         closed = crowd.closed_within(limit + 5)
     site.note(f"{crowd.opened} slow connections came, {len(crowd.lifetimes)} were thrown out, by status "

@@ -54,7 +54,7 @@ def drill(site: Site) -> dict:
     before = good.round(site.pick(10, 2))
     for name in MODES:
         seconds = site.pick(20, 2)
-        with good.beside(seconds) as during:
+        with good.beside() as during:
             figures |= {"half": half, "reset": reset, "deep": deep}.get(name, crowd)(site, name, vitals, seconds)
         figures |= good_figures(f"{name} ", before, during[0])
     wait = time.monotonic() + 10

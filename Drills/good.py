@@ -2,6 +2,7 @@
 import contextlib
 import pathlib
 import re
+import signal
 import subprocess
 
 from Drills.bars import Bar, most
@@ -44,12 +45,13 @@ class GoodClient:
         return Round(process.communicate(timeout=600)[0])
 
     @contextlib.contextmanager
-    def beside(self, seconds: float):
-        """A round while something else goes on; its result is in the list that is given, afterwards."""
+    def beside(self):
+        """A round while something else goes on, however long; its result is in the list that is given, afterwards."""
         result: list[Round] = []
-        process = self.start(seconds)
+        process = self.start(3600)
         try:
             yield result
+            process.send_signal(signal.SIGINT)
             result.append(self.end(process))
         finally:
             process.kill()
@@ -60,7 +62,7 @@ def good_bars(prefix: str, during: str) -> list[Bar]:
     """The bars of a good client beside an attack."""
     return [
         most(f"{prefix}failures", f"{during}: a good client's failures", 0),
-        most(f"{prefix}p99", f"{during}: its p99, to before", 2.0, "x", speed=True)]
+        most(f"{prefix}p99", f"{during}: its p99, to before", 2.0, "x", full_only=True)]
 
 
 def good_figures(prefix: str, before: Round, during: Round) -> dict:

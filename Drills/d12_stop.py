@@ -8,8 +8,9 @@ import time
 
 from Drills.bars import NotHere, least, most
 from Drills.paced import Paced
-from Drills.site import Site, plain
-from support.gatehouse import Gatehouse, run
+from Drills.site import SERVER_CORE, Site, on_core, plain
+from support.gatehouse import Gatehouse, clean_environment, program, run
+from support.processes import Process
 from support.rawsocket import RawConnection
 
 DRAIN = 10
@@ -20,7 +21,9 @@ BARS = [
     most("exit", "SIGTERM: exit code", 0),
     most("drained", "SIGTERM: ended within the drain limit", DRAIN, " s"),
     most("stuck", f"SIGTERM amid an endless download: ended within the drain limit ({DRAIN} s) + 2 s", DRAIN + 2, " s"),
-    most("handover", "handover to a new program: failed requests", 0),
+    most("handover", "handover to a new program: failed requests, refused connects too", 0),
+    most("cut", "handover: of 20 downloads under way, not whole", 0),
+    most("left", "handover: old programs that did not end with 0", 0),
     least("handed", "handover: requests that the new program answered", 100),
 ]
 
@@ -79,11 +82,39 @@ def stuck(site: Site, port: int) -> dict:
 
 
 def handover(site: Site, port: int) -> dict:
-    """A new program takes the port from the old one under load."""
+    """A new program takes the port from the old one under load, again and again."""
     if "--takeover" not in run("serve", "--help").stdout:
         reason = NotHere("`serve --takeover` is not served by this version")
-        return {"handover": reason, "handed": reason}
-    raise RuntimeError("the handover has no drill yet")
+        return {"handover": reason, "cut": reason, "left": reason, "handed": reason}
+    old = start(site, port, "handed")
+    load, programs, exits, moments = Paced(old.port, 500), [old.process], [], {}
+    downloads = [download(old.port, "/slow/part") for _ in range(20)]
+
+    async def trouble():
+        for _ in range(site.pick(10, 2)):
+            await asyncio.sleep(site.pick(2, 1))
+            programs.append(successor(site, old))
+            exits.append(await asyncio.to_thread(programs[-2].wait, DRAIN + 20))
+        moments["last"] = time.monotonic()
+        await asyncio.sleep(1)
+
+    load.run(trouble())
+    failed = [asked for asked in load.asked if asked.fault or asked.status != 200]
+    site.note(f"handovers: {len(exits)}, {len(load.asked)} requests, failures "
+              f"{dict(collections.Counter(asked.fault or asked.status for asked in failed))}, exit codes {exits}")
+    return {"handover": len(failed), "cut": sum(not whole(one, site.pick(250_000, 100_000)) for one in downloads),
+            "left": sum(1 for code in exits if code != 0),
+            "handed": sum(1 for asked in load.since(moments["last"]) if asked.status == 200) if programs[-1].alive else 0}
+
+
+def successor(site: Site, old: Gatehouse) -> Process:
+    """A program with everything as the old one has it, that takes over."""
+    with on_core(SERVER_CORE):
+        process = Process(
+            [program(), "serve", "--config", str(old.file), "--takeover"], str(old.log),
+            {**clean_environment(), **old.environment}, str(old.folder))
+    site.ending.callback(process.kill)
+    return process
 
 
 def download(port: int, path: str) -> subprocess.Popen:

@@ -30,11 +30,11 @@ BROKEN = {
 }
 BARS = [
     most("strange", "answers other than 200, 502, 503 and 504, and broken connections", 0),
-    most("slowest", f"slowest answer; connect and read limits {LIMIT:.0f} s", LIMIT + 0.5, " s"),
+    most("slowest", f"slowest answer; connect and read limits {LIMIT:.0f} s", LIMIT + 0.5, " s", full_only=True),
     most("twice", "POSTs that reached the origin twice", 0),
     most("unseen", "200s to POSTs that the origin never saw", 0),
-    most("killed", "last failure after a restart", 1, " s"),
-    most("stopped", "last failure after a hang's end", 1, " s"),
+    most("killed", "last failure after a restart", 1, " s", full_only=True),
+    most("stopped", "last failure after a hang's end", 1, " s", full_only=True),
     most("truncated", "broken answers that looked whole, or whole ones that did not", 0),
     most("poisoned", "answers to the next client that were another's", 0),
     most("connections", "connections left after all", 0),
@@ -72,7 +72,7 @@ def drill(site: Site) -> dict:
     figures = {
         "strange": sum(1 for asked in load.asked if asked.fault or asked.status not in (200, 502, 503, 504)),
         "slowest": max(asked.seconds for asked in load.asked),
-        "killed": last_failure(load.since(moments["killed"], moments["hung"]), moments["killed"]),
+        "killed": last_failure(load.since(moments["killed"], moments["hung"] - 0.5), moments["killed"]),
         "stopped": last_failure(load.since(moments["stopped"]), moments["stopped"]),
         **at_the_origin(load.asked, ledger.read_text()), **broken(site, port, gatehouse.port)}
     deadline = time.monotonic() + 10

@@ -53,7 +53,7 @@ def drill(site: Site) -> dict:
     vitals, good, figures = Vitals(gatehouse), GoodClient(gatehouse.port), {}
     before = good.round(site.pick(10, 2))
     for name in MODES:
-        seconds = site.pick(20, 2)
+        seconds = site.pick(10, 2)
         with good.beside() as during:
             figures |= {"half": half, "reset": reset, "deep": deep}.get(name, crowd)(site, name, vitals, seconds)
         figures |= good_figures(f"{name} ", before, during[0])

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,8 @@ def main() -> int:
     if not pathlib.Path(program()).exists():
         parser.error(f"no program at {program()}: build it (scripts/build) or say where it is (GATEHOUSE)")
     os.sched_setaffinity(0, {LOAD_CORE})
+    # Whoever ends the run ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results, failed = {}, 0
     print("| drill | bar | measured | held |\n| --- | --- | --- | --- |", flush=True)
     for name in names:

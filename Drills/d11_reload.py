@@ -42,10 +42,10 @@ def drill(site: Site) -> dict:
     with good.beside() as calm:
         wrong = [reloads(gatehouse, shapes, site.pick(30, 4), site.pick(1, 0.2))]
         cut = sum(not whole(one, site) for one in downloads)
-    before, began = at_rest(vitals), time.monotonic()
+    before, began = at_rest(vitals, tunnels), time.monotonic()
     with good.beside() as during:
         wrong.append(reloads(gatehouse, shapes, total, 0))
-    seconds, after, broken = time.monotonic() - began, at_rest(vitals), tunnels.broken()
+    seconds, after, broken = time.monotonic() - began, at_rest(vitals, tunnels), tunnels.broken()
     tunnels.close()
     site.note(f"{calm[0].answers + during[0].answers} requests, {total} reloads in {seconds:.0f} s; at rest {before} before "
               f"them, {after} after (descriptors, KB)")
@@ -85,9 +85,9 @@ def reloads(gatehouse: Gatehouse, shapes: list[dict], count: int, pause: float) 
     return wrong[0], wrong[1]
 
 
-def at_rest(vitals: Vitals) -> tuple[int, int]:
+def at_rest(vitals: Vitals, tunnels: "Tunnels") -> tuple[int, int]:
     """Descriptors and memory once nothing is under way; a tunnel has two descriptors."""
-    wait_until(lambda: vitals.files() <= vitals.start_files + 2 * TUNNELS, "nothing is under way", 15)
+    wait_until(lambda: vitals.files() <= vitals.start_files + 2 * len(tunnels.links), "nothing is under way", 15)
     return vitals.files(), vitals.memory()
 
 

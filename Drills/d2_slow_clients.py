@@ -16,7 +16,7 @@ HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(range(189))
 # The sink wants a whole body before it answers; what is sipped comes no faster than the origin can give to all.
 ORIGIN = """location /echo { return 200 '$arg_n'; }
     location /sink { proxy_pass http://127.0.0.1:$server_port/; }
-    location /sips/ { alias {folder}/files/; limit_rate 2m; }"""
+    location /sips/ { alias {folder}/files/; limit_rate 50k; }"""
 LIMIT = 5
 MODES = {
     "body": "bodies that stop", "drip": "bodies an octet a second", "sip": "answers read 1 KB a second",
@@ -65,7 +65,7 @@ def drill(site: Site) -> dict:
 
 def crowd(site: Site, name: str, vitals: Vitals, seconds: float) -> dict:
     """The kinds that only wait."""
-    count = site.pick(500, 50)
+    count = site.pick(2000, 50)
     said = {"body": dict(opening=POST + b"x" * 100), "drip": dict(opening=POST, drip=b"x"), "idle": {},
             "sip": dict(opening=ASK.replace(b" / ", b" /sips/big "), sip=1024), "kept": dict(opening=ASK),
             "tls": dict(opening=HELLO)}[name]

@@ -89,7 +89,7 @@ package final class CorrelationID: Plugin {
             let desk = passage.worker.state(self.desk) { Desk() }
             self.write(on: desk, passage.worker)
             if self.isRequestID {
-                passage.requestID = String(decoding: desk.text, as: UTF8.self)
+                passage.identifier = .given(String(decoding: desk.text, as: UTF8.self))
             } else {
                 try passage.upstream.set(self.name, octets: desk.text.span)
             }

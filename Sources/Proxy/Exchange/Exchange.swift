@@ -51,7 +51,10 @@ package final class Exchange {
     /// Whether a stranger's word about the scheme was dropped; see `ClientFacts.strangerDisagreed`.
     package var strangerDisagreed: Bool { self.facts.strangerDisagreed }
     /// Fields that the upstream shall see, besides the client's.
-    package var upstreamEdits: FieldEdits { self.towardsUpstream }
+    package var upstreamEdits: FieldEdits {
+        get { self.towardsUpstream }
+        set { self.towardsUpstream = newValue }
+    }
     /// Fields of whatever answer goes to the client.
     package var answerEdits: FieldEdits {
         get { self.towardsClient }

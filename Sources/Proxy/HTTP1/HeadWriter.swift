@@ -53,7 +53,8 @@ struct HeadWriter: Sendable {
         _ order: borrowing ForwardOrder,
         into output: inout [UInt8]
     ) {
-        if order.method == nil, order.target == nil, head.pathRange.lowerBound == head.targetRange.lowerBound {
+        if order.method == nil, order.target == nil, head.pathRange.lowerBound == head.targetRange.lowerBound
+        {
             // The client's own words are canonical: all of the line goes at once.
             let line = head.methodRange.lowerBound..<head.targetRange.upperBound
             output.append(contentsOf: head.fields.bytes[line])

@@ -325,6 +325,6 @@ final class ServerConnection: ChannelInboundHandler {
         }
         self.exchange.abandon()
         self.exchange.attachment = nil
-        self.worker.remove(self, self.origin.client)
+        self.worker.remove(self, self.facts)
     }
 }

@@ -21,7 +21,10 @@ package enum ConnectionCheck {
         try Self.hold(stage)
         stage.forgetAll()
         for remain in remains { try demand(remain() == nil, "a connection is kept after its end") }
-        try demand(stage.admission.connections == 0, "\(stage.admission.connections) connections are counted after their end")
+        try demand(
+            stage.admission.connections == 0,
+            "\(stage.admission.connections) connections are counted after their end"
+        )
     }
 
     private static func hold(_ stage: Stage) throws {

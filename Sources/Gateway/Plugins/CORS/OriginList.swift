@@ -107,12 +107,15 @@ struct OriginList: Sendable {
         if self.single != nil { return .onlyOne }
         guard let asker else { return .refused }
         let origin = Array(asker)
+        // All patterns of the list together may cost a request no more than its routes' may.
+        var budget = PatternBudget()
         for entry in self.entries {
             switch entry {
             case .exact(let known):
                 if known == origin { return .asker }
             case .pattern(let pattern, let ofHost):
-                if Self.matches(pattern, ofHost ? Self.hostName(origin) : origin) { return .asker }
+                let subject = ofHost ? Self.hostName(origin) : origin
+                if Self.matches(pattern, subject, &budget) { return .asker }
             }
         }
         return .refused
@@ -124,10 +127,14 @@ struct OriginList: Sendable {
         return Array(origin[host].prefix { $0 != UInt8(ascii: ":") })
     }
 
-    private static func matches(_ pattern: Pattern, _ subject: [UInt8]) -> Bool {
+    private static func matches(
+        _ pattern: Pattern,
+        _ subject: [UInt8],
+        _ budget: inout PatternBudget
+    ) -> Bool {
         guard !subject.isEmpty else { return false }
         do throws(PatternError) {
-            return try pattern.matches(subject.span)
+            return try pattern.matches(subject.span, budget: &budget)
         } catch {
             return false
         }

@@ -8,8 +8,9 @@ extension FieldName {
 
 /// The trace that a request belongs to, as its upstream is told.
 ///
-/// W3C Trace Context §3.2 and §4: a valid `traceparent` is passed on untouched, and `tracestate` with it; where there
-/// is none, or it is no valid one, a trace is begun, and what stands in `tracestate` belongs to none.
+/// W3C Trace Context §3.2 and §4: a valid `traceparent` is passed on untouched, and `tracestate` with it;
+/// where there is none, or it is no valid one, a trace is begun, and what stands in `tracestate` belongs to
+/// none.
 enum TraceContext {
     /// Fills in what the upstream shall see, unless a plugin has chosen it already.
     static func passOn(_ passage: Passage) throws(FieldEditError) {
@@ -31,7 +32,8 @@ enum TraceContext {
         passage.upstream.remove(.tracestate)
     }
 
-    /// Whether a `traceparent` can be passed on: `00-`, a trace, a parent, flags; later versions may have more behind.
+    /// Whether a `traceparent` can be passed on: `00-`, a trace, a parent, flags; later versions may have
+    /// more behind.
     static func isValid(_ value: Span<UInt8>) -> Bool {
         let dash = UInt8(ascii: "-")
         guard value.count >= 55, value[2] == dash, value[35] == dash, value[52] == dash else { return false }

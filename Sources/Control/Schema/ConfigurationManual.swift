@@ -54,10 +54,11 @@ package enum ConfigurationManual {
     private static func precedence(_ kinds: [PluginKind]) -> String {
         let names = kinds.sorted { ($0.order, $0.name) < ($1.order, $1.name) }.map { "`\($0.name)`" }
         return """
-            One instance a plugin is asked for each request: the one bound to the most of consumer, route and service, in
-            Kong's order. Whatever the file's order, plugins are asked in this one, the first that refuses or answers
-            ends it: \(names.joined(separator: ", ")). It is the order of Kong's priorities, but for
-            `ip-restriction`, which Kong asks after authentication. Answers pass them in reverse.
+            One instance a plugin is asked for each request: the one bound to the most of consumer, route and
+            service, in Kong's order. Whatever the file's order, plugins are asked in this one, and the first that
+            refuses or answers ends it: \(names.joined(separator: ", ")).
+            It is the order of Kong's priorities, but for `ip-restriction`, which Kong asks after
+            authentication. Answers pass them in reverse.
             """
     }
 

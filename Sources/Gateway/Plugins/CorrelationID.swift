@@ -36,9 +36,9 @@ package final class CorrelationID: Plugin {
         schema: CorrelationID.fields,
         mayBindConsumers: false,
         help: """
-            Marks requests. A client's own mark is passed on if it is one value of at most 256 visible octets, else it is
-            replaced. With `header_name: X-Request-Id` only trusted peers may bring their own, and the mark is
-            what the access log calls `request_id`.
+            Marks requests. A client's own mark is passed on if it is one value of at most 256 visible
+            octets, else it is replaced. With `header_name: X-Request-Id` only trusted peers may bring their
+            own, and the mark is what the access log calls `request_id`.
             """,
         make: { settings, _ throws(ConfigurationError) in try CorrelationID(settings) }
     )

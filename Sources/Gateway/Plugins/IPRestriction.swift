@@ -16,9 +16,10 @@ package final class IPRestriction: Plugin {
         schema: IPRestriction.fields,
         mayBindConsumers: false,
         help: """
-            Refuses by the client's address: whoever `deny` names, and where there is an `allow`, whoever it does not
-            name. The address is the connection's, or what `trusted_ips` tell of it. Asked before authentication (Kong
-            asks after it), so that a stranger's address reaches no login; therefore it cannot be bound to a consumer.
+            Refuses by the client's address: whoever `deny` names, and where there is an `allow`, whoever it
+            does not name. The address is the connection's, or what `trusted_ips` tell of it. Asked before
+            authentication (Kong asks after it), so that a stranger's address reaches no login; therefore it
+            cannot be bound to a consumer.
             """,
         make: { settings, _ throws(ConfigurationError) in try IPRestriction(settings) }
     )

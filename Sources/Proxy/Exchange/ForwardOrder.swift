@@ -99,8 +99,8 @@ package struct ForwardOrder: Sendable {
     package var terms: ForwardTerms
     /// Path and query of the new request line; nil sends the canonical ones as they are.
     package var target: [UInt8]?
-    /// The method to send instead of the client's; never HEAD for another or another for HEAD, since those answers
-    /// end differently.
+    /// The method to send instead of the client's; never HEAD for another or another for HEAD, since those
+    /// answers end differently.
     package var method: ReplacedMethod?
     /// The `Host` to send; nil sends the endpoint's.
     package var host: [UInt8]?

@@ -219,7 +219,7 @@ struct RateLimitingTests {
         (["minute": 0], "minute: expected a number from 1 to 4000000000, found 0"),
         (
             ["second": 5, "hour": 4],
-            "hour: 4 in a hour is less than 5 in a second, which could never be reached"
+            "hour: 4 in a hour is less than 5 in a second: never reached"
         ),
         (["limit_by": "header", "minute": 1], "header_name: limit_by: header needs the name of a header"),
         (["limit_by": "path", "minute": 1], "path: limit_by: path needs a path such as /login"),

@@ -17,8 +17,8 @@ extension FieldName {
 
 /// The plugin `cors`: Kong's fields and defaults.
 ///
-/// Its fields stand on every answer of the route, our own refusals too, so that a page can read why it was refused. A
-/// preflight is answered here, before anyone is asked for a credential, and forwarded to nobody.
+/// Its fields stand on every answer of the route, our own refusals too, so that a page can read why it was
+/// refused. A preflight is answered here, before anyone is asked for a credential, and forwarded to nobody.
 package final class CORS: Plugin {
     private let origins: OriginList
     private let continuesPreflight: Bool
@@ -39,13 +39,13 @@ package final class CORS: Plugin {
         schema: CORSFields.all,
         mayBindConsumers: false,
         help: """
-            Answers preflights and says which origins may read the answers, refusals included. What an upstream says
-            in `Access-Control-*` is replaced. A preflight (OPTIONS with `Origin` and
+            Answers preflights and says which origins may read the answers, refusals included. What an
+            upstream says in `Access-Control-*` is replaced. A preflight (OPTIONS with `Origin` and
             `Access-Control-Request-Method`) is answered before authentication and never forwarded, unless
-            `preflight_continue` is set; any other OPTIONS needs what every request needs. Two things differ from Kong:
-            with `credentials`, any origin (`*`, or none written) is not answered with the origin that asks, since every
-            page could then read as the user, so credentials stay off; and credentials are granted only to an origin
-            on the list. The origin `null` cannot be listed.
+            `preflight_continue` is set; any other OPTIONS needs what every request needs. Two things differ
+            from Kong: with `credentials`, any origin (`*`, or none written) is not answered with the origin
+            that asks, since every page could then read as the user, so credentials stay off; and
+            credentials are granted only to an origin on the list. The origin `null` cannot be listed.
             """,
         make: { settings, scope throws(ConfigurationError) in try CORS(settings, scope) }
     )
@@ -65,8 +65,8 @@ package final class CORS: Plugin {
         if settings.flag("credentials"), self.origins.isOpen {
             let place = settings.wrote("origins") ? settings.position(of: "origins") : scope.position
             let words =
-                "cors: credentials has no effect where any origin may read: browsers refuse that pair, and whoever "
-                + "asks is not echoed; list the origins"
+                "cors: credentials has no effect where any origin may read: browsers refuse that pair, and "
+                + "whoever asks is not echoed; list the origins"
             self.warnings = [Diagnostic(.warning, at: place, words)]
         } else {
             self.warnings = []

@@ -14,8 +14,8 @@ struct CORSFields {
             "origins",
             .list(.string),
             help:
-                "Who may read: origins such as `https://app.example.com`, expressions that match an origin from end to "
-                + "end (without a colon: its host), or `*`; anybody if unset."
+                "Who may read: origins such as `https://app.example.com`, expressions that match an origin "
+                + "from end to end (without a colon: its host), or `*`; anybody if unset."
         ),
         FieldSchema(
             "methods",
@@ -51,7 +51,7 @@ struct CORSFields {
             .boolean,
             default: false,
             help:
-                "Leaves preflights to the plugins that follow and to the upstream, and their answers as they are."
+                "Leaves preflights to the plugins that follow and to the upstream, answers as they are."
         ),
         FieldSchema(
             "allow_origin_absent",

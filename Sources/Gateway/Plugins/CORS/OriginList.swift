@@ -15,8 +15,8 @@ enum OriginVerdict: Sendable {
 
 /// The `origins` of `cors`, compiled.
 ///
-/// A text of letters, digits and `.:/-` is an origin, everything else an expression, as in Kong; an expression without a colon is
-/// compared with the host alone. Expressions have to match from end to end.
+/// A text of letters, digits and `.:/-` is an origin, everything else an expression, as in Kong; an
+/// expression without a colon is compared with the host alone. Expressions have to match from end to end.
 struct OriginList: Sendable {
     private enum Entry: Sendable {
         case exact([UInt8])

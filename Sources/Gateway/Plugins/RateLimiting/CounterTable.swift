@@ -19,12 +19,12 @@ struct WindowCount {
     var word: UInt64 { UInt64(self.window) << 32 | UInt64(self.count) }
 }
 
-/// Eight clients that share a part of the table, each with a count for even and one for odd windows, so that this window's and
-/// the last one's stand side by side and nothing is moved when a window ends.
+/// Eight clients that share a part of the table, each with a count for even and one for odd windows, so
+/// that this window's and the last one's stand side by side and nothing is moved when a window ends.
 ///
-/// A client that comes ninth takes the place of the one with the least use. What that one had used is kept as the bucket's
-/// floor, and whoever is new begins there: a count may come out too high, never too low. So no flood of addresses
-/// takes back what anybody has used, and it costs no memory.
+/// A client that comes ninth takes the place of the one with the least use. What that one had used is kept
+/// as the bucket's floor, and whoever is new begins there: a count may come out too high, never too low. So
+/// no flood of addresses takes back what anybody has used, and it costs no memory.
 final class CounterBucket: Sendable {
     /// How many clients have a place of their own.
     static let places = 8
@@ -120,8 +120,8 @@ final class CounterBucket: Sendable {
         return (before.window &+ 1 == moment.window ? before.count : 0, current, word)
     }
 
-    /// A little ahead of `moment`, where another loop has counted in a later window already: a request that had to wait
-    /// counts with its clock of then, and must not begin an old window anew.
+    /// A little ahead of `moment`, where another loop has counted in a later window already: a request that
+    /// had to wait counts with its clock of then, and must not begin an old window anew.
     func later(_ moment: WindowMoment, at place: Int) -> WindowMoment {
         let even = WindowCount(word: self.counts[place * 2].load(ordering: .acquiring)).window
         let odd = WindowCount(word: self.counts[place * 2 + 1].load(ordering: .acquiring)).window

@@ -10,27 +10,30 @@ enum RateLimitingFields {
     ]
 
     static let help = """
-        Refuses whoever comes more often than a limit allows, with 429 and `Retry-After`. Each answer says in
-        `X-RateLimit-Limit-Minute`, `X-RateLimit-Remaining-Minute` and so on what is left, and in `RateLimit-Limit`,
-        `RateLimit-Remaining` and `RateLimit-Reset` the same of the tightest limit; `RateLimit-Reset` and
-        `Retry-After` are seconds until the window ends, or until a refused client may come again. A callout is told 403
-        with the same headers, since nginx takes every other status for a fault.
+        Refuses whoever comes more often than a limit allows, with 429 and `Retry-After`. Each answer says
+        in `X-RateLimit-Limit-Minute`, `X-RateLimit-Remaining-Minute` and so on what is left, and in
+        `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` the same of the tightest limit;
+        `RateLimit-Reset` and `Retry-After` are seconds until the window ends, or until a refused client may
+        come again. A callout is told 403 with the same headers, since nginx takes every other status for a
+        fault.
 
-        The window slides: a limit of 60 in a minute counts what came in this minute, and of the minute before
-        the share that the last 60 seconds still cover (after 15 seconds three quarters of it). So two bursts at a
-        minute's border are one, unlike with Kong's fixed windows. A month is 30 days, a year 365; windows begin at
-        multiples of their length since 1970. A request that is refused counts nowhere, and `gatehouse explain`
-        counts nothing.
+        The window slides: a limit of 60 in a minute counts what came in this minute, and of the minute
+        before the share that the last 60 seconds still cover (after 15 seconds three quarters of it). So
+        two bursts at a minute's border are one, unlike with Kong's fixed windows. A month is 30 days, a
+        year 365; windows begin at multiples of their length since 1970. A request that is refused counts
+        nowhere, and `gatehouse explain` counts nothing.
 
-        The counts are one for all workers, exact to the request, and outlive a reload as long as the instance (its
-        `id` or place) and `limit_by` stay the same, even if the limit changes; a restart begins anew. Each limit of an
-        instance keeps up to 65,536 clients, at most 2 MB, by a keyed hash of their name. Beyond that a newcomer takes the
-        place of a client with the least use and starts where that one stopped: it may be refused too early, but nobody's
-        use is ever forgotten, however many addresses somebody sends.
+        The counts are one for all workers, exact to the request, and outlive a reload as long as the
+        instance (its `id`, or what it is bound to) and `limit_by` stay the same, even if the limit changes;
+        a restart begins anew. Each limit of an instance keeps up to 65,536 clients, at most 2 MB, by a
+        keyed hash of their name. Beyond that a newcomer takes the place of a client with the least use and
+        starts where that one stopped: it may be refused too early, but nobody's use is ever forgotten,
+        however many addresses somebody sends.
 
-        An IPv6 client is counted by its network of 64 bits (Kong counts the whole address): one subscriber has 2^64
-        addresses. Where `limit_by` finds nothing, such as no consumer, the client's address counts. A header is what
-        the client says, so counting by one limits only clients that cannot choose it.
+        An IPv6 client is counted by its network of 64 bits (Kong counts the whole address): one subscriber
+        has 2^64 addresses. Where `limit_by` finds nothing, such as no consumer, the client's address
+        counts. A header is what the client says, so counting by one limits only clients that cannot choose
+        it.
         """
 
     static let all: [FieldSchema] =
@@ -52,7 +55,7 @@ enum RateLimitingFields {
                 default: "local",
                 oneOf: ["local", "cluster", "redis"],
                 help:
-                    "Where the counts live: in this process. `cluster` and `redis` are known, but not served yet."
+                    "Where the counts live: this process. `cluster` and `redis` are known, not served yet."
             ),
             FieldSchema(
                 "fault_tolerant",
@@ -111,7 +114,7 @@ enum RateLimitingFields {
             if let shorter, count < shorter.count {
                 throw settings.error(
                     name,
-                    "\(count) in a \(name) is less than \(shorter.count) in a \(shorter.name), which could never be reached"
+                    "\(count) in a \(name) is less than \(shorter.count) in a \(shorter.name): never reached"
                 )
             }
             shorter = (name, count)

@@ -2,8 +2,8 @@
 
 /// A client's use of one limit at one moment.
 ///
-/// The last `seconds` are estimated as this window's count and that share of the last window's which the sliding window still
-/// covers: a quarter into a minute, three quarters of the minute before count.
+/// The last `seconds` are estimated as this window's count and that share of the last window's which the
+/// sliding window still covers: a quarter into a minute, three quarters of the minute before count.
 struct RateReading: Sendable {
     let limit: Int
     let seconds: Int

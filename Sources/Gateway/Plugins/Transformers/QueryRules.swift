@@ -1,7 +1,8 @@
 // Changes of a query that a configuration asks for.
 import Proxy
 
-/// Removes, renames, replaces, adds and appends arguments, in this order; what no rule names stays octet by octet.
+/// Removes, renames, replaces, adds and appends arguments, in this order; what no rule names stays octet by
+/// octet.
 struct QueryRules: Sendable {
     /// An argument to set: its name, and how name and value are written.
     private struct Value: Sendable {

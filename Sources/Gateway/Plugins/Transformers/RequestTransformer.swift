@@ -14,13 +14,14 @@ package final class RequestTransformer: Plugin {
         order: .transform,
         schema: RequestTransformer.schema,
         help: """
-            Changes headers, query, path and method on the way to the upstream: remove, rename, replace, add, append, in this
-            order. Entries are `name:value`. `replace` changes what is there, `add` what is not, `append` adds in any
-            case. A rule sees what would go on: the client's headers without those of the connection and of identities,
-            and what plugins before it set, such as `X-Consumer-Username`. `replace.headers: [host:…]` sets `Host`.
-            `replace.uri` is the whole path for the upstream, by the same rules as a client's. HEAD keeps its method, since
-            its answer has no body. Route and rules before this one are about the client's own request. A callout
-            carries headers alone.
+            Changes headers, query, path and method on the way to the upstream: remove, rename, replace,
+            add, append, in this order. Entries are `name:value`. `replace` changes what is there, `add`
+            what is not, `append` adds in any case. A rule sees what would go on: the client's headers
+            without those of the connection and of identities, and what plugins before it set, such as
+            `X-Consumer-Username`. `replace.headers: [host:…]` sets `Host`. `replace.uri` is the whole path
+            for the upstream, by the same rules as a client's. HEAD keeps its method, since its answer has
+            no body. Route and rules before this one are about the client's own request. A callout carries
+            headers alone.
             """,
         make: { settings, _ throws(ConfigurationError) in try RequestTransformer(settings) }
     )

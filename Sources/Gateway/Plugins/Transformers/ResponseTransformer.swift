@@ -12,9 +12,10 @@ package final class ResponseTransformer: Plugin {
         order: .transform,
         schema: ResponseTransformer.schema,
         help: """
-            Changes headers of upstreams' answers: remove, rename, replace, add, append, in this order. Entries are
-            `name:value`. `replace` changes what is there, `add` what is not, `append` adds in any case. A rule sees
-            what other plugins set too, such as `RateLimit-Limit`. Refusals and other answers of our own are not changed.
+            Changes headers of upstreams' answers: remove, rename, replace, add, append, in this order.
+            Entries are `name:value`. `replace` changes what is there, `add` what is not, `append` adds in
+            any case. A rule sees what other plugins set too, such as `RateLimit-Limit`. Refusals and other
+            answers of our own are not changed.
             """,
         make: { settings, _ throws(ConfigurationError) in try ResponseTransformer(settings) }
     )

@@ -42,16 +42,18 @@ def folder(kind: str) -> pathlib.Path:
     return ROOT / f".build-{kind}"
 
 
-def options(kind: str) -> dict[str, str]:
+def options() -> dict[str, str]:
     """Reports end nothing, so that all are found."""
-    return {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=0", "TSAN_OPTIONS": "halt_on_error=0:exitcode=66"}
+    known = f"suppressions={pathlib.Path(__file__).with_name('lsan.txt')}"
+    return {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=0", "LSAN_OPTIONS": known,
+            "TSAN_OPTIONS": "halt_on_error=0:exitcode=66"}
 
 
 def suite(site: Site, kind: str) -> dict:
     """All unit tests under one sanitizer."""
     began = time.monotonic()
     answer = subprocess.run(
-        ["swift", "test", "--sanitize", kind, "--scratch-path", folder(kind)], cwd=ROOT, env=options(kind),
+        ["swift", "test", "--disable-xctest", "--sanitize", kind, "--scratch-path", folder(kind)], cwd=ROOT, env=options(),
         capture_output=True, text=True, errors="replace", check=False)
     said = answer.stdout + answer.stderr
     (ROOT / f".build-{kind}" / "drill.log").write_text(said)

@@ -10,6 +10,7 @@ import time
 from Drills.bars import most
 from Drills.crowd import ABORT
 from Drills.origin import field
+from Drills.good import GoodClient
 from Drills.paced import Asked, Paced
 from Drills.site import Site, Vitals, plain
 from support.processes import Process, accepts, free_port, wait_until
@@ -37,6 +38,7 @@ BARS = [
     most("stopped", "last failure after a hang's end", 1, " s", full_only=True),
     most("truncated", "broken answers that looked whole, or whole ones that did not", 0),
     most("poisoned", "answers to the next client that were another's", 0),
+    most("leak", "origin away: memory kept of a failed request", 0.1, " KB"),
     most("connections", "connections left after all", 0),
     most("files", "descriptors back to the start within", 10, " s"),
 ]
@@ -67,6 +69,8 @@ def drill(site: Site) -> dict:
 
     load.run(trouble())
     origin[0].kill()
+    origin[0].wait()
+    kept = leak(site, vitals)
     said = collections.Counter(asked.fault or asked.status for asked in load.asked)
     site.note(f"{len(load.asked)} requests at {load.rate:.0f}/s: {dict(said)}")
     figures = {
@@ -74,7 +78,7 @@ def drill(site: Site) -> dict:
         "slowest": max(asked.seconds for asked in load.asked),
         "killed": last_failure(load.since(moments["killed"], moments["hung"] - 0.5), moments["killed"]),
         "stopped": last_failure(load.since(moments["stopped"]), moments["stopped"]),
-        **at_the_origin(load.asked, ledger.read_text()), **broken(site, port, gatehouse.port)}
+        "leak": kept, **at_the_origin(load.asked, ledger.read_text()), **broken(site, port, gatehouse.port)}
     deadline = time.monotonic() + 10
     while (left := vitals.connections()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -99,6 +103,16 @@ def at_the_origin(asked: list[Asked], ledger: str) -> dict:
     served = [one for one in asked if one.method == "POST" and one.status == 200]
     return {"twice": sum(1 for count in seen.values() if count > 1),
             "unseen": sum(1 for one in served if str(one.number) not in seen)}
+
+
+def leak(site: Site, vitals: Vitals) -> float:
+    """How much memory a request to an origin that is away keeps for good, after the first of them."""
+    client = GoodClient(vitals.gatehouse.port)
+    client.round(site.pick(5, 2))
+    before = vitals.memory()
+    failed = client.round(site.pick(10, 2)).answers
+    site.note(f"origin away: {failed} more requests, {before} KB before, {vitals.memory()} after")
+    return max(0, vitals.memory() - before) / max(1, failed)
 
 
 def broken(site: Site, port: int, entrance: int) -> dict:

@@ -73,10 +73,17 @@ class Site:
     @contextlib.contextmanager
     def under(self, *command: str):
         """What is started within is started by `command`, such as `prlimit --nofile=1024`."""
-        before, script = os.environ.get("GATEHOUSE"), self.folder / "under"
+        script = self.folder / "under"
         script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} {shlex.quote(program())} "$@"\n')
         script.chmod(0o755)
-        os.environ["GATEHOUSE"] = str(script)
+        with self.instead(script):
+            yield
+
+    @contextlib.contextmanager
+    def instead(self, path: pathlib.Path):
+        """What is started within is the program at `path`."""
+        before = os.environ.get("GATEHOUSE")
+        os.environ["GATEHOUSE"] = str(path)
         try:
             yield
         finally:

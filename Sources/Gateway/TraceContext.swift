@@ -14,22 +14,23 @@ extension FieldName {
 enum TraceContext {
     /// Fills in what the upstream shall see, unless a plugin has chosen it already.
     static func passOn(_ passage: Passage) throws(FieldEditError) {
-        guard !passage.upstream.adds(.traceparent), !passage.upstream.removes(.traceparent) else { return }
+        guard !passage.towardsUpstream.adds(.traceparent), !passage.towardsUpstream.removes(.traceparent) else {
+            return
+        }
         let head = passage.request
         if let field = head.first(.traceparent), head.count(of: .traceparent) == 1,
             head.goesOn(
                 field,
-                after: passage.upstream,
-                dropping: passage.plan.identityFields,
+                after: passage.towardsUpstream,
+                dropping: passage.currentPlan.identityFields,
                 isTrusted: passage.client.isTrustedPeer
             ), head.withValue(field, Self.isValid)
         {
             return
         }
-        let trace = passage.worker.nextBits()
-        let begun = Self.begun(trace, passage.worker.nextBits().low)
-        try passage.upstream.set(.traceparent, octets: begun.span)
-        passage.upstream.remove(.tracestate)
+        let (trace, parent) = (passage.worker.nextBits(), passage.worker.nextBits().low)
+        try passage.towardsUpstream.set(.traceparent, count: 55) { Self.write(trace, parent, to: &$0) }
+        passage.towardsUpstream.remove(.tracestate)
     }
 
     /// Whether a `traceparent` can be passed on: `00-`, a trace, a parent, flags; later versions may have
@@ -60,23 +61,23 @@ enum TraceContext {
         return true
     }
 
-    /// A new trace; its sampled flag is off, since nothing is recorded here (§3.2.2.5).
-    private static func begun(_ trace: (high: UInt64, low: UInt64), _ parent: UInt64) -> [55 of UInt8] {
-        var text: [55 of UInt8] = .init(repeating: UInt8(ascii: "0"))
-        text[2] = UInt8(ascii: "-")
-        text[35] = UInt8(ascii: "-")
-        text[52] = UInt8(ascii: "-")
+    /// Writes a new trace; its sampled flag is off, since nothing is recorded here (§3.2.2.5).
+    private static func write(
+        _ trace: (high: UInt64, low: UInt64),
+        _ parent: UInt64,
+        to output: inout OutputSpan<UInt8>
+    ) {
+        let (zero, dash) = (UInt8(ascii: "0"), UInt8(ascii: "-"))
+        output.append(zero)
+        output.append(zero)
+        output.append(dash)
         // Neither may be zero.
-        Self.write(trace.high, at: 3, into: &text)
-        Self.write(trace.low | 1, at: 19, into: &text)
-        Self.write(parent | 1, at: 36, into: &text)
-        return text
-    }
-
-    private static func write(_ number: UInt64, at start: Int, into text: inout [55 of UInt8]) {
-        for place in 0..<16 {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * place)) & 0xF
-            text[start + place] = digit < 10 ? 0x30 + digit : 0x57 + digit
-        }
+        output.append(hexadecimal: trace.high)
+        output.append(hexadecimal: trace.low | 1)
+        output.append(dash)
+        output.append(hexadecimal: parent | 1)
+        output.append(dash)
+        output.append(zero)
+        output.append(zero)
     }
 }

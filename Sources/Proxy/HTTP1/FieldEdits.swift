@@ -28,8 +28,9 @@ package struct FieldEdits: Sendable {
     private(set) var removals: [FieldName] = []
     /// The additions as field lines, ready to be sent.
     private(set) var lines: [UInt8] = []
-    /// One bit for each name length (63 for longer ones) that some removal has.
+    /// One bit for each name length (63 for longer ones) that some removal has, and that some addition has.
     private var lengths: UInt64 = 0
+    private var addedLengths: UInt64 = 0
     /// The kinds of all names that are edited.
     private(set) var kinds = FieldKindSet()
 
@@ -69,10 +70,21 @@ package struct FieldEdits: Sendable {
         hexadecimal high: UInt64,
         _ low: UInt64
     ) throws(FieldEditError) {
+        try self.set(name, count: 32) { output in
+            output.append(hexadecimal: high)
+            output.append(hexadecimal: low)
+        }
+    }
+
+    /// Replaces every field of that name by one whose value `write` writes, `count` octets that a field may hold.
+    package mutating func set(
+        _ name: FieldName,
+        count: Int,
+        _ write: (inout OutputSpan<UInt8>) -> Void
+    ) throws(FieldEditError) {
         self.remove(name)
-        let start = try self.begin(name, valueBytes: 32)
-        self.lines.append(hexadecimal: high)
-        self.lines.append(hexadecimal: low)
+        let start = try self.begin(name, valueBytes: count)
+        self.lines.append(addingCapacity: count) { write(&$0) }
         self.end(name, start)
     }
 
@@ -91,7 +103,7 @@ package struct FieldEdits: Sendable {
         self.takeBack(name)
         self.removals.append(name)
         self.kinds.insert(name.kind)
-        self.lengths |= 1 << UInt64(min(name.octets.count, 63))
+        self.lengths |= Self.bit(name.octets.count)
     }
 
     /// Forgets everything; keeps the storage.
@@ -99,7 +111,7 @@ package struct FieldEdits: Sendable {
         if !self.removals.isEmpty { self.removals.removeAll(keepingCapacity: true) }
         if !self.additions.isEmpty { self.additions.removeAll(keepingCapacity: true) }
         if !self.lines.isEmpty { self.lines.removeAll(keepingCapacity: true) }
-        (self.lengths, self.kinds) = (0, FieldKindSet())
+        (self.lengths, self.addedLengths, self.kinds) = (0, 0, FieldKindSet())
     }
 
     /// Gives the value that was set or added last, if any.
@@ -125,8 +137,21 @@ package struct FieldEdits: Sendable {
     /// Whether a field whose name stands in `range` of `bytes` is replaced or removed.
     @inline(__always)
     func hides(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
-        guard self.lengths & (1 << UInt64(min(range.count, 63))) != 0 else { return false }
+        guard self.lengths & Self.bit(range.count) != 0 else { return false }
         return self.names(bytes, range, folding: folding)
+    }
+
+    @inline(__always)
+    private static func bit(_ length: Int) -> UInt64 { 1 &<< UInt64(min(length, 63)) }
+
+    /// Whether what a head has of that name is taken away.
+    package func removes(_ name: FieldName) -> Bool {
+        self.lengths & Self.bit(name.octets.count) != 0 && self.removals.contains(name)
+    }
+
+    /// Whether a field of that name is set or added.
+    package func adds(_ name: FieldName) -> Bool {
+        self.addedLengths & Self.bit(name.octets.count) != 0 && self.additions.contains { $0.name == name }
     }
 
     private func names(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
@@ -140,11 +165,11 @@ package struct FieldEdits: Sendable {
     // MARK: Lines
 
     private mutating func add(_ name: FieldName, _ value: Span<UInt8>) throws(FieldEditError) {
-        for index in value.indices {
-            guard Octet.isFieldValue(value[index]) else { throw .controlOctet }
-        }
+        guard value.endOfFieldValue(from: 0) == value.count else { throw .controlOctet }
         let start = try self.begin(name, valueBytes: value.count)
-        for index in value.indices { self.lines.append(value[index]) }
+        self.lines.append(addingCapacity: value.count) { output in
+            for index in value.indices { output.append(value[index]) }
+        }
         self.end(name, start)
     }
 
@@ -165,6 +190,7 @@ package struct FieldEdits: Sendable {
         self.lines.append(Octet.carriageReturn)
         self.lines.append(Octet.lineFeed)
         let valueStart = start + name.octets.count + 2
+        self.addedLengths |= Self.bit(name.octets.count)
         self.additions.append(
             Addition(name: name, lineStart: start, valueStart: valueStart, lineEnd: self.lines.count)
         )
@@ -172,7 +198,7 @@ package struct FieldEdits: Sendable {
 
     /// Takes out what was set or added under that name.
     private mutating func takeBack(_ name: FieldName) {
-        guard self.additions.contains(where: { $0.name == name }) else { return }
+        guard self.adds(name) else { return }
         let (before, lines) = (self.additions, self.lines)
         self.additions.removeAll(keepingCapacity: true)
         self.lines.removeAll(keepingCapacity: true)
@@ -182,6 +208,7 @@ package struct FieldEdits: Sendable {
     private mutating func copy(_ addition: Addition, from lines: [UInt8]) {
         let shift = self.lines.count - addition.lineStart
         self.lines.append(contentsOf: lines[addition.lineStart..<addition.lineEnd])
+        self.addedLengths |= Self.bit(addition.name.octets.count)
         self.additions.append(
             Addition(
                 name: addition.name,

@@ -15,12 +15,6 @@ extension FieldName {
 }
 
 extension FieldEdits {
-    /// Whether what a head has of that name is taken away.
-    package func removes(_ name: FieldName) -> Bool { self.removals.contains(name) }
-
-    /// Whether a field of that name is set or added.
-    package func adds(_ name: FieldName) -> Bool { self.additions.contains { $0.name == name } }
-
     /// The values that are set or added under that name, in order.
     package func values(of name: FieldName) -> [[UInt8]] {
         self.additions.filter { $0.name == name }.map { Array(self.lines[$0.value]) }

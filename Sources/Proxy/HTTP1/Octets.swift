@@ -57,6 +57,18 @@ enum Octet {
     }
 }
 
+extension OutputSpan<UInt8> {
+    /// Appends all 16 lower-case hexadecimal digits of a number.
+    package mutating func append(hexadecimal number: UInt64) {
+        var shift: UInt64 = 64
+        while shift > 0 {
+            shift &-= 4
+            let digit = UInt8(truncatingIfNeeded: (number &>> shift) & 0xF)
+            self.append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
+        }
+    }
+}
+
 extension [UInt8] {
     /// Whether the octets in `range` equal `lower` (already in lower case) in any case.
     @inline(__always)
@@ -106,18 +118,6 @@ extension [UInt8] {
         while count > 0 {
             count -= 1
             self.append(digits[count])
-        }
-    }
-
-    /// Appends all 16 lower-case hexadecimal digits of a number.
-    mutating func append(hexadecimal number: UInt64) {
-        self.append(addingCapacity: 16) { output in
-            var shift: UInt64 = 64
-            while shift > 0 {
-                shift &-= 4
-                let digit = UInt8(truncatingIfNeeded: (number &>> shift) & 0xF)
-                output.append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
-            }
         }
     }
 

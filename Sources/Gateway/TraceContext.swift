@@ -14,7 +14,8 @@ extension FieldName {
 enum TraceContext {
     /// Fills in what the upstream shall see, unless a plugin has chosen it already.
     static func passOn(_ passage: Passage) throws(FieldEditError) {
-        guard !passage.towardsUpstream.adds(.traceparent), !passage.towardsUpstream.removes(.traceparent) else {
+        guard !passage.towardsUpstream.adds(.traceparent), !passage.towardsUpstream.removes(.traceparent)
+        else {
             return
         }
         let head = passage.request

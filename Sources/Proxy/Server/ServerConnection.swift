@@ -91,7 +91,8 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable, self.phase == .forwarding else { return }
+        guard context.channel.isWritable else { return }
+        guard self.phase == .forwarding else { return self.resume() }
         self.watchBody(.now())
         self.passage.link?.resumeReading()
     }
@@ -135,7 +136,10 @@ final class ServerConnection: ChannelInboundHandler {
         while true {
             switch self.phase {
             case .head:
-                guard buffer.readableBytes > 0, self.readHead(&buffer) else { return }
+                guard buffer.readableBytes > 0 else { return }
+                // A client that leaves its answers unread gets no more of them (E2).
+                guard self.context?.channel.isWritable ?? false else { return self.hold(buffer) }
+                guard self.readHead(&buffer) else { return }
             case .deciding: return self.hold(buffer)
             case .forwarding:
                 self.pumpBody(&buffer)

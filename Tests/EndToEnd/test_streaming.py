@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from support.gatehouse import route, service
-from support.processes import free_port
+from support.processes import free_port, wait_until
 from support.rawsocket import RawConnection
 from support.upstream import Upstream
+from support.wire import Wire
 
 
 @pytest.fixture
@@ -115,3 +116,29 @@ def test_a_client_that_goes_away_frees_the_upstream(start):
             assert connection.socket.recv(1024)
         assert httpx.get(gatehouse.url).status_code == 200
         assert gatehouse.process.alive
+
+
+def test_a_client_that_does_not_read_is_not_served_on(start, upstream):
+    """E2, X21: what it leaves unread bounds what is answered, and once it reads, every request has its answer."""
+    gatehouse = start({"services": [service(upstream.url, route("api", "/api"))]}, GATEHOUSE_WORKERS="1")
+    count, ask = 8000, b"GET /none HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\r\n"
+
+    counts = []
+
+    def rests() -> bool:
+        counts.append(gatehouse.metric("gatehouse_exchanges_total", status="404"))
+        return counts[-1] > 0 and len(set(counts[-10:])) == 1 and len(counts) > 10
+
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", gatehouse.port))
+        writer = threading.Thread(target=connection.sendall, args=(ask * count,), daemon=True)
+        writer.start()
+        wait_until(rests, "no more is answered")
+        assert counts[-1] < count
+        # Room for the rest: what matters from here on is that nothing of it is lost.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        wire = Wire(connection)
+        assert all(wire.answer().status == 404 for _ in range(count))
+        writer.join()

@@ -146,9 +146,10 @@ final class ServerConnection: ChannelInboundHandler {
         while true {
             switch self.phase {
             case .head:
-                // Who reads no answers gets no more of them.
+                guard buffer.readableBytes > 0 else { return }
+                // A client that leaves its answers unread gets no more of them (E2).
                 guard self.isWritable else { return self.hold(buffer) }
-                guard buffer.readableBytes > 0, self.readHead(&buffer) else { return }
+                guard self.readHead(&buffer) else { return }
             case .deciding: return self.hold(buffer)
             case .forwarding:
                 self.pumpBody(&buffer)

@@ -1,7 +1,5 @@
 // What is refused on the wire, and how the connection ends.
 
-import NIOCore
-import NIOEmbedded
 import Testing
 
 @testable import Proxy
@@ -56,23 +54,6 @@ struct RefusingTests {
             let text = await client.receiveAll()
             #expect(text.hasPrefix("HTTP/1.1 400 ") && text.hasSuffix("\r\n\r\n"))
         }
-    }
-
-    @Test func `a client whose address is not known is closed unheard (P1)`() throws {
-        let (channel, told) = (EmbeddedChannel(), Told())
-        let endpoint = Endpoint(host: "127.0.0.1", port: 1)
-        let worker = Worker(
-            eventLoop: channel.eventLoop,
-            settings: ServerSettings(listen: [], workers: 1) { _, _ in
-                TestHandler(endpoint: endpoint, told: told) { _ in }
-            },
-            handler: TestHandler(endpoint: endpoint, told: told) { _ in },
-            admission: Admission(ProxyLimits())
-        )
-        try channel.pipeline.syncOperations.addHandler(ServerConnection(worker: worker))
-        channel.pipeline.fireChannelActive()
-        _ = try? channel.writeInbound(ByteBuffer(string: get("/own")))
-        #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
     }
 
     @Test func `a head that does not come in time is refused (X21, D1)`() async throws {

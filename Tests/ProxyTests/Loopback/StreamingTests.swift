@@ -41,7 +41,7 @@ struct StreamingTests {
     @Test func `an answer until close that a reset ends is never shown as whole (X18)`() async throws {
         try await TestServer.run { server in
             let client = try await server.client()
-            try await client.send(get("/"))
+            try await client.send(get("/", "Connection: close\r\n"))
             let upstream = try await server.accept()
             _ = await upstream.receiveHead()
             try await upstream.send("HTTP/1.1 200 OK\r\n\r\nabc")

@@ -44,32 +44,33 @@ def drill(site: Site) -> dict:
     for name, work in (("uploads", upload), ("downloads", download)):
         vitals.forget_peak()
         before, began = vitals.memory(), time.monotonic()
-        whole = side_by_side(lambda work=work: work(gatehouse.port, size))
+        broken = side_by_side(lambda work=work: work(gatehouse.port, size))
         seconds = time.monotonic() - began
-        figures |= {name: COUNT - whole, f"{name} memory": vitals.memory("VmHWM") - before}
-        site.note(f"{name}: {COUNT} x {size / 1e6:.0f} MB in {seconds:.0f} s; {before} KB before, {vitals.memory('VmHWM')} at most")
-    return {**figures, "group": in_group(vitals, gatehouse.port, size), "files": vitals.files_back()}
+        figures |= {name: len(broken), f"{name} memory": vitals.memory("VmHWM") - before}
+        site.note(f"{name}: {COUNT} x {size / 1e6:.0f} MB in {seconds:.0f} s; {before} KB before, {vitals.memory('VmHWM')} at most"
+                  + f"; {broken[:3]}" * bool(broken))
+    return {**figures, "group": in_group(site, vitals, gatehouse.port, size), "files": vitals.files_back()}
 
 
-def side_by_side(work) -> int:
-    """How many of `COUNT` went well."""
-    results: list[bool] = []
+def side_by_side(work) -> list[str]:
+    """What went wrong with each of `COUNT`; empty for what went well."""
+    results: list[str] = []
 
     def one():
         try:
             results.append(work())
-        except OSError:
-            results.append(False)
+        except OSError as error:
+            results.append(f"{type(error).__name__}: {error}")
 
     threads = [threading.Thread(target=one) for _ in range(COUNT)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(results)
+    return [text for text in results if text]
 
 
-def upload(port: int, size: int) -> bool:
+def upload(port: int, size: int) -> str:
     """Sends it all at once; the sink says how much came."""
     with socket.create_connection(("127.0.0.1", port), 120) as link:
         link.sendall(b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
@@ -80,19 +81,23 @@ def upload(port: int, size: int) -> bool:
         heard = b""
         while not heard.endswith(b"octets") and (part := link.recv(65536)):
             heard += part
-    return heard.startswith(b"HTTP/1.1 200") and heard.endswith(b"\r\n\r\n%d octets" % size)
+    is_whole = heard.startswith(b"HTTP/1.1 200") and heard.endswith(b"\r\n\r\n%d octets" % size)
+    return "" if is_whole else f"upload: {heard[:60]!r}"
 
 
-def download(port: int, size: int) -> bool:
+def download(port: int, size: int) -> str:
     """Takes a little, pauses so that all buffers fill, and takes the rest."""
     with socket.create_connection(("127.0.0.1", port), 120) as link:
         link.sendall(b"GET /files/%d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % size)
-        head, _, body = link.recv(65536).partition(b"\r\n\r\n")
+        heard = b""
+        while b"\r\n\r\n" not in heard and (part := link.recv(65536)):
+            heard += part
+        head, _, body = heard.partition(b"\r\n\r\n")
         time.sleep(2)
         came, room = len(body), bytearray(262_144)
         while count := link.recv_into(room):
             came += count
-    return head.startswith(b"HTTP/1.1 200") and came == size
+    return "" if head.startswith(b"HTTP/1.1 200") and came == size else f"download: {head[:40]!r}, {came} of {size}"
 
 
 class Sink(socketserver.BaseRequestHandler):
@@ -115,7 +120,7 @@ class Sink(socketserver.BaseRequestHandler):
         self.request.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
 
 
-def in_group(vitals: Vitals, port: int, size: int) -> int | NotHere:
+def in_group(site: Site, vitals: Vitals, port: int, size: int) -> int | NotHere:
     """Both ways at once, in a control group that ends what takes more memory than it has."""
     old = pathlib.Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
     group = pathlib.Path("/sys/fs/cgroup/memory" if old else "/sys/fs/cgroup") / f"drill-{os.getpid()}"
@@ -126,10 +131,12 @@ def in_group(vitals: Vitals, port: int, size: int) -> int | NotHere:
     try:
         (group / ("memory.limit_in_bytes" if old else "memory.max")).write_text("134217728")
         (group / "cgroup.procs").write_text(str(vitals.pid))
-        whole = side_by_side(lambda: upload(port, size // 4) and download(port, size // 4))
+        broken = side_by_side(lambda: upload(port, size // 4) and download(port, size // 4))
     except OSError as error:
         return NotHere(f"no memory cgroup can be used: {error.strerror}")
     finally:
         (group.parent / "cgroup.procs").write_text(str(vitals.pid))
         group.rmdir()
-    return COUNT - whole if vitals.alive() else COUNT
+    if broken:
+        site.note(f"in the group: {broken[:3]}")
+    return len(broken) if vitals.alive() else COUNT

@@ -217,6 +217,31 @@ struct RequestGuardTests {
         #expect(throws: RequestRefusal.targetTooLong) { try RequestHead.parse(text.utf8, limits: limits) }
     }
 
+    @Test(arguments: [1, 7, 4096])
+    func `a request line's limit is the same however the line is cut (X21)`(_ step: Int) throws {
+        func outcome(_ text: String) -> RequestParser.Outcome {
+            var limits = ProxyLimits()
+            limits.lineBytes = 114
+            var (parser, head, outcome) = (
+                RequestParser(limits: limits), RequestHead(), RequestParser.Outcome.incomplete
+            )
+            var rest = Array(text.utf8)[...]
+            while !rest.isEmpty, outcome == .incomplete {
+                parser.feed(rest.prefix(step), to: &head)
+                rest = rest.dropFirst(step)
+                outcome = parser.advance(&head)
+            }
+            return outcome
+        }
+        let (fits, long) = (
+            "/" + String(repeating: "x", count: 100), "/" + String(repeating: "x", count: 101)
+        )
+        let whole = Self.get("Host: a\r\n", target: fits)
+        #expect(outcome(whole) == .complete(whole.utf8.count))
+        #expect(outcome("GET \(fits) HTTP/1.1\r\nHost") == .incomplete)
+        #expect(outcome("GET \(long) HTTP/1.1\r\nHost") == .refused(.targetTooLong))
+    }
+
     @Test func `there are as many fields as the limit and no more (E2)`() throws {
         let fields = String(repeating: "X: y\r\n", count: 99)
         #expect(throws: Never.self) { try RequestHead.parse(Self.get("Host: a\r\n" + fields).utf8) }

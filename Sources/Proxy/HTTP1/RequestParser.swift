@@ -77,8 +77,9 @@ struct RequestParser: Sendable {
         }
     }
 
+    /// Whether the first line is over its limit, as far as it has come; its CR may be the last octet.
     private func isLineTooLong(_ fed: Int) -> Bool {
-        self.firstLineEnd == nil && fed > self.limits.lineBytes
+        (self.firstLineEnd.map { $0 - 1 } ?? (fed - 1)) > self.limits.lineBytes
     }
 
     /// Refuses early what cannot become a head any more.

@@ -40,8 +40,8 @@ package struct ProxyLimits: Sendable, Equatable {
     package var interimAnswers = 32
     /// Octets that may wait in each direction of an exchange.
     package var bufferedBytes = 131_072
-    /// Connections to one endpoint from one worker.
-    package var upstreamConnections = 512
+    /// Connections to one endpoint from one worker; as many as clients may be slow at once without others having to wait.
+    package var upstreamConnections = 8192
     /// Idle connections to one endpoint kept by one worker.
     package var upstreamIdleConnections = 128
     /// Exchanges that may wait for a connection to one endpoint.

@@ -148,7 +148,12 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     /// A channel that closes before it was active tells so in no other way.
     func handlerRemoved(context: ChannelHandlerContext) {
-        guard self.phase != .closed, self.phase != .connecting else { return }
+        guard self.phase != .closed else { return }
+        guard self.phase != .connecting else {
+            // Who asked for the attempt hears of its end; the two must only let go of each other.
+            self.context = nil
+            return
+        }
         self.end()
     }
 

@@ -19,6 +19,9 @@ from support.wire import Broken, Ended, Message, Wire
 REQUESTS = [case for table in (lengths, chunks, fields, targets, hosts, hops, sizes) for case in table.CASES]
 ANSWERS = [case for table in (answers, bodies) for case in table.CASES]
 
+# What the gateway makes for each request, and its form.
+OF_EACH = {b"x-request-id": rb"[0-9a-f]{32}", b"traceparent": rb"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]"}
+
 
 class Served:
     """One program with one worker, so that all cases share one pool, and one origin that writes everything down."""
@@ -128,7 +131,7 @@ def check_seen(saw: Saw, record: Recorded, port: int, upstream_port: int):
     elif message.whole and (saw.body or saw.line.startswith((b"POST ", b"PUT ", b"PATCH "))):
         ours.append((b"Content-Length", b"%d" % len(saw.body)))
     theirs = [tuple(part.strip(b" \t") for part in field.split(b":", 1)) for field in saw.fields]
-    got = [field for field in message.fields if field[0].lower() != b"x-request-id"]
+    got = [field for field in message.fields if field[0].lower() not in OF_EACH]
     if not message.whole:
         got = [field for field in got if field[0] != b"Content-Length"]
     elif path == b"/kept" and saw.host:
@@ -137,7 +140,8 @@ def check_seen(saw: Saw, record: Recorded, port: int, upstream_port: int):
     assert message.line == saw.line and message.trailers == []
     assert sorted(got) == sorted(ours + theirs)
     assert [field for field in got if field in theirs] == theirs
-    assert re.fullmatch(rb"[0-9a-f]{32}", message.first(b"x-request-id"))
+    for name, form in OF_EACH.items():
+        assert len(message.all(name)) == 1 and re.fullmatch(form, message.first(name)), name
     assert message.body == saw.body if message.whole else saw.body.startswith(message.body)
 
 

@@ -161,6 +161,8 @@ final class UpstreamConnection: ChannelInboundHandler {
             client.upstreamFailed(self.hasSpoken ? .closedWithinAnswer : .closedBeforeAnswer)
         case .body:
             guard !self.isBroken, self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
+            // What another exchange left there is none of this answer.
+            self.worker.toClient.clear()
             client.upstreamEnd(hasSurplus: false, at: .now())
         case .connecting, .idle, .closed: break
         }

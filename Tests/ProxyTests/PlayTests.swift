@@ -13,7 +13,7 @@ struct PlayTests {
     }
 
     /// Lines of `ConnectionScript`, by number.
-    static let (getA, postChunkedTooLong): (UInt8, UInt8) = (0, 17)
+    static let (getA, own, postChunkedTooLong): (UInt8, UInt8, UInt8) = (0, 2, 17)
     static let (ok, untilClose, interim, nineHundred): (UInt8, UInt8, UInt8, UInt8) = (0, 3, 6, 28)
 
     @Test func `a connection that closes while it is made leaves its place in the pool`() throws {
@@ -64,5 +64,16 @@ struct PlayTests {
         try ConnectionCheck.run(
             hold + [Step.clientSends.rawValue, UInt8(raw.count)] + raw + [Step.settleDial.rawValue, 0]
         )
+    }
+
+    @Test func `an answer until close ends with its own octets, not with another client's answer (H5)`()
+        throws
+    {
+        let other: UInt8 = 16
+        try ConnectionCheck.run([
+            Step.clientSendsLine.rawValue, Self.getA, Step.upstreamSendsLine.rawValue, Self.untilClose,
+            Step.clientComes.rawValue, 0, Step.clientSendsLine.rawValue + other, Self.own,
+            Step.upstreamCloses.rawValue, 0,
+        ])
     }
 }

@@ -50,6 +50,7 @@ extension ServerConnection: ExchangeTransport {
         self.afterLastWrite(isUnread: isUnread, at: now) { context, promise in
             context.writeAndFlush(self.wrapOutboundOut(self.worker.toClient), promise: promise)
         }
+        self.worker.toClient.clear()
     }
 
     /// Writes the end of an answer, then goes on to the next request, drains this one, or closes.

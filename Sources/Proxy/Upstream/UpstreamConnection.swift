@@ -171,6 +171,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         case .body:
             // A reset ends nothing, not even what goes on until the close (RFC 9112 §8; X18).
             guard !self.isBroken, self.body.close() else { return client.upstreamFailed(.closedWithinAnswer) }
+            // What another exchange left there is none of this answer.
+            self.worker.toClient.clear()
             client.upstreamEnd(hasSurplus: false, at: .now())
         case .connecting, .idle, .closed: break
         }

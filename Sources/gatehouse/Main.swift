@@ -23,7 +23,7 @@ struct Gatehouse: AsyncParsableCommand {
 
 /// What `--version` prints.
 enum Version {
-    static let current = "gatehouse 0.1.0"
+    static let current = "gatehouse 0.2.0"
 }
 
 @main

@@ -132,6 +132,14 @@ package final class Exchange {
         self.begunAt = startedAt
     }
 
+    /// Gives all storage back, the handler's too, until the next request needs it.
+    func rest() {
+        self.head = RequestHead()
+        (self.towardsUpstream, self.towardsClient) = (FieldEdits(), FieldEdits())
+        self.progress = ExchangeRecord()
+        self.handlersOwn = nil
+    }
+
     /// Cuts the exchange off: nothing that is still under way reaches anyone.
     func abandon() {
         self.generation &+= 1

@@ -51,6 +51,8 @@ final class ServerConnection: ChannelInboundHandler {
     private var requests = 0
     /// Whether something of the next head has come.
     private var hasBegunHead = false
+    /// Whether there is nothing to let go of.
+    private var isResting = true
     /// What the connection itself tells of the client, before any request does.
     private var facts = ClientFacts()
     /// The same for the heads that go to upstreams.
@@ -208,6 +210,7 @@ final class ServerConnection: ChannelInboundHandler {
     private func begin() {
         let now = NIODeadline.now()
         self.requests += 1
+        self.isResting = false
         self.exchange.renew(startedAt: now)
         if self.facts.isTrustedPeer {
             self.exchange.facts = self.facts
@@ -277,6 +280,14 @@ final class ServerConnection: ChannelInboundHandler {
         self.hasBegunHead = false
         self.deadline = now + TimeAmount(seconds: self.worker.limits.idleSeconds)
         if self.worker.isDraining { self.drain(now) }
+    }
+
+    /// Lets go of what the last request needed and the next will need again: idle connections are many.
+    func rest() {
+        guard self.phase == .head, !self.hasBegunHead, !self.isResting else { return }
+        self.isResting = true
+        self.passage = UpstreamPassage()
+        self.exchange.rest()
     }
 
     /// Gives an idle client a moment for a request that is on its way; its answer says `Connection: close`.

@@ -154,13 +154,20 @@ final class Worker {
 
     // MARK: Time and end
 
+    /// How near the end of its time a connection is that has been idle for a second.
+    private var restsAfter: TimeAmount { TimeAmount(seconds: self.limits.idleSeconds - 1) }
+
     private func sweep(_ now: NIODeadline) {
         var index = self.connections.count
         while index > 0 {
             index -= 1
             guard index < self.connections.count else { continue }
             let connection = self.connections[index]
-            if connection.deadline <= now { connection.timeIsUp(now) }
+            if connection.deadline <= now {
+                connection.timeIsUp(now)
+            } else if connection.deadline <= now + self.restsAfter {
+                connection.rest()
+            }
         }
         index = self.upstreams.count
         while index > 0 {

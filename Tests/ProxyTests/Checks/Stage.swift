@@ -148,7 +148,7 @@ final class Stage {
         var rounds = 0
         repeat {
             rounds += 1
-            try demand(rounds < 2000, "the proxy never comes to rest")
+            try demand(rounds < 50_000, "the proxy never comes to rest")
             self.loop.run()
             try self.look()
             while !self.holdsDials, self.hasDials {

@@ -53,6 +53,8 @@ final class PlayedUpstream {
     var end = 0
     /// Whether it sent something before any request.
     var isRude = false
+    /// Whether it has been idle, so that its peer may have closed it before it was used.
+    var hasRested = false
 
     init(wire: Wire, connection: UpstreamConnection) {
         (self.wire, self.connection) = (wire, connection)

@@ -1,10 +1,10 @@
-// Hands octets from libFuzzer to one of the checks: `fuzz CHECK [options of libFuzzer] [folders]`.
+// Hands octets from libFuzzer to the check that `FUZZ_CHECK` names; libFuzzer starts the program anew with its own arguments.
 
 import CLibFuzzer
 import Glibc
 import ProxyChecks
 
-/// The check that the first argument names.
+/// The check that the environment names.
 enum Chosen {
     static let checks: [String: @Sendable ([UInt8]) throws -> Void] = [
         "requests": { try RequestCheck.run($0) },
@@ -12,7 +12,7 @@ enum Chosen {
         "chunked": { try ChunkedCheck.run($0) },
         "connection": { try ConnectionCheck.run($0) },
     ]
-    static let name = CommandLine.arguments.dropFirst().first ?? ""
+    static let name = unsafe getenv("FUZZ_CHECK").map { unsafe String(cString: $0) } ?? ""
     static let check = Self.checks[Self.name]
 
     /// Runs the check; a finding ends the process, so that libFuzzer keeps the input.
@@ -28,11 +28,11 @@ enum Chosen {
 }
 
 guard Chosen.check != nil else {
-    print("fuzz: name a check: \(Chosen.checks.keys.sorted().joined(separator: ", "))")
+    print("fuzz: set FUZZ_CHECK to one of \(Chosen.checks.keys.sorted().joined(separator: ", "))")
     exit(2)
 }
-var count = CommandLine.argc - 1
-var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv + 1
+var count = CommandLine.argc
+var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
 let status = unsafe LLVMFuzzerRunDriver(&count, &arguments) { data, count in
     Chosen.run(unsafe Array(UnsafeBufferPointer(start: data, count: count)))
     return 0

@@ -52,6 +52,8 @@ final class PlayedUpstream {
     var end = 0
     /// Whether it sent something before any request.
     var isRude = false
+    /// Whether it has been idle, so that its peer may have closed it before it was used.
+    var hasRested = false
 
     init(wire: Wire, connection: UpstreamConnection) {
         (self.wire, self.connection) = (wire, connection)
@@ -141,7 +143,7 @@ final class Stage {
         var rounds = 0
         repeat {
             rounds += 1
-            try demand(rounds < 2000, "the proxy never comes to rest")
+            try demand(rounds < 50_000, "the proxy never comes to rest")
             self.loop.run()
             try self.look()
             while !self.holdsDials, self.hasDials {

@@ -52,6 +52,7 @@ extension Stage {
             "\(upstream.wire.writtenWhileFull) octets were written to an upstream that reads none"
         )
         let isUsed = self.clients.contains { $0.connection.passage.link === upstream.connection }
+        upstream.hasRested = upstream.hasRested || !isUsed
         try demand(
             isUsed || upstream.connection.deadline < .distantFuture,
             "nobody watches an upstream that idles"
@@ -106,9 +107,13 @@ extension Stage {
         for other in self.upstreams {
             for (index, earlier) in other.requests.enumerated() where earlier.exchange == number {
                 let mayRetry =
-                    index > 0 && earlier.answer.isEmpty && exchange.method.isIdempotent
-                    && earlier.body.isEmpty && !other.wire.isOpen
-                try demand(mayRetry, "a request was sent again that may not be")
+                    (index > 0 || other.hasRested) && earlier.answer.isEmpty
+                    && exchange.method.isIdempotent && earlier.body.isEmpty && !other.wire.isOpen
+                try demand(
+                    mayRetry,
+                    "exchange \(number) (\(exchange.method), body \(earlier.body.count)) was sent again: it was request \(index) "
+                        + "of a connection (open \(other.wire.isOpen)), answered by \(shown(earlier.answer))"
+                )
             }
         }
         upstream.wire.forgive()

@@ -42,8 +42,9 @@ final class Wire: ChannelDuplexHandler {
         self.channel.connect(to: address, promise: nil)
     }
 
+    /// Sends octets, unless much of what was sent before is unread: a play has to end.
     func send(_ octets: some Sequence<UInt8>) {
-        guard self.isOpen else { return }
+        guard self.isOpen, self.unread.count < 4096 else { return }
         self.unread += octets
     }
 

@@ -1,8 +1,8 @@
-// Answers out of a client's connection, and the end of exchanges.
+// Answers of our own, and the end of exchanges.
 
 import NIOCore
 
-extension ServerConnection: ExchangeTransport {
+extension ClientStream {
     /// Why an answer of our own is sent.
     enum Cause { case decided, failed, refused }
 
@@ -30,15 +30,7 @@ extension ServerConnection: ExchangeTransport {
     func send(_ answer: Answer, after cause: Cause) {
         let now = NIODeadline.now()
         if cause != .refused { self.shape.keepsAlive = self.shape.keepsAlive && self.mayStay(after: answer) }
-        self.worker.scratch.removeAll(keepingCapacity: true)
-        self.worker.writer.write(
-            answer,
-            self.exchange.towardsClient,
-            shape: self.shape,
-            into: &self.worker.scratch
-        )
-        self.worker.toClient.clear()
-        self.worker.toClient.writeBytes(self.worker.scratch)
+        self.stage(answer)
         self.exchange.progress.status = answer.status
         self.exchange.progress.answerBodyBytes = self.shape.method == .head ? 0 : answer.body.count
         if self.exchange.progress.upstreamNanoseconds == nil, self.exchange.progress.gatewayNanoseconds == 0 {
@@ -46,51 +38,7 @@ extension ServerConnection: ExchangeTransport {
         }
         self.exchange.progress.isComplete = true
         self.finish(error: nil, at: now)
-        let isUnread = cause == .refused || !self.body.isComplete
-        self.afterLastWrite(isUnread: isUnread, at: now) { context, promise in
-            context.writeAndFlush(self.wrapOutboundOut(self.worker.toClient), promise: promise)
-        }
-        self.worker.toClient.clear()
-    }
-
-    /// Writes the end of an answer, then goes on to the next request, drains this one, or closes.
-    func afterLastWrite(
-        isUnread: Bool,
-        at now: NIODeadline,
-        _ write: (ChannelHandlerContext, EventLoopPromise<Void>?) -> Void
-    ) {
-        guard let context = self.context else { return }
-        guard self.shape.keepsAlive else {
-            let promise = context.eventLoop.makePromise(of: Void.self)
-            self.phase = .lingering
-            self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
-            promise.futureResult.assumeIsolated().whenComplete { _ in
-                guard let context = self.context else { return }
-                self.deadline = .now() + .seconds(2)
-                context.close(mode: isUnread ? .output : .all, promise: nil)
-            }
-            return write(context, promise)
-        }
-        write(context, nil)
-        guard self.body.isComplete else {
-            self.phase = .draining
-            self.deadline = now + TimeAmount(seconds: self.worker.limits.bodySeconds)
-            return
-        }
-        self.becomeIdle(now)
-    }
-
-    /// Whether the connection can go on after an answer of our own.
-    private func mayStay(after answer: Answer) -> Bool {
-        !answer.closesConnection && !self.worker.isDraining && self.mayDrainBody
-    }
-
-    /// Whether what is left of the request's body is known to be little, and is coming.
-    var mayDrainBody: Bool {
-        guard !self.body.isComplete else { return true }
-        guard case .length(let count) = self.exchange.head.framing else { return false }
-        let isComing = !self.exchange.head.expectsContinue || self.body.received > 0
-        return isComing && count - self.body.received <= self.worker.limits.drainedBytes
+        self.sendStaged(isUnread: cause == .refused || !self.body.isComplete, at: now)
     }
 
     /// Tells the handler, once, what became of the exchange.

@@ -3,72 +3,24 @@
 import NIOCore
 
 /// Speaks HTTP/1.1 with one client; one exchange at a time, pipelined requests wait their turn.
-final class ServerConnection: ChannelInboundHandler {
+final class ServerConnection: ClientStream, ChannelInboundHandler, ClientConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Where the connection stands.
-    enum Phase {
-        /// Between requests, or within a head.
-        case head
-        /// The handler is thinking.
-        case deciding
-        /// The exchange goes to an upstream, or waits for a connection to one.
-        case forwarding
-        /// Our answer is out; the rest of the request's body is read and dropped.
-        case draining
-        /// The last answer is out; what still comes is dropped until the client closes (RFC 9112 §9.6).
-        case lingering
-        case closed
-    }
-
-    let worker: Worker
-    let exchange: Exchange
-    var phase = Phase.head
-    /// When something must have happened; watched by the worker's one timer.
-    var deadline = NIODeadline.distantFuture
     /// Where the worker keeps this connection.
     var place: Int?
     var context: ChannelHandlerContext?
-    /// The request's body as it comes in.
-    var body = InboundBody()
-    /// Octets that came while nobody could take them.
-    var held = ByteBuffer()
-    var isReadingPaused = false
-    /// Whether the client takes what is written; as the channel tells it, so that nobody has to ask.
-    private(set) var isWritable = true
-    /// How fast the body comes.
-    var pace = BodyPace()
-    /// Set while `run` is on the stack, so that it is never entered twice.
-    var isRunning = false
-    /// What the exchange has on the upstream's side.
-    var passage = UpstreamPassage()
-    /// How the answer under way is written.
-    var shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: true)
-    var answerFraming = BodyFraming.none
-
     private var parser: RequestParser
     private var requests = 0
     /// Whether something of the next head has come.
     private var hasBegunHead = false
     /// Whether there is nothing to let go of.
     private var isResting = true
-    /// What the connection itself tells of the client, before any request does.
-    private var facts = ClientFacts()
-    /// The same for the heads that go to upstreams.
-    private(set) var origin = HeadWriter.Origin(ClientFacts())
     private var lingered = 0
 
-    init(worker: Worker) {
-        self.worker = worker
+    override init(worker: Worker) {
         self.parser = RequestParser(limits: worker.limits)
-        self.exchange = Exchange(
-            transport: nil,
-            eventLoop: worker.eventLoop,
-            client: ClientFacts(),
-            waitLimit: TimeAmount(seconds: worker.limits.decisionSeconds)
-        )
-        self.exchange.transport = self
+        super.init(worker: worker)
     }
 
     // MARK: Channel events
@@ -129,7 +81,7 @@ final class ServerConnection: ChannelInboundHandler {
     // MARK: Octets in
 
     /// Goes on with what was held back.
-    func resume() {
+    override func resume() {
         guard !self.isRunning, self.phase != .closed, self.isReadingPaused || self.held.readableBytes > 0
         else { return }
         let buffer = self.held
@@ -179,13 +131,13 @@ final class ServerConnection: ChannelInboundHandler {
         if self.held.readableBytes > self.worker.limits.bufferedBytes { self.pauseReading() }
     }
 
-    func pauseReading() {
+    override func pauseReading() {
         guard !self.isReadingPaused, let context = self.context else { return }
         self.isReadingPaused = true
         _ = context.channel.setOption(ChannelOptions.autoRead, value: false)
     }
 
-    func resumeReading() {
+    override func resumeReading() {
         guard self.isReadingPaused, let context = self.context else { return }
         self.isReadingPaused = false
         _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
@@ -208,48 +160,17 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     private func begin() {
-        let now = NIODeadline.now()
         self.requests += 1
         self.isResting = false
-        self.exchange.renew(startedAt: now)
-        if self.facts.isTrustedPeer {
-            self.exchange.facts = self.facts
-            self.exchange.facts.hear(self.exchange.head.fields, trusted: self.worker.trustedPeers)
-        } else {
-            self.exchange.facts.noticeStranger(self.exchange.head.fields)
-        }
         let manner = self.exchange.head.manner
-        self.body.begin(manner.framing)
-        self.pace = BodyPace()
+        self.beginExchange(manner.framing, at: .now())
         self.shape = AnswerShape(
             isHTTP11: manner.isHTTP11,
             method: manner.method,
             keepsAlive: manner.keepsAlive && self.requests < self.worker.limits.requestsPerConnection
         )
         self.phase = .deciding
-        self.deadline = .distantFuture
         self.worker.handler.began(self.exchange)
-    }
-
-    /// Answers what the guard did not let in, and closes (X19).
-    func refuse(_ refusal: RequestRefusal) {
-        if self.phase == .head {
-            self.exchange.renew(startedAt: .now())
-            self.exchange.facts = self.facts
-            self.body.begin(.none)
-            // Known if the request line was read: an answer to HEAD has no body (X16).
-            self.shape = AnswerShape(
-                isHTTP11: true,
-                method: self.exchange.head.method,
-                keepsAlive: false
-            )
-        }
-        self.exchange.progress.refusal = refusal
-        self.shape.keepsAlive = false
-        self.phase = .deciding
-        let answer = self.worker.handler.refused(self.exchange, refusal)
-        self.exchange.abandon()
-        self.send(answer, after: .refused)
     }
 
     /// Drops what is left of a body; true once it is all gone.
@@ -269,6 +190,99 @@ final class ServerConnection: ChannelInboundHandler {
                 return true
             }
         }
+    }
+
+    // MARK: Octets out
+
+    override func stage(_ answer: Answer) {
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.writer.write(
+            answer,
+            self.exchange.towardsClient,
+            shape: self.shape,
+            into: &self.worker.scratch
+        )
+        self.worker.toClient.clear()
+        self.worker.toClient.writeBytes(self.worker.scratch)
+    }
+
+    override func sendStaged(isUnread: Bool, at now: NIODeadline) {
+        self.afterLastWrite(isUnread: isUnread, at: now) { context, promise in
+            context.writeAndFlush(self.wrapOutboundOut(self.worker.toClient), promise: promise)
+        }
+        self.worker.toClient.clear()
+    }
+
+    override func sendInterim(_ head: ResponseHead) {
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.writer.writeInterim(head, into: &self.worker.scratch)
+        self.context?.writeAndFlush(
+            self.wrapOutboundOut(ByteBuffer(bytes: self.worker.scratch)),
+            promise: nil
+        )
+    }
+
+    override func stage(_ head: borrowing ResponseHead) {
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.answerFraming = self.worker.writer.write(
+            head,
+            self.exchange.towardsClient,
+            shape: &self.shape,
+            into: &self.worker.scratch
+        )
+        self.worker.toClient.clear()
+        self.worker.toClient.writeBytes(self.worker.scratch)
+    }
+
+    /// Small pieces are gathered in `toClient`.
+    override func stage(_ buffer: ByteBuffer, _ range: Range<Int>) {
+        if self.answerFraming == .chunked {
+            self.worker.scratch.removeAll(keepingCapacity: true)
+            self.worker.scratch.appendHexadecimal(range.count)
+            self.worker.scratch.append("\r\n")
+            self.worker.toClient.writeBytes(self.worker.scratch)
+        }
+        let start = buffer.readerIndex &+ range.lowerBound
+        if range.count <= 8192 {
+            self.worker.toClient.writeBytes(buffer.readableBytesView[start..<(start &+ range.count)])
+        } else if let data = buffer.getSlice(at: start, length: range.count) {
+            self.writeGathered()
+            self.context?.write(self.wrapOutboundOut(data), promise: nil)
+        }
+        if self.answerFraming == .chunked { self.worker.toClient.writeString("\r\n") }
+    }
+
+    override func flushStaged() {
+        self.writeGathered()
+        self.context?.flush()
+    }
+
+    override func sendEnd(hasSurplus: Bool, at now: NIODeadline) {
+        if self.answerFraming == .chunked { self.worker.toClient.writeString("0\r\n\r\n") }
+        // Octets after an answer: neither side goes on (H5, X16).
+        if hasSurplus { self.shape.keepsAlive = false }
+        self.afterLastWrite(isUnread: !self.body.isComplete, at: now) { context, promise in
+            guard self.worker.toClient.readableBytes > 0 else {
+                context.flush()
+                promise?.succeed()
+                return
+            }
+            context.writeAndFlush(self.wrapOutboundOut(self.worker.toClient), promise: promise)
+        }
+        self.worker.toClient.clear()
+    }
+
+    override func breakAnswer() { self.reset() }
+
+    override func mayStay(after answer: Answer) -> Bool {
+        super.mayStay(after: answer) && self.mayDrainBody
+    }
+
+    override var mayDrainBody: Bool {
+        guard !self.body.isComplete else { return true }
+        guard case .length(let count) = self.exchange.head.framing else { return false }
+        let isComing = !self.exchange.head.expectsContinue || self.body.received > 0
+        return isComing && count - self.body.received <= self.worker.limits.drainedBytes
     }
 
     // MARK: Between exchanges
@@ -304,7 +318,7 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     /// Closes at once, with whatever is under way.
-    func abort() {
+    override func abort() {
         self.context?.close(promise: nil)
     }
 
@@ -325,18 +339,7 @@ final class ServerConnection: ChannelInboundHandler {
     /// The connection is gone: ends the exchange, if one is under way, and everything else.
     func end() {
         guard self.phase != .closed else { return }
-        let phase = self.phase
-        self.phase = .closed
-        self.deadline = .distantFuture
-        switch phase {
-        case .deciding: self.finish(error: .clientGone)
-        case .forwarding:
-            self.dropUpstream()
-            self.finish(error: self.exchange.progress.error ?? .clientGone)
-        case .head, .draining, .lingering, .closed: break
-        }
-        self.exchange.abandon()
-        self.exchange.attachment = nil
+        self.endExchange()
         self.worker.remove(self, self.facts)
     }
 }

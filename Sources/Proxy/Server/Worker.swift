@@ -21,8 +21,8 @@ final class Worker {
     var toClient: ByteBuffer
     var toUpstream: ByteBuffer
     private(set) var isDraining = false
-    private var connections: [ServerConnection] = []
-    private var upstreams: [UpstreamConnection] = []
+    private var connections: [any ClientConnection] = []
+    private var upstreams: [UpstreamLink] = []
     private var pools: [Endpoint: ConnectionPool] = [:]
     private var lastPool: ConnectionPool?
     private var sweeper: RepeatedTask?
@@ -71,7 +71,7 @@ final class Worker {
     // MARK: Connections
 
     /// Takes in another client if there is room for it; what has been accepted is served, draining or not.
-    func admit(_ connection: ServerConnection, _ client: ClientFacts) -> Bool {
+    func admit(_ connection: some ClientConnection, _ client: ClientFacts) -> Bool {
         let isFull = self.connections.count >= self.limits.connectionsPerWorker
         let refusal = self.admission.enter(
             client.peer,
@@ -84,7 +84,7 @@ final class Worker {
         return true
     }
 
-    func remove(_ connection: ServerConnection, _ client: ClientFacts) {
+    func remove(_ connection: some ClientConnection, _ client: ClientFacts) {
         guard let place = connection.place else { return }
         connection.place = nil
         let last = self.connections.removeLast()
@@ -96,12 +96,12 @@ final class Worker {
         self.tellIfEmpty()
     }
 
-    func add(_ upstream: UpstreamConnection) {
+    func add(_ upstream: UpstreamLink) {
         upstream.place = self.upstreams.count
         self.upstreams.append(upstream)
     }
 
-    func remove(_ upstream: UpstreamConnection) {
+    func remove(_ upstream: UpstreamLink) {
         guard let place = upstream.place else { return }
         upstream.place = nil
         let last = self.upstreams.removeLast()

@@ -10,7 +10,7 @@ final class ConnectionPool {
     private var state: PoolState
     /// The connections by slot.
     private var connections: [UpstreamConnection?] = []
-    private var waiting: [PoolState.RequestID: ServerConnection] = [:]
+    private var waiting: [PoolState.RequestID: ClientStream] = [:]
 
     init(endpoint: Endpoint, worker: Worker) {
         self.endpoint = endpoint
@@ -23,7 +23,7 @@ final class ConnectionPool {
     }
 
     /// Gets `client` a connection, now or later.
-    func lease(_ request: PoolState.RequestID, for client: ServerConnection, fresh: Bool) {
+    func lease(_ request: PoolState.RequestID, for client: ClientStream, fresh: Bool) {
         switch self.state.lease(for: request, fresh: fresh) {
         case .use(let id):
             guard let connection = self.connections[id.slot] else {
@@ -77,7 +77,7 @@ final class ConnectionPool {
 
     // MARK: Connecting
 
-    private func connect(_ id: ConnectionID, _ request: PoolState.RequestID, _ client: ServerConnection) {
+    private func connect(_ id: ConnectionID, _ request: PoolState.RequestID, _ client: ClientStream) {
         let connection = UpstreamConnection(worker: self.worker, pool: self, id: id)
         let limit = client.passage.order?.terms.connectLimit ?? .seconds(60)
         let made = self.worker.dialer.dial(self.endpoint, connection, limit)
@@ -95,7 +95,7 @@ final class ConnectionPool {
     private func connected(
         _ connection: UpstreamConnection,
         _ request: PoolState.RequestID,
-        _ client: ServerConnection
+        _ client: ClientStream
     ) {
         guard connection.isOpen else { return }
         connection.connected()

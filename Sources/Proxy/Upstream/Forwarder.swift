@@ -1,13 +1,12 @@
 // Carries an exchange to an upstream and streams both ways.
 
-import Glibc
 import NIOCore
 
 /// What an exchange has on the upstream's side.
 struct UpstreamPassage {
     var order: ForwardOrder?
     /// The connection that carries the exchange, once there is one.
-    var link: UpstreamConnection?
+    var link: UpstreamLink?
     /// The request for a connection, while one is waited for.
     var waiting: PoolState.RequestID?
     /// Whether `link` had carried an exchange before.
@@ -21,7 +20,7 @@ struct UpstreamPassage {
     var isUpstreamFull = false
 }
 
-extension ServerConnection {
+extension ClientStream {
     func forward(_ exchange: Exchange, _ order: ForwardOrder) {
         guard self.phase == .deciding else { return }
         if self.shape.method == .options, Self.mayGoNoFurther(exchange.head.fields) {
@@ -52,33 +51,23 @@ extension ServerConnection {
     }
 
     /// A connection is here: the head goes out, and what there is of the body.
-    func attach(_ upstream: UpstreamConnection, reused: Bool) {
+    func attach(_ upstream: UpstreamLink, reused: Bool) {
         guard let order = self.passage.order else { return }
+        let isWhole = self.body.isComplete
         self.passage.waiting = nil
         self.passage.link = upstream
         self.passage.isReused = reused
         self.passage.sentAt = .now()
-        self.worker.scratch.removeAll(keepingCapacity: true)
-        self.worker.writer.write(
-            self.exchange.head,
-            order,
-            self.exchange.towardsUpstream,
-            from: self.exchange.facts,
-            self.origin,
-            into: &self.worker.scratch
-        )
-        self.worker.toUpstream.clear()
-        self.worker.toUpstream.writeBytes(self.worker.scratch)
-        upstream.begin(for: self, method: order.method?.method ?? self.shape.method, order.terms)
-        self.passage.hasSentRequest = self.body.isComplete
-        if self.body.isComplete {
-            self.deadline = .distantFuture
-            upstream.write(self.worker.toUpstream, flush: true)
+        self.passage.hasSentRequest = isWhole
+        let follows = !isWhole && (self.held.readableBytes > 0 || self.isRunning)
+        if isWhole { self.deadline = .distantFuture }
+        upstream.begin(for: self, order, isWhole: isWhole, flush: !follows)
+        guard !isWhole else {
             self.passage.link?.awaitAnswer(from: self.passage.sentAt)
             return
         }
+        guard self.passage.link === upstream else { return }
         self.watchBody(self.passage.sentAt)
-        upstream.write(self.worker.toUpstream, flush: self.held.readableBytes == 0 && !self.isRunning)
         self.resume()
     }
 
@@ -103,14 +92,13 @@ extension ServerConnection {
     func pumpBody(_ buffer: inout ByteBuffer) {
         guard let upstream = self.passage.link, !self.body.isComplete else { return }
         guard !self.passage.isUpstreamFull else { return self.pauseReading() }
-        let isChunked = self.exchange.head.framing == .chunked
         var index = 0
         var isOver = false
         reading: while !isOver {
             let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
             switch piece {
             case .data(let range):
-                self.sendOn(buffer, range, to: upstream, isChunked: isChunked)
+                upstream.send(buffer, range)
                 isOver = self.body.isComplete
             case .more: break reading
             case .end: isOver = true
@@ -122,7 +110,7 @@ extension ServerConnection {
             return self.breakOff(refusing: .bodyTooLarge, &buffer)
         }
         guard self.passage.link === upstream else { return }
-        if isOver, isChunked { upstream.write(Self.lastChunk, flush: false) }
+        if isOver { upstream.sendEnd() }
         upstream.flush()
         guard self.passage.link === upstream else { return }
         let now = NIODeadline.now()
@@ -135,28 +123,6 @@ extension ServerConnection {
             self.pauseReading()
         }
         self.watchBody(now)
-    }
-
-    private static let lastChunk = ByteBuffer(string: "0\r\n\r\n")
-    private static let lineEnd = ByteBuffer(string: "\r\n")
-
-    private func sendOn(
-        _ buffer: ByteBuffer,
-        _ range: Range<Int>,
-        to upstream: UpstreamConnection,
-        isChunked: Bool
-    ) {
-        guard let data = buffer.getSlice(at: buffer.readerIndex + range.lowerBound, length: range.count)
-        else { return }
-        guard isChunked else { return upstream.write(data, flush: false) }
-        self.worker.scratch.removeAll(keepingCapacity: true)
-        self.worker.scratch.appendHexadecimal(range.count)
-        self.worker.scratch.append("\r\n")
-        var framed = ByteBufferAllocator().buffer(capacity: range.count + 20)
-        framed.writeBytes(self.worker.scratch)
-        framed.writeImmutableBuffer(data)
-        framed.writeImmutableBuffer(Self.lineEnd)
-        upstream.write(framed, flush: false)
     }
 
     /// The upstream takes octets again.
@@ -210,11 +176,7 @@ extension ServerConnection {
     /// An answer that has begun cannot be ended: the client must see that it is not whole (X18).
     func abandonAnswer(_ error: ProxyError) {
         self.exchange.progress.error = error
-        guard let context = self.context else { return }
-        if let options = context.channel as? any SocketOptionProvider {
-            _ = options.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-        }
-        context.close(promise: nil)
+        self.breakAnswer()
     }
 
     /// Takes the upstream away from the exchange; it cannot be used for another.

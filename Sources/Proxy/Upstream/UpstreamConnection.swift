@@ -3,31 +3,25 @@
 import NIOCore
 
 /// Carries one exchange at a time to an upstream; between them it is idle in its pool.
-final class UpstreamConnection: ChannelInboundHandler {
+final class UpstreamConnection: UpstreamLink, ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private enum Phase { case connecting, idle, head, body, closed }
 
-    let worker: Worker
     let pool: ConnectionPool
     let id: ConnectionID
-    var place: Int?
-    var deadline = NIODeadline.distantFuture
     /// Whether it has carried an exchange before the one it carries.
     private(set) var hasServed = false
 
     private var phase = Phase.connecting
     private var context: ChannelHandlerContext?
-    private var client: ServerConnection?
     private var reader: AnswerReader
     private var body = InboundBody()
     /// Whether the answer under way lets the connection stay.
     private var keepsAlive = false
-    private var method = Method.get
-    private var readLimit = TimeAmount.zero
-    private var writeLimit = TimeAmount.zero
-    private var isReadingPaused = false
+    /// Whether the request goes out in chunks.
+    private var isChunked = false
     /// Whether any octet of an answer to the exchange has come, an interim one included.
     private var hasSpoken = false
     /// Whether it broke, rather than closed: then nothing ends by its end.
@@ -36,28 +30,58 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var interims = 0
 
     init(worker: Worker, pool: ConnectionPool, id: ConnectionID) {
-        self.worker = worker
         self.pool = pool
         self.id = id
         self.reader = AnswerReader(limits: worker.limits)
+        super.init(worker: worker)
     }
 
     // MARK: What the exchange asks of it
 
-    /// Takes on an exchange.
-    func begin(for client: ServerConnection, method: Method, _ terms: ForwardTerms) {
-        self.client = client
-        self.method = method
-        self.readLimit = terms.readLimit
-        self.writeLimit = terms.writeLimit
-        self.deadline = .distantFuture
+    override func begin(for client: ClientStream, _ order: ForwardOrder, isWhole: Bool, flush: Bool) {
+        super.begin(for: client, order, isWhole: isWhole, flush: flush)
         self.phase = .head
         self.hasSpoken = false
         self.interims = 0
         self.reader.begin()
+        let exchange = client.exchange
+        self.isChunked = exchange.head.framing == .chunked
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.writer.write(
+            exchange.head,
+            order,
+            exchange.towardsUpstream,
+            from: exchange.facts,
+            client.origin,
+            into: &self.worker.scratch
+        )
+        self.worker.toUpstream.clear()
+        self.worker.toUpstream.writeBytes(self.worker.scratch)
+        self.write(self.worker.toUpstream, flush: flush)
     }
 
-    func write(_ buffer: ByteBuffer, flush: Bool) {
+    override func send(_ buffer: ByteBuffer, _ range: Range<Int>) {
+        guard let data = buffer.getSlice(at: buffer.readerIndex + range.lowerBound, length: range.count)
+        else { return }
+        guard self.isChunked else { return self.write(data, flush: false) }
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.scratch.appendHexadecimal(range.count)
+        self.worker.scratch.append("\r\n")
+        var framed = ByteBufferAllocator().buffer(capacity: range.count + 20)
+        framed.writeBytes(self.worker.scratch)
+        framed.writeImmutableBuffer(data)
+        framed.writeImmutableBuffer(Self.lineEnd)
+        self.write(framed, flush: false)
+    }
+
+    override func sendEnd() {
+        if self.isChunked { self.write(Self.lastChunk, flush: false) }
+    }
+
+    private static let lastChunk = ByteBuffer(string: "0\r\n\r\n")
+    private static let lineEnd = ByteBuffer(string: "\r\n")
+
+    private func write(_ buffer: ByteBuffer, flush: Bool) {
         guard let context = self.context else { return }
         if flush {
             context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
@@ -66,44 +90,33 @@ final class UpstreamConnection: ChannelInboundHandler {
         }
     }
 
-    func flush() { self.context?.flush() }
+    override func flush() { self.context?.flush() }
 
     /// Whether it has not closed.
     var isOpen: Bool { self.context != nil && self.phase != .closed }
 
-    var isWritable: Bool { self.context?.channel.isWritable ?? false }
+    override var isWritable: Bool { self.context?.channel.isWritable ?? false }
 
-    /// The request is out: the answer has to come.
-    func awaitAnswer(from now: NIODeadline) {
-        guard self.phase == .head || self.phase == .body, !self.isReadingPaused else { return }
-        self.deadline = now + self.readLimit
-    }
+    override var isAwaiting: Bool { self.phase == .head || self.phase == .body }
 
-    /// The upstream does not take what it should take.
-    func watchWrite(from now: NIODeadline) { self.deadline = now + self.writeLimit }
-
-    func pauseReading() {
+    override func pauseReading() {
         guard !self.isReadingPaused, let context = self.context else { return }
-        self.isReadingPaused = true
-        self.deadline = .distantFuture
+        super.pauseReading()
         _ = context.channel.setOption(ChannelOptions.autoRead, value: false)
     }
 
-    func resumeReading() {
+    override func resumeReading() {
         guard self.isReadingPaused, let context = self.context else { return }
-        self.isReadingPaused = false
-        self.deadline = .now() + self.readLimit
+        super.resumeReading()
         _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
     }
 
-    /// Closes without a word to the exchange.
-    func abort() {
+    override func abort() {
         self.client = nil
         self.context?.close(promise: nil)
     }
 
-    /// The worker's clock has passed the deadline.
-    func timeIsUp() {
+    override func timeIsUp() {
         self.deadline = .distantFuture
         switch self.phase {
         case .connecting, .closed: return
@@ -186,7 +199,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     // MARK: The answer
 
     /// Reads on in a head; false if more is needed or it came to nothing.
-    private func readHead(_ buffer: inout ByteBuffer, _ client: ServerConnection) -> Bool {
+    private func readHead(_ buffer: inout ByteBuffer, _ client: ClientStream) -> Bool {
         while true {
             if buffer.readableBytes > 0 { self.hasSpoken = true }
             switch self.reader.read(&buffer, answering: self.method) {
@@ -214,14 +227,14 @@ final class UpstreamConnection: ChannelInboundHandler {
         }
     }
 
-    private func readBody(_ buffer: ByteBuffer, _ client: ServerConnection) {
+    private func readBody(_ buffer: ByteBuffer, _ client: ClientStream) {
         var index = 0
         while !self.body.isComplete {
             let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
             switch piece {
             case .data(let range): client.upstreamData(buffer, range)
             case .more:
-                if client.passage.hasSentRequest { self.deadline = .now() + self.readLimit }
+                if client.passage.hasSentRequest { self.watchRead(.now()) }
                 return client.upstreamPause()
             case .malformed:
                 client.upstreamPause()
@@ -233,7 +246,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     }
 
     /// The answer is whole: back to the pool only if both sides were complete and clean (H5).
-    private func endExchange(_ client: ServerConnection, hasSurplus: Bool) {
+    private func endExchange(_ client: ClientStream, hasSurplus: Bool) {
         let isClean = client.passage.hasSentRequest && !hasSurplus
         self.client = nil
         self.hasServed = true
@@ -245,11 +258,5 @@ final class UpstreamConnection: ChannelInboundHandler {
         guard stays, self.isOpen else { return }
         self.resumeReading()
         self.pool.giveBack(self, at: now)
-    }
-
-    private func fail(_ error: ProxyError) {
-        let client = self.client
-        self.abort()
-        client?.upstreamFailed(error)
     }
 }

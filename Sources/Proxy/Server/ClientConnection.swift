@@ -1,0 +1,19 @@
+// A client's connection, as its worker watches over it.
+
+import NIOCore
+
+/// What a worker has to do with a connection, whatever protocol it speaks.
+protocol ClientConnection: AnyObject {
+    /// Where the worker keeps it.
+    var place: Int? { get set }
+    /// When something must have happened.
+    var deadline: NIODeadline { get }
+    /// The deadline has passed.
+    func timeIsUp(_ now: NIODeadline)
+    /// Lets go of what only a request needs.
+    func rest()
+    /// The server drains: what is idle may end soon.
+    func drain(_ now: NIODeadline)
+    /// Closes at once.
+    func abort()
+}

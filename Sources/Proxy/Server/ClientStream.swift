@@ -1,0 +1,158 @@
+// One request of a client and its answer, whatever protocol carries them.
+
+import NIOCore
+
+/// What an exchange needs of its client's side: the exchange itself, what goes to the upstream, and where both stand.
+///
+/// How octets come and go is a subclass's: a whole connection of HTTP/1.1, one stream of HTTP/2. Here that part says and
+/// hears nothing.
+class ClientStream: ExchangeTransport {
+    /// Where the exchange stands.
+    enum Phase {
+        /// Between requests, or within a head.
+        case head
+        /// The handler is thinking.
+        case deciding
+        /// The exchange goes to an upstream, or waits for a connection to one.
+        case forwarding
+        /// Our answer is out; the rest of the request's body is read and dropped.
+        case draining
+        /// The last answer is out; what still comes is dropped until the client closes (RFC 9112 §9.6).
+        case lingering
+        case closed
+    }
+
+    final let worker: Worker
+    final let exchange: Exchange
+    final var phase = Phase.head
+    /// When something must have happened; watched by the worker's one timer.
+    final var deadline = NIODeadline.distantFuture
+    /// The request's body as it comes in.
+    final var body = InboundBody()
+    /// Octets that came while nobody could take them.
+    final var held = ByteBuffer()
+    final var isReadingPaused = false
+    /// Whether the client takes what is written; as the channel tells it, so that nobody has to ask.
+    final var isWritable = true
+    /// How fast the body comes.
+    final var pace = BodyPace()
+    /// Set while octets are being taken, so that nobody begins to take them again.
+    final var isRunning = false
+    /// What the exchange has on the upstream's side.
+    final var passage = UpstreamPassage()
+    /// How the answer under way is written.
+    final var shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: true)
+    final var answerFraming = BodyFraming.none
+    /// What the connection itself tells of the client, before any request does.
+    final var facts = ClientFacts()
+    /// The same for the heads that go to upstreams.
+    final var origin = HeadWriter.Origin(ClientFacts())
+
+    init(worker: Worker) {
+        self.worker = worker
+        self.exchange = Exchange(
+            transport: nil,
+            eventLoop: worker.eventLoop,
+            client: ClientFacts(),
+            waitLimit: TimeAmount(seconds: worker.limits.decisionSeconds)
+        )
+        self.exchange.transport = self
+    }
+
+    // MARK: How octets come
+
+    /// Goes on with what was held back.
+    func resume() {}
+
+    /// Lets no more come than has come already.
+    func pauseReading() { self.isReadingPaused = true }
+
+    func resumeReading() { self.isReadingPaused = false }
+
+    // MARK: How octets go
+
+    /// Makes an answer of our own ready to be sent.
+    func stage(_ answer: Answer) {}
+
+    /// Sends the answer of our own that is ready, and ends the exchange on the wire.
+    func sendStaged(isUnread: Bool, at now: NIODeadline) {}
+
+    /// Sends a 1xx head.
+    func sendInterim(_ head: ResponseHead) {}
+
+    /// Makes an upstream's answer head ready; it waits for the first of the body.
+    func stage(_ head: borrowing ResponseHead) {}
+
+    /// Makes data of an upstream's answer ready, or sends it.
+    func stage(_ buffer: ByteBuffer, _ range: Range<Int>) {}
+
+    /// Sends what is ready.
+    func flushStaged() {}
+
+    /// Sends what is ready, and that it was all.
+    ///
+    /// - Parameter hasSurplus: whether the upstream said more than its answer.
+    func sendEnd(hasSurplus: Bool, at now: NIODeadline) {}
+
+    /// Lets the client see that an answer which has begun is not whole (X18).
+    func breakAnswer() {}
+
+    /// Closes at once, with whatever is under way.
+    func abort() {}
+
+    /// Whether this client may go on after the answer under way, for all that the upstream's side knows.
+    func mayStay(after answer: Answer) -> Bool { !answer.closesConnection && !self.worker.isDraining }
+
+    /// Whether what is left of the request's body is known to be little, and is coming.
+    var mayDrainBody: Bool { true }
+
+    // MARK: The exchange
+
+    /// Makes ready for the request whose head is here.
+    final func beginExchange(_ framing: BodyFraming, at now: NIODeadline) {
+        self.exchange.renew(startedAt: now)
+        if self.facts.isTrustedPeer {
+            self.exchange.facts = self.facts
+            self.exchange.facts.hear(self.exchange.head.fields, trusted: self.worker.trustedPeers)
+        } else {
+            self.exchange.facts.noticeStranger(self.exchange.head.fields)
+        }
+        self.body.begin(framing)
+        self.pace = BodyPace()
+        self.deadline = .distantFuture
+    }
+
+    /// Answers what the guard did not let in (X19).
+    final func refuse(_ refusal: RequestRefusal) {
+        if self.phase == .head {
+            self.exchange.renew(startedAt: .now())
+            self.exchange.facts = self.facts
+            self.body.begin(.none)
+            // Known if the request line was read: an answer to HEAD has no body (X16).
+            self.shape.isHTTP11 = true
+            self.shape.method = self.exchange.head.method
+        }
+        self.exchange.progress.refusal = refusal
+        self.shape.keepsAlive = false
+        self.phase = .deciding
+        let answer = self.worker.handler.refused(self.exchange, refusal)
+        self.exchange.abandon()
+        self.send(answer, after: .refused)
+    }
+
+    /// Whoever carried it is gone: ends the exchange, if one is under way.
+    final func endExchange() {
+        let phase = self.phase
+        self.phase = .closed
+        self.deadline = .distantFuture
+        switch phase {
+        case .deciding: self.finish(error: .clientGone)
+        case .forwarding:
+            self.dropUpstream()
+            self.finish(error: self.exchange.progress.error ?? .clientGone)
+        case .head, .draining, .lingering, .closed: break
+        }
+        self.exchange.abandon()
+        self.exchange.attachment = nil
+    }
+}

@@ -110,6 +110,17 @@ extension ClientStream {
             return self.breakOff(refusing: .bodyTooLarge, &buffer)
         }
         guard self.passage.link === upstream else { return }
+        self.sentOn(isOver, to: upstream)
+    }
+
+    /// The body has ended, though nothing of it said so.
+    func endBody() {
+        guard let upstream = self.passage.link, self.body.close() else { return }
+        self.sentOn(true, to: upstream)
+    }
+
+    /// What there was of the body has gone to the upstream.
+    private func sentOn(_ isOver: Bool, to upstream: UpstreamLink) {
         if isOver { upstream.sendEnd() }
         upstream.flush()
         guard self.passage.link === upstream else { return }

@@ -27,16 +27,6 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     private var credit = 0
     private let errors = FatalErrors()
 
-    /// Tells the errors of a connection from those of a stream: before the first a GOAWAY goes out.
-    private final class FatalErrors: NIOHTTP2FrameDelegate {
-        private(set) var hasFailed = false
-
-        func wroteFrame(_ frame: HTTP2Frame) {
-            guard case .goAway(_, let code, _) = frame.payload, code != .noError else { return }
-            self.hasFailed = true
-        }
-    }
-
     private init(worker: Worker) {
         self.worker = worker
         self.parser = RequestParser(limits: worker.limits)

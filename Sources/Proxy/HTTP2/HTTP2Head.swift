@@ -136,6 +136,69 @@ enum HTTP2Head {
         return (fields, end)
     }
 
+    // MARK: Towards an upstream
+
+    /// Reads a request's head that was written for HTTP/1.1.
+    static func request(_ bytes: [UInt8], isSecure: Bool = false) -> HPACKHeaders {
+        var fields = HPACKHeaders()
+        fields.reserveCapacity(16)
+        let words = bytes[..<Self.lineEnd(bytes, from: 0)].split(separator: Octet.space, maxSplits: 2)
+        fields.add(name: ":method", value: words.first.map { String(decoding: $0, as: UTF8.self) } ?? "GET")
+        fields.add(name: ":scheme", value: isSecure ? "https" : "http")
+        fields.add(
+            name: ":path",
+            value: words.count > 1 ? String(decoding: words[1], as: UTF8.self) : "/",
+            indexing: .nonIndexable
+        )
+        _ = Self.forEachLine(bytes) { name, value in
+            let name = Self.lowercased(bytes, name)
+            guard !Self.isOfConnection(name) else { return }
+            fields.add(
+                name: name == "host" ? ":authority" : name,
+                value: String(decoding: bytes[value], as: UTF8.self),
+                indexing: name == "authorization" || name == "cookie" ? .neverIndexed : .indexable
+            )
+        }
+        // Trailers do cross here, and gRPC asks to be told so.
+        fields.add(name: "te", value: "trailers")
+        return fields
+    }
+
+    /// Writes an answer down as HTTP/1.1 would send it; false if it breaks RFC 9113 §8.3.2.
+    static func write(answer fields: HPACKHeaders, into bytes: inout [UInt8]) -> Bool {
+        guard let status = fields.first(name: ":status"), status.utf8.count == 3,
+            status.utf8.allSatisfy(Octet.isDigit)
+        else { return false }
+        bytes.append("HTTP/1.1 ")
+        bytes.append(contentsOf: status.utf8)
+        bytes.append(" \r\n")
+        for (name, value, _) in fields where name != ":status" {
+            guard Self.isPlain(name, value) else { return false }
+            bytes.append(contentsOf: name.utf8)
+            bytes.append(": ")
+            bytes.append(contentsOf: value.utf8)
+            bytes.append("\r\n")
+        }
+        bytes.append("\r\n")
+        return true
+    }
+
+    /// What of an answer's trailers may cross: no field that says how the message ends or what becomes of it
+    /// (RFC 9110 §6.5.1).
+    static func trailers(_ fields: HPACKHeaders) -> HPACKHeaders {
+        var crossing = HPACKHeaders()
+        for (name, value, indexing) in fields where Self.isPlain(name, value) && name != "set-cookie" {
+            crossing.add(name: name, value: value, indexing: indexing)
+        }
+        return crossing
+    }
+
+    /// Whether a field is one that may come out of HTTP/2 at all.
+    private static func isPlain(_ name: String, _ value: String) -> Bool {
+        !name.isEmpty && name.utf8.allSatisfy { Octet.isToken($0) && $0 &- 0x41 >= 26 }
+            && !Self.isOfConnection(name) && value.utf8.allSatisfy(Octet.isFieldValue)
+    }
+
     /// Fields that HTTP/2 has no place for (RFC 9113 §8.2.2).
     private static func isOfConnection(_ name: String) -> Bool {
         switch name {

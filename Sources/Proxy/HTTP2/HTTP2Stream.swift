@@ -12,6 +12,7 @@ final class HTTP2Stream: ClientStream {
     private var hasEnded = false
     /// An answer's fields that wait for the first of its body.
     private var fields: HPACKHeaders?
+    private var trailers: HPACKHeaders?
     /// Octets that were written and not yet sent.
     private var unsent = 0
 
@@ -29,7 +30,7 @@ final class HTTP2Stream: ClientStream {
         self.id = id
         self.phase = .head
         self.held = ByteBuffer()
-        (self.hasEnded, self.fields, self.unsent) = (isWhole, nil, 0)
+        (self.hasEnded, self.fields, self.trailers, self.unsent) = (isWhole, nil, nil, 0)
         (self.isReadingPaused, self.isWritable) = (false, self.connection.isWritable)
         self.passage = UpstreamPassage()
         self.exchange.facts = self.facts
@@ -149,6 +150,8 @@ final class HTTP2Stream: ClientStream {
         self.send(data)
     }
 
+    override func stage(trailers: HPACKHeaders) { self.trailers = trailers }
+
     override func flushStaged() {
         self.sendFields()
         self.sendGathered()
@@ -198,18 +201,27 @@ final class HTTP2Stream: ClientStream {
             guard self.id == mine, !self.hasEnded else { return }
             self.reset(.noError)
         }
-        if let fields = self.fields {
-            self.fields = nil
-            let isAll = data.readableBytes == 0
-            self.connection.write(
-                mine,
-                .headers(.init(headers: fields, endStream: isAll)),
-                promise: isAll ? promise : nil
-            )
-            if isAll { return self.connection.flush() }
-        }
-        self.connection.write(mine, .data(.init(data: .byteBuffer(data), endStream: true)), promise: promise)
+        self.write(data, then: promise)
         self.connection.flush()
+    }
+
+    /// Writes all that is left; `promise` hears of the frame that ends the stream.
+    private func write(_ data: ByteBuffer, then promise: EventLoopPromise<Void>?) {
+        let (fields, trailers) = (self.fields, self.trailers)
+        (self.fields, self.trailers) = (nil, nil)
+        let hasData = data.readableBytes > 0
+        if let fields {
+            let isAll = !hasData && trailers == nil
+            let frame = HTTP2Frame.FramePayload.Headers(headers: fields, endStream: isAll)
+            self.connection.write(self.id, .headers(frame), promise: isAll ? promise : nil)
+            if isAll { return }
+        }
+        if hasData || trailers == nil {
+            let frame = HTTP2Frame.FramePayload.Data(data: .byteBuffer(data), endStream: trailers == nil)
+            self.connection.write(self.id, .data(frame), promise: trailers == nil ? promise : nil)
+        }
+        guard let trailers else { return }
+        self.connection.write(self.id, .headers(.init(headers: trailers, endStream: true)), promise: promise)
     }
 
     /// Whether what is written leaves has changed.

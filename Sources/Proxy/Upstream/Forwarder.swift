@@ -176,7 +176,7 @@ extension ClientStream {
     private func mayTryAgain(_ error: ProxyError, _ order: ForwardOrder) -> Bool {
         switch error.retry {
         case .never: false
-        case .ifNothingWasSent: self.passage.attempts < order.terms.retries
+        case .ifNothingWasSent: self.body.received == 0 && self.passage.attempts < order.terms.retries
         case .ifConnectionWasReused:
             self.passage.isReused && self.shape.method.isIdempotent
                 && (order.method?.method.isIdempotent ?? true) && self.exchange.head.framing == .none

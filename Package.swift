@@ -120,23 +120,29 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// `scripts/fuzz` sets this: the fuzzers take the place of the program and the tests, and Proxy tells what it runs.
+// `scripts/fuzz` sets this: the fuzzers take the place of the program and the tests, and what they watch tells what it runs.
 if Context.environment["GATEHOUSE_FUZZ"] != nil {
     let watched = strict + [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
     package.products = []
     package.targets.removeAll { $0.type == .test || $0.type == .executable }
-    for target in package.targets where target.name == "Proxy" { target.swiftSettings = watched }
+    for target in package.targets where ["Proxy", "JOSE"].contains(target.name) {
+        target.swiftSettings = watched
+    }
+    func checks(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .target(
+            name: "\(name)Checks",
+            dependencies: [.target(name: name)] + dependencies,
+            path: "Tests/\(name)Tests/Checks",
+            swiftSettings: watched
+        )
+    }
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/LibFuzzer"),
-        .target(
-            name: "ProxyChecks",
-            dependencies: ["Proxy", nioCore, nioEmbedded, nioHTTP1],
-            path: "Tests/ProxyTests/Checks",
-            swiftSettings: watched
-        ),
+        checks("Proxy", [nioCore, nioEmbedded, nioHTTP1]),
+        checks("JOSE", ["Cryptography", "JSON"]),
         .executableTarget(
             name: "fuzz",
-            dependencies: ["CLibFuzzer", "ProxyChecks"],
+            dependencies: ["CLibFuzzer", "JOSEChecks", "ProxyChecks"],
             path: "Tests/Fuzz/Driver",
             swiftSettings: strict
         ),

@@ -25,18 +25,18 @@ package enum ProtocolDemand: Sendable {
         switch self {
         case .https:
             guard client.scheme == .http else { return nil }
-            return (Self.redirect(passage, route), "https-required")
+            return (Self.redirect(passage, route), reason: "https-required")
         case .grpc(let secure):
             let answers = ErrorAnswer(passage)
             guard client.isHTTP2 || passage.door != .proxy else {
                 let fields = [("Upgrade", "HTTP/2")]
-                return (answers.answer(426, "Please use HTTP2 protocol", fields), "http2-required")
+                return (answers.answer(426, "Please use HTTP2 protocol", fields), reason: "http2-required")
             }
             guard passage.isGRPC else {
-                return (answers.answer(415, "Non-gRPC request matched gRPC route"), "grpc-required")
+                return (answers.answer(415, "Non-gRPC request matched gRPC route"), reason: "grpc-required")
             }
             guard !secure || client.scheme == .https else {
-                return (answers.answer(426, "gRPC request matched gRPCs route"), "https-required")
+                return (answers.answer(426, "gRPC request matched gRPCs route"), reason: "https-required")
             }
             return nil
         }

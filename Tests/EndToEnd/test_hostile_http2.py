@@ -138,8 +138,8 @@ def test_a_head_that_breaks_a_rule_never_reaches_the_origin(served, name):
     with RawHTTP2(program.port) as client:
         stream = client.open(REFUSED[name])
         answer = client.finish(stream)
-        assert answer.reset is not None or client.goaway is not None or answer.status in (
-            400, 404, 405, 413, 414, 417, 431, 501), f"{name}: {answer.fields}"
+        # An exchange that is not over was ended with its connection.
+        assert answer.status in (None, 400, 404, 405, 413, 414, 417, 431, 501), f"{name}: {answer.fields}"
     assert expect_untouched(program, origin, before) == []
 
 
@@ -152,7 +152,7 @@ def test_a_body_that_contradicts_its_head_is_never_shown_as_whole(served, name):
         stream = client.open(request("POST", "/", *fields), end=False)
         client.data(stream, body, end=True)
         answer = client.finish(stream)
-        assert answer.reset is not None or client.goaway is not None or answer.status >= 400
+        assert answer.status is None or answer.status >= 400
     # What did reach the origin was cut off there.
     with RawHTTP2(program.port) as other:
         assert other.get("/probe").body == b"GET /probe HTTP/1.1\n"

@@ -254,7 +254,7 @@ final class HTTP2Stream: ClientStream {
         switch self.phase {
         case .forwarding: self.forwardTimedOut()
         case .draining, .lingering: self.abort()
-        case .head, .deciding, .closed: return
+        case .head, .deciding, .tunnelling, .closed: return
         }
     }
 

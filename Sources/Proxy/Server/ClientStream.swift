@@ -16,6 +16,8 @@ class ClientStream: ExchangeTransport {
         case deciding
         /// The exchange goes to an upstream, or waits for a connection to one.
         case forwarding
+        /// Both sides speak another protocol; octets pass as they are.
+        case tunnelling
         /// Our answer is out; the rest of the request's body is read and dropped.
         case draining
         /// The last answer is out; what still comes is dropped until the client closes (RFC 9112 §9.6).
@@ -98,6 +100,15 @@ class ClientStream: ExchangeTransport {
     /// - Parameter hasSurplus: whether the upstream said more than its answer.
     func sendEnd(hasSurplus: Bool, at now: NIODeadline) {}
 
+    /// Sends the head of a 101 and nothing of HTTP after it.
+    func sendSwitch(_ head: borrowing ResponseHead) {}
+
+    /// Sends octets of a tunnel as they are.
+    func sendRaw(_ buffer: ByteBuffer) {}
+
+    /// Closes once all that was sent has gone.
+    func sendClose() {}
+
     /// Lets the client see that an answer which has begun is not whole (X18).
     func breakAnswer() {}
 
@@ -154,6 +165,12 @@ class ClientStream: ExchangeTransport {
         case .forwarding:
             self.dropUpstream()
             self.finish(error: self.exchange.progress.error ?? .clientGone)
+        case .tunnelling:
+            // Either side may end a tunnel.
+            self.exchange.progress.isComplete = true
+            self.passage.link?.sendClose()
+            self.passage.link = nil
+            self.finish(error: nil)
         case .head, .draining, .lingering, .closed: break
         }
         self.exchange.abandon()

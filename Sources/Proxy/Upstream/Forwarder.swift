@@ -66,6 +66,9 @@ extension ClientStream {
         self.passage.isReused = reused
         self.passage.sentAt = .now()
         self.passage.hasSentRequest = isWhole
+        if let seconds = order.lastsSeconds {
+            self.endsAt = self.exchange.startedAt + TimeAmount(seconds: seconds)
+        }
         let follows = !isWhole && (self.held.readableBytes > 0 || self.isRunning)
         if isWhole { self.deadline = .distantFuture }
         upstream.begin(for: self, order, isWhole: isWhole, flush: !follows)

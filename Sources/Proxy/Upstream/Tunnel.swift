@@ -42,11 +42,28 @@ extension ClientStream {
         self.deadline = now + order.terms.readLimit
     }
 
+    /// The tunnel has to end: both sides are closed, a WebSocket with a word.
+    final func endTunnel(_ error: ProxyError) {
+        self.passage.link?.sendClose()
+        if self.isWebSocket { self.sendRaw(ByteBuffer(bytes: Self.policyViolation)) }
+        self.tunnelEnded()
+    }
+
+    /// A close frame of a server with 1008 (RFC 6455 §5.5.1, §7.4.1).
+    private static let policyViolation: [UInt8] = [0x88, 0x02, 0x03, 0xF0]
+
+    private var isWebSocket: Bool {
+        guard let offer = self.passage.offer else { return false }
+        return self.exchange.head.fields.bytes.matches(offer, lowercased: Self.webSocket)
+    }
+
+    private static let webSocket = Array("websocket".utf8)
+
     /// The upstream has closed: the client gets what is on its way, then the same.
     final func tunnelEnded() {
         guard self.phase == .tunnelling else { return }
         self.passage.link = nil
-        self.exchange.progress.isComplete = true
+        self.exchange.progress.isComplete = self.exchange.progress.error == nil
         self.phase = .lingering
         self.deadline = .now() + TimeAmount(seconds: self.worker.limits.readerSeconds)
         self.finish(error: nil)

@@ -38,6 +38,15 @@ struct CorpusTests {
         try Self.replay("connection", ConnectionCheck.run)
     }
 
+    @Test func `frames of chance keep all promises`() throws {
+        var random = SecondOpinionTests.Seeded(state: 11)
+        for _ in 0..<1500 {
+            let count = Int.random(in: 2...120, using: &random)
+            let frames = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+            #expect(throws: Never.self, "\(frames)") { try FramesCheck.run(frames) }
+        }
+    }
+
     @Test func `plays of chance keep all promises`() throws {
         var random = SecondOpinionTests.Seeded(state: 7)
         for _ in 0..<500 {

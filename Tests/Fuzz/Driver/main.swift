@@ -11,6 +11,7 @@ enum Chosen {
         "requests": { try RequestCheck.run($0) },
         "answers": { try AnswerCheck.run($0) },
         "chunked": { try ChunkedCheck.run($0) },
+        "frames": { try FramesCheck.run($0) },
         "connection": { try ConnectionCheck.run($0) },
         "json": { try ObjectTextCheck.run($0) },
         "token": { try TokenCheck.run($0) },

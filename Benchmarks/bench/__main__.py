@@ -58,17 +58,21 @@ def main() -> int:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as temporary, Issuer() as issuer:
-        folder, backend = pathlib.Path(temporary), free_port()
+        folder, backend, grpc_backend = pathlib.Path(temporary), free_port(), free_port()
         folder.chmod(0o755)
-        serving = servers.backend(folder / "backend", backend)
+        serving = []
         try:
-            pin(serving.popen.pid, {LOAD_CPU})
-            world = World(folder, issuer, backend, arguments.tokens, arguments.routes)
+            serving.append(servers.backend(folder / "backend", backend))
+            serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_backend))
+            for one in serving:
+                pin(one.popen.pid, {LOAD_CPU})
+            world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend)
             figures = {
                 row.name: measure_row(row, world, arguments, arguments.peers)
                 for row in ROWS if row.name in arguments.only}
         finally:
-            serving.stop(5)
+            for one in serving:
+                one.stop(5)
     versions = servers.versions(arguments.peers) | {"gatehouse": run("--version").stdout.split()[-1]}
     print(report(figures, versions))
     if arguments.json:

@@ -63,8 +63,9 @@ class Contestant:
 class World:
     """What all rows share: the folder, the backend, the issuer, the tokens and how many routes are many."""
 
-    def __init__(self, folder: pathlib.Path, issuer: Issuer, backend: int, tokens: int, routes: int = 100_000):
-        self.folder, self.issuer, self.backend = folder, issuer, backend
+    def __init__(self, folder: pathlib.Path, issuer: Issuer, backend: int, tokens: int, routes: int = 100_000,
+                 grpc_backend: int = 0):
+        self.folder, self.issuer, self.backend, self.grpc_backend = folder, issuer, backend, grpc_backend
         self.tokens, self.routes = tokens, routes
         self.made: dict[str, list[str]] = {}
         issuer.access_seconds = 6 * 3600
@@ -112,9 +113,13 @@ class Ours:
     routes: Callable[[World], int] = lambda world: 0
     more: dict = dataclasses.field(default_factory=dict)
     environment: dict = dataclasses.field(default_factory=dict)
+    speaks: str = "http1"
 
     def configuration(self, world: World) -> dict | str:
         upstream = f"http://127.0.0.1:{world.backend}"
+        if self.speaks == "grpc":
+            return {"services": [{"name": "api", "url": f"grpc://127.0.0.1:{world.grpc_backend}", "routes": [
+                {"name": "all", "protocols": ["grpc"], "paths": ["/"]}]}]}
         if self.routes(world):
             return many_routes(upstream, self.routes(world))
         return {"services": [service(upstream, route("all", "/", plugins=self.plugins(world)))], **self.more}
@@ -124,6 +129,8 @@ class Ours:
         gatehouse = Gatehouse(folder, self.configuration(world), **{
             "GATEHOUSE_WORKERS": str(workers), "GATEHOUSE_ACCESS_LOG": "off", "GATEHOUSE_LOG_LEVEL": "error",
             "GATEHOUSE_LIMIT_IDLE_SECONDS": "600", **self.environment, **environment})
+        if self.speaks != "http1":
+            gatehouse.environment["GATEHOUSE_PROXY_LISTEN"] += " http2"
         began = time.monotonic()
         gatehouse.spawn()
         try:
@@ -134,6 +141,8 @@ class Ours:
             found.anew = (lambda: sessions(gatehouse)) if self.logs_in else None
             found.requests = self.requests(world)
             found.refresh()
+            if self.speaks != "http1":
+                return found
             bare = get(gatehouse.port, found.requests[0].path)
             if bare.status != self.refuses:
                 raise RuntimeError(f"{self.name}: {bare.status} without a credential, not {self.refuses}")
@@ -196,5 +205,7 @@ KEY = Ours(
     refuses=401, more={"consumers": [{"username": "bench", "keyauth_credentials": [{"key": API_KEY}]}]})
 FEW_ROUTES = Ours(name="10 routes", routes=lambda world: 10, requests=lambda world: routed(10))
 MANY_ROUTES = Ours(name="many routes", routes=lambda world: world.routes, requests=lambda world: routed(world.routes))
+HTTP2 = Ours(speaks="http2")
+GRPC = Ours(speaks="grpc")
 DOWNLOAD = Ours(requests=lambda world: [Request(path="/large")])
 UPLOAD = Ours(requests=lambda world: [Request(method="POST", body=LARGE)])

@@ -64,6 +64,8 @@ def row_figures(row: Row, contestants: list[Contestant]) -> dict:
     found = {one.name: one for one in contestants}
     goals = []
     for goal in row.goals:
+        if goal.to not in found:
+            continue
         value = reached(goal, found)
         goals.append({
             "figure": goal.figure, "of": goal.of, "to": goal.to, "goal": goal.goal, "least": goal.least,

@@ -8,7 +8,7 @@ import struct
 import subprocess
 
 from bench import ROOT
-from bench.contestants import Contestant
+from bench.contestants import PATH, Contestant
 from bench.machine import LOAD_CPU, busy_seconds, cpu_seconds, memory
 from support.processes import wait_until
 from support.rawsocket import Unbuffered
@@ -29,6 +29,37 @@ def wrk(contestant: Contestant, seconds: float, connections: int, folder: pathli
     return {"answers": int(answers), "failures": int(failures), "cpu_us": used / max(answers, 1) * 1e6,
             "per_second": answers / seconds, "p50_ms": p50 / 1000, "p99_ms": p99 / 1000,
             "others_percent": max(0.0, (busy - used) / seconds / len(cpus) * 100)}
+
+
+def h2load(contestant: Contestant, seconds: float, connections: int, folder: pathlib.Path, cpus: set[int],
+           is_grpc: bool) -> dict:
+    """One round of load over HTTP/2, eight streams a connection; what it cost."""
+    file, log, call = folder / "requests", folder / "times", folder / "call"
+    file.write_text(f"http://127.0.0.1:{contestant.port}{PATH}\n")
+    call.write_bytes(b"\0\0\0\0\5hello")
+    log.unlink(missing_ok=True)
+    more = ["-d", str(call), "-H", "content-type: application/grpc", "-H", "te: trailers"] if is_grpc else []
+    before, busy = cpu_seconds(contestant.pid), busy_seconds(cpus)
+    said = subprocess.run(
+        ["taskset", "-c", str(LOAD_CPU), "h2load", "-t1", f"-c{connections}", "-m8", f"-D{round(seconds)}",
+         f"--log-file={log}", *more, f"http://127.0.0.1:{contestant.port}{PATH}"],
+        capture_output=True, text=True, check=True).stdout
+    used, busy = cpu_seconds(contestant.pid) - before, busy_seconds(cpus) - busy
+    answers, failures = map(int, re.search(r"(\d+) done, \d+ succeeded, (\d+) failed", said).groups())
+    times = sorted(int(line.split()[2]) for line in log.read_text().splitlines()) or [0]
+    return {"answers": answers, "failures": failures, "cpu_us": used / max(answers, 1) * 1e6,
+            "per_second": answers / seconds, "p50_ms": times[len(times) // 2] / 1000,
+            "p99_ms": times[len(times) * 99 // 100] / 1000,
+            "others_percent": max(0.0, (busy - used) / seconds / len(cpus) * 100)}
+
+
+def asked_over_http2(port: int, is_grpc: bool) -> bool:
+    """Whether one request of HTTP/2 is answered with 200."""
+    more = ["-H", "content-type: application/grpc", "-H", "te: trailers", "-d", "0"] if is_grpc else []
+    said = subprocess.run(
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "--http2-prior-knowledge", *more,
+         f"http://127.0.0.1:{port}{PATH}"], capture_output=True, text=True, check=False).stdout
+    return said == "2 200"
 
 
 class Client:

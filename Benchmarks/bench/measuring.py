@@ -8,7 +8,7 @@ from bench import servers
 from bench.allocations import allocations
 from bench.contestants import Contestant, World
 from bench.figures import row_figures
-from bench.load import ask_in_turn, idle, wrk
+from bench.load import ask_in_turn, asked_over_http2, h2load, idle, wrk
 from bench.machine import CPUS, PROXY_CPU, memory, pin
 from bench.rows import Row
 from support.processes import free_port, wait_until
@@ -24,16 +24,31 @@ def say(text: str):
 def peer(name: str, row: Row, world: World, folder: pathlib.Path, first: Contestant) -> Contestant:
     """A peer that answers the row's requests, and refuses those without a token where it checks them."""
     port, rule = free_port(), world.rules[row.algorithm] if row.algorithm else None
-    process = PEER_STARTS[name](folder / name, port, world.backend, row.workers, rule)
+    process = PEER_STARTS[name](folder / name, port, backend(row, world), row.workers, rule, row.speaks)
     found = Contestant(name, process, port, first.requests)
+    if row.speaks != "http1":
+        return found
     wait_until(lambda: get(port, first.requests[0].path).status == (401 if rule else 200), f"{name} answers", 30)
     return found
+
+
+def backend(row: Row, world: World) -> int:
+    """The port of what the row's proxies ask."""
+    return world.grpc_backend if row.speaks == "grpc" else world.backend
+
+
+def load(row: Row, one: Contestant, seconds: float, connections: int, folder: pathlib.Path) -> dict:
+    """One round in the protocol that the row speaks."""
+    if row.speaks == "http1":
+        return wrk(one, seconds, connections, folder, cpus(row))
+    return h2load(one, seconds, connections, folder, cpus(row), row.speaks == "grpc")
 
 
 def nginx(row: Row, world: World, folder: pathlib.Path, first: Contestant) -> Contestant:
     """The reference: nginx without any check, asked the same."""
     port = free_port()
-    found = Contestant("nginx", servers.reference(folder / "nginx", port, world.backend, row.workers), port, first.requests)
+    process = servers.reference(folder / "nginx", port, backend(row, world), row.workers, row.speaks)
+    found = Contestant("nginx", process, port, first.requests)
     found.anew = (lambda: first.requests) if first.anew else None
     return found
 
@@ -59,6 +74,9 @@ def start(row: Row, world: World, folder: pathlib.Path, peers: set[str], begun: 
 
 def probe(row: Row, world: World, one: Contestant, checks: bool):
     """Sees that the row's request is answered, and that whoever checks tokens refuses the wrong ones."""
+    if row.speaks != "http1":
+        wait_until(lambda: asked_over_http2(one.port, row.speaks == "grpc"), f"{one.name} answers over HTTP/2", 30)
+        return
     ask_in_turn(one, 1)
     for request in world.wrong_tokens(row.algorithm) if checks and row.algorithm else ():
         status = get(one.port, request.path, None, request.field).status
@@ -89,14 +107,14 @@ def lookups(one: Contestant) -> tuple[float, float]:
 def measure(row: Row, found: list[Contestant], arguments, folder: pathlib.Path):
     """Warms each up, then rounds in rotating order."""
     for one in found if arguments.warm_up else ():
-        wrk(one, arguments.warm_up, arguments.connections, folder, cpus(row))
+        load(row, one, arguments.warm_up, arguments.connections, folder)
     before = {one.name: lookups(one) for one in found if one.gatehouse}
     for number in range(arguments.rounds):
         verified = verify_us(row.verifies) if row.verifies else None
         turn = number % len(found)
         for one in found[turn:] + found[:turn]:
             one.refresh()
-            result = wrk(one, arguments.seconds, arguments.connections, folder, cpus(row))
+            result = load(row, one, arguments.seconds, arguments.connections, folder)
             if verified:
                 result["verify_us"] = verified
             one.rounds.append(result)
@@ -128,7 +146,7 @@ def measure_row(row: Row, world: World, arguments, peers: set[str]) -> dict:
     finally:
         for one in begun:
             one.process.stop(5)
-    if not row.idle and row.workers == 1:
+    if not row.idle and row.workers == 1 and row.speaks == "http1":
         for number, ours in enumerate(row.ours):
             of = next(one for one in found if one.name == ours.name)
             of.facts["allocations"] = allocations(ours, world, folder / f"counted-{number}")

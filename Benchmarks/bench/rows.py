@@ -14,6 +14,7 @@ class Goal:
     `ratio`          CPU time a request over that of `to`, taken within each round
     `verifications`  CPU time a request above that of `to`, in RSA-2048 verifications by `openssl speed`
     `octets`         memory of one idle connection
+    `to`             nginx, or a peer where that is the measure
     """
 
     goal: float
@@ -36,6 +37,7 @@ class Row:
     workers: int = 1
     idle: bool = False
     verifies: str | None = None
+    speaks: str = "http1"
 
 
 ROWS = (
@@ -51,5 +53,7 @@ ROWS = (
     Row("download", "an answer of 64 KiB", (ours.DOWNLOAD,), (), PEERS),
     Row("upload", "a request body of 64 KiB", (ours.UPLOAD,), (), PEERS),
     Row("idle", "connections that asked once and stay", (ours.PLAIN,), (Goal(4096, figure="octets"),), PEERS, idle=True),
+    Row("http2", "`plain` from clients of HTTP/2", (ours.HTTP2,), (Goal(1.2, to="envoy"),), PEERS, speaks="http2"),
+    Row("grpc", "a unary call of gRPC", (ours.GRPC,), (Goal(1.2, to="envoy"),), PEERS, speaks="grpc"),
     Row("workers-2", "`plain` with two workers", (ours.PLAIN,), (), PEERS, workers=2),
 )

@@ -38,6 +38,23 @@ BACKEND = """server {{
     location / {{ default_type application/json; return 200 '{answer}'; }}
     location /large {{ root {folder}; }}
   }}"""
+# A call's answer is one message of gRPC, its status a trailer.
+GRPC_BACKEND = """server {{
+    listen 127.0.0.1:{port} http2 backlog=4096;
+    http2_max_requests 100000000;
+    location / {{ default_type application/grpc; add_trailer grpc-status 0; root {folder}; try_files /message =404; }}
+  }}"""
+HTTP2_PROXY = """upstream backend {{
+    server 127.0.0.1:{backend}; keepalive 256; keepalive_requests 100000000; keepalive_timeout 600s;
+  }}
+  http2_max_requests 100000000;
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  server {{
+    listen 127.0.0.1:{port} http2 backlog=4096;
+    location / {{ {carries} }}
+  }}"""
+CARRIES = {"http2": "proxy_pass http://backend;", "grpc": "grpc_pass grpc://backend;"}
 # A request's body is held in memory, a large answer passes through large buffers: nginx's defaults cost it more.
 PROXY = """upstream backend {{
     server 127.0.0.1:{backend}; keepalive 256; keepalive_requests 100000000; keepalive_timeout 600s;
@@ -67,11 +84,11 @@ defaults
   timeout http-keep-alive 600s
   http-reuse always
 frontend clients
-  bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{port} backlog 4096{bind}
 {rules}
   default_backend api
 backend api
-  server one 127.0.0.1:{backend} pool-purge-delay 600s
+  server one 127.0.0.1:{backend} pool-purge-delay 600s{server}
 """
 # HAProxy checks a signature by one key in a file; every claim is a rule of one's own.
 HAPROXY_TOKEN = """
@@ -129,32 +146,45 @@ def backend(folder: pathlib.Path, port: int) -> Process:
     return nginx(folder, port, BACKEND.format(port=port, answer=ANSWER, folder=folder))
 
 
-def reference(folder: pathlib.Path, port: int, upstream: int, workers: int) -> Process:
+def grpc_backend(folder: pathlib.Path, port: int) -> Process:
+    """What calls of gRPC are proxied to: one short message."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    (folder / "message").write_bytes(b"\0" + len(ANSWER).to_bytes(4, "big") + ANSWER.encode())
+    return nginx(folder, port, GRPC_BACKEND.format(port=port, folder=folder))
+
+
+def reference(folder: pathlib.Path, port: int, upstream: int, workers: int, speaks: str = "http1") -> Process:
     """nginx proxying without any check."""
-    return nginx(folder, port, PROXY.format(port=port, backend=upstream), workers)
+    form = PROXY if speaks == "http1" else HTTP2_PROXY
+    return nginx(folder, port, form.format(port=port, backend=upstream, carries=CARRIES.get(speaks, "")), workers)
 
 
-def haproxy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None) -> Process:
+def haproxy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None,
+            speaks: str = "http1") -> Process:
     """HAProxy, with its own token check if there is a rule."""
     folder.mkdir(parents=True, exist_ok=True)
     rules = HAPROXY_TOKEN.format(
         algorithm=token.algorithm, issuer=token.issuer, audience=token.audience, key=token.pem) if token else ""
     file = folder / "haproxy.cfg"
-    file.write_text(HAPROXY.format(workers=workers, port=port, backend=upstream, rules=rules))
+    file.write_text(HAPROXY.format(
+        workers=workers, port=port, backend=upstream, rules=rules, bind="" if speaks == "http1" else " proto h2",
+        server=" proto h2" if speaks == "grpc" else ""))
     return started(["/usr/sbin/haproxy", "-db", "-f", str(file)], folder, port, "haproxy")
 
 
-def envoy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None) -> Process:
+def envoy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None,
+          speaks: str = "http1") -> Process:
     """Envoy, with its own token check and its token cache if there is a rule."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "envoy.json"
-    file.write_text(json.dumps(envoy_configuration(port, upstream, token), indent=1))
+    file.write_text(json.dumps(envoy_configuration(port, upstream, token, speaks), indent=1))
     return started([
         str(ENVOY), "-c", str(file), "--concurrency", str(workers), "--disable-hot-restart", "--log-level", "error",
         "--base-id", str(port)], folder, port, "envoy")
 
 
-def envoy_configuration(port: int, upstream: int, token: TokenRule | None) -> dict:
+def envoy_configuration(port: int, upstream: int, token: TokenRule | None, speaks: str = "http1") -> dict:
     """Envoy's file; request ids and dynamic statistics are off, as its own advice for benchmarks says."""
     kinds = "type.googleapis.com/envoy.extensions.filters"
     router = {"name": "envoy.filters.http.router", "typed_config": {
@@ -166,13 +196,16 @@ def envoy_configuration(port: int, upstream: int, token: TokenRule | None) -> di
             "name": "all", "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}]}]},
         "http_filters": [*([envoy_token_filter(kinds, token)] if token else []), router]}
+    upstreams = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    http2 = {"typed_extension_protocol_options": {upstreams.split("/")[1]: {
+        "@type": upstreams, "explicit_http_config": {"http2_protocol_options": {}}}}} if speaks == "grpc" else {}
     return {"static_resources": {
         "listeners": [{
             "name": "clients", "tcp_backlog_size": 4096, "address": envoy_address(port),
             "filter_chains": [{"filters": [{
                 "name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}],
         "clusters": [{
-            "name": "backend", "type": "STATIC", "connect_timeout": "5s",
+            "name": "backend", "type": "STATIC", "connect_timeout": "5s", **http2,
             "load_assignment": {"cluster_name": "backend", "endpoints": [{"lb_endpoints": [{
                 "endpoint": {"address": envoy_address(upstream)}}]}]}}]}}
 

@@ -69,11 +69,13 @@ let package = Package(
         foreign("COpenSSL", "OpenSSL", "libcrypto", apt: "libssl-dev"),
         foreign("CPCRE2", "PCRE2", "libpcre2-8", apt: "libpcre2-dev"),
         header("CDescriptors", "Descriptors"),
+        header("CNames", "Names"),
         // Floor 1: one foreign thing each
         module("Cryptography", ["COpenSSL"]),
         module("Descriptors", ["CDescriptors"]),
         module("Fetch", ["CCurl"]),
         module("JSON", ["CJansson"]),
+        module("Names", ["CNames"]),
         module("Pattern", ["CPCRE2"]),
         module("Proxy", [nioCore, nioPosix]),
         // Floor 2: a token, a route
@@ -89,7 +91,7 @@ let package = Package(
             name: "gatehouse",
             dependencies: [
                 "Access", "Control", "Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON",
-                "OIDC",
+                "Names", "OIDC",
                 "Proxy", argumentParser, logging, nioCore, nioPosix, unixSignals,
             ],
             swiftSettings: strict
@@ -99,6 +101,7 @@ let package = Package(
         tests("Descriptors"),
         tests("Fetch", ["JSON"]),
         tests("JSON"),
+        tests("Names"),
         tests("Pattern"),
         tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1]),
         tests("JOSE", ["Cryptography", "JSON"]),

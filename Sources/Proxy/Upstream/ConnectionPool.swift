@@ -57,6 +57,11 @@ final class ConnectionPool {
         for id in self.state.retire() { self.connections[id.slot]?.abort() }
     }
 
+    /// These addresses are the endpoint's no longer: idle connections to them close now, busy ones when they are free.
+    func leave(_ gone: Set<IPAddress>) {
+        for connection in self.connections { connection?.leave(gone) }
+    }
+
     /// A waiting request has left.
     func forget(_ request: PoolState.RequestID) {
         self.waiting[request] = nil

@@ -3,7 +3,7 @@
 import NIOCore
 
 /// Carries one exchange at a time to an upstream; between them it is idle in its pool.
-final class UpstreamConnection: UpstreamLink, ChannelInboundHandler {
+final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -36,6 +36,10 @@ final class UpstreamConnection: UpstreamLink, ChannelInboundHandler {
         self.id = id
         self.reader = AnswerReader(limits: worker.limits)
         super.init(worker: worker)
+    }
+
+    func install(on channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(self)
     }
 
     // MARK: What the exchange asks of it
@@ -140,8 +144,7 @@ final class UpstreamConnection: UpstreamLink, ChannelInboundHandler {
 
     /// Ends when it is free, if it leads to one of these.
     func leave(_ gone: Set<IPAddress>) {
-        let text = self.context?.channel.remoteAddress?.ipAddress
-        guard let address = text.flatMap({ IPAddress($0) }), gone.contains(address) else { return }
+        guard let context = self.context, context.leads(to: gone) else { return }
         self.isLeaving = true
         if self.phase == .idle { self.abort() }
     }

@@ -115,7 +115,8 @@ let package = Package(
         .testTarget(
             name: "ProgramTests",
             dependencies: [
-                "gatehouse", "Access", "Control", "Gateway", "JSON", "Proxy", argumentParser, logging,
+                "gatehouse", "Access", "Control", "Gateway", "JSON", "Names", "Proxy", argumentParser,
+                logging, nioCore,
             ],
             swiftSettings: strict
         ),

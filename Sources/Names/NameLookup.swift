@@ -9,7 +9,7 @@ package struct NameLookupError: Error, Sendable, Equatable, CustomStringConverti
 
 /// The system's resolver: files, DNS, and whatever else it is set up with.
 package enum NameLookup {
-    /// The addresses of `name`, in the system's order, each in 16 octets; an IPv4 address is mapped into IPv6.
+    /// The addresses of `name` in the system's order, each in 16 octets; an IPv4 address is mapped into IPv6.
     ///
     /// Waits, for many seconds if no server answers: nothing for an event loop.
     package static func addresses(of name: String) throws(NameLookupError) -> [[UInt8]] {

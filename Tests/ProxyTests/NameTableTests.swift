@@ -21,11 +21,13 @@ struct NameTableTests {
         var asked: [String] { self.questions.withLock { $0.map(\.name) } }
 
         func answer(_ addresses: [IPAddress]) {
+            let answer: NameAnswer =
+                addresses.isEmpty ? .failed(last: [], asOf: .distantPast) : .found(addresses)
             let questions = self.questions.withLock { questions in
                 defer { questions = [] }
                 return questions
             }
-            for question in questions { question.answer(addresses) }
+            for question in questions { question.answer(answer) }
         }
     }
 

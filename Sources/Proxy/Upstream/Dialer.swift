@@ -27,7 +27,8 @@ struct Dialer {
                 return bootstrap.connect(to: address)
             }
             guard let names else { return bootstrap.connect(host: endpoint.host, port: endpoint.port) }
-            return bootstrap
+            return
+                bootstrap
                 .resolver(FoundAddresses(found: names.addresses(of: endpoint.host, at: .now())))
                 .connect(host: endpoint.host, port: endpoint.port)
         }

@@ -21,7 +21,7 @@ package struct NameRules: Sendable, Equatable {
 
 /// The addresses of one name; knows no clock and no resolver.
 ///
-/// A name in use is asked for again while its old addresses still serve, so that no request waits for a resolver.
+/// A name in use is asked for again while its old addresses serve, so that no request waits for a resolver.
 struct NameState: Sendable {
     /// What to do for a connection that needs an address.
     enum OnUse: Equatable, Sendable {
@@ -33,8 +33,8 @@ struct NameState: Sendable {
         case fail
     }
 
-    /// So many answers in a row leave out an address before its connections end: a server that has more addresses
-    /// than it tells at once does not make us close and open all the time.
+    /// So many answers in a row leave out an address before its connections end: a server that has more
+    /// addresses than it tells at once does not make us close and open all the time.
     static let absences = 3
 
     /// Those of the last answer.
@@ -95,13 +95,21 @@ struct NameState: Sendable {
     /// The answer has come; one without addresses is a failure.
     ///
     /// - Returns: addresses that answers have left out for so long that connections to them end.
-    mutating func answered(_ found: [IPAddress], at now: NIODeadline) -> Set<IPAddress> {
+    mutating func answered(_ answer: NameAnswer, at now: NIODeadline) -> Set<IPAddress> {
         self.isAsking = false
-        self.hasFailed = found.isEmpty
-        guard !found.isEmpty else {
-            self.askAt = now + self.rules.error
-            return []
+        switch answer {
+        case .found(let addresses) where !addresses.isEmpty: return self.found(addresses, at: now)
+        case .found: break
+        case .failed(let last, let asOf):
+            if asOf > self.answeredAt { (self.addresses, self.answeredAt) = (last, asOf) }
         }
+        self.hasFailed = true
+        self.askAt = now + self.rules.error
+        return []
+    }
+
+    private mutating func found(_ found: [IPAddress], at now: NIODeadline) -> Set<IPAddress> {
+        self.hasFailed = false
         self.askAt = now + self.rules.valid
         self.answeredAt = now
         self.addresses = found

@@ -3,10 +3,17 @@
 package import NIOCore
 import NIOPosix
 
+/// What came of a question for a name's addresses.
+package enum NameAnswer: Sendable, Equatable {
+    case found([IPAddress])
+    /// The name does not resolve; these were its addresses when it last did, whoever asked.
+    case failed(last: [IPAddress], asOf: NIODeadline)
+}
+
 /// Where addresses come from: asked beside the event loops, and never one that waits.
 package struct NameSource: Sendable {
-    /// Takes what was found; nothing if the name does not resolve.
-    package typealias Answer = @Sendable ([IPAddress]) -> Void
+    /// Takes what came of a question.
+    package typealias Answer = @Sendable (NameAnswer) -> Void
 
     let rules: NameRules
     let ask: @Sendable (_ name: String, _ answer: @escaping Answer) -> Void
@@ -88,14 +95,14 @@ final class NameTable {
 
     private func ask(_ name: String) {
         let mine = NIOLoopBound(self, eventLoop: self.loop)
-        self.source.ask(name) { found in
-            mine.eventLoop.execute { mine.value.answered(name, found, at: .now()) }
+        self.source.ask(name) { answer in
+            mine.eventLoop.execute { mine.value.answered(name, answer, at: .now()) }
         }
     }
 
-    private func answered(_ name: String, _ found: [IPAddress], at now: NIODeadline) {
+    private func answered(_ name: String, _ answer: NameAnswer, at now: NIODeadline) {
         guard var entry = self.entries[name] else { return }
-        let gone = entry.state.answered(found, at: now)
+        let gone = entry.state.answered(answer, at: now)
         self.nextQuestion = min(self.nextQuestion, entry.state.askAt)
         let waiting = entry.waiting
         entry.waiting = []

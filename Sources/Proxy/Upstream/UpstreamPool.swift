@@ -22,7 +22,7 @@ class UpstreamPool {
     /// Its upstream is no longer in the configuration: idle connections close now, busy ones when they are free.
     func retire() {}
 
-    /// These addresses are the endpoint's no longer: idle connections to them close now, busy ones when they are free.
+    /// These addresses are the endpoint's no longer: connections to them close, busy ones when they are free.
     func leave(_ gone: Set<IPAddress>) {}
 
     /// What a failed attempt to connect is called.

@@ -2,6 +2,7 @@
 import Dispatch
 import Gateway
 import Logging
+import NIOCore
 import Names
 import Proxy
 import Synchronization
@@ -13,15 +14,18 @@ final class NameDesk: Sendable {
 
     private struct State {
         var waiting: [String: [NameSource.Answer]] = [:]
-        /// What is known of each name: the last addresses, and whether it resolved when it was last asked for.
+        /// What each name has come to: its last addresses, and whether it resolved the last time.
         var known: [String: Known] = [:]
         var found = 0
         var failed = 0
     }
 
     private struct Known {
-        var addresses: Set<IPAddress> = []
+        var addresses: [IPAddress] = []
+        var asOf = NIODeadline.distantPast
         var resolves = true
+
+        func hasOther(_ addresses: [IPAddress]) -> Bool { Set(self.addresses) != Set(addresses) }
     }
 
     private let state = Mutex(State())
@@ -49,10 +53,8 @@ final class NameDesk: Sendable {
         guard isFirst else { return }
         self.queue.async {
             let outcome = self.lookUp(name)
-            let waiting = self.state.withLock { $0.waiting.removeValue(forKey: name) ?? [] }
-            self.tell(name, outcome)
-            let addresses = (try? outcome.get()) ?? []
-            for answer in waiting { answer(addresses) }
+            let (answer, waiting) = self.note(name, outcome, at: .now())
+            for each in waiting { each(answer) }
         }
     }
 
@@ -64,41 +66,56 @@ final class NameDesk: Sendable {
         }
     }
 
-    // MARK: What is told
+    // MARK: What is known, and told
 
-    /// One line for each change, none for what stays.
-    private func tell(_ name: String, _ outcome: Outcome) {
-        let before = self.state.withLock { state in
+    /// Keeps what came of a question; gives the answer, and who waits for it.
+    private func note(
+        _ name: String,
+        _ outcome: Outcome,
+        at now: NIODeadline
+    ) -> (NameAnswer, [NameSource.Answer]) {
+        let (before, waiting) = self.state.withLock { state in
             let before = state.known[name]
-            var known = before ?? Known()
             switch outcome {
             case .success(let addresses):
                 state.found += 1
-                known = Known(addresses: Set(addresses))
+                state.known[name] = Known(addresses: addresses, asOf: now)
             case .failure:
                 state.failed += 1
-                known.resolves = false
+                state.known[name, default: Known()].resolves = false
             }
-            state.known[name] = known
-            return before
+            return (before, state.waiting.removeValue(forKey: name) ?? [])
         }
         switch outcome {
         case .success(let addresses):
-            let changed = before.map { !$0.resolves || $0.addresses != Set(addresses) } ?? true
-            guard changed else { return }
-            let all = addresses.map(\.description).sorted().joined(separator: ", ")
-            let level = before == nil ? Logger.Level.debug : .info
-            self.logger.log(level: level, "name resolved", metadata: ["name": "\(name)", "addresses": "\(all)"])
+            self.tell(name, addresses, before)
+            return (.found(addresses), waiting)
         case .failure(let error):
-            guard before?.resolves ?? true else { return }
-            self.logger.warning(
-                "name does not resolve",
-                metadata: [
-                    "name": "\(name)", "error": "\(error)",
-                    "last_addresses": "\(before?.addresses.isEmpty ?? true ? "none" : "kept in use")",
-                ]
-            )
+            self.tell(name, error, before)
+            return (.failed(last: before?.addresses ?? [], asOf: before?.asOf ?? .distantPast), waiting)
         }
+    }
+
+    /// One line for a change, none for what stays.
+    private func tell(_ name: String, _ addresses: [IPAddress], _ before: Known?) {
+        guard before.map({ !$0.resolves || $0.hasOther(addresses) }) ?? true else { return }
+        let all = addresses.map(\.description).sorted().joined(separator: ", ")
+        self.logger.log(
+            level: before == nil ? .debug : .info,
+            "name resolved",
+            metadata: ["name": "\(name)", "addresses": "\(all)"]
+        )
+    }
+
+    private func tell(_ name: String, _ error: NameLookupError, _ before: Known?) {
+        guard before?.resolves ?? true else { return }
+        let kept = before.map { !$0.addresses.isEmpty } ?? false
+        self.logger.warning(
+            "name does not resolve",
+            metadata: [
+                "name": "\(name)", "error": "\(error)", "last_addresses": kept ? "in use" : "none",
+            ]
+        )
     }
 
     /// Adds the counts to a snapshot.

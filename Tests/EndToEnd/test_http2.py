@@ -1,4 +1,4 @@
-"""HTTP/2 from clients: real ones, and frames of our own."""
+"""HTTP/2 from clients: real ones, and frames of our own (E3)."""
 import hashlib
 import json
 import subprocess

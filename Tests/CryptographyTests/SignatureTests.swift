@@ -63,7 +63,7 @@ struct SignatureTests {
 
     @Test(arguments: schemes)
     func
-        `a prepared verification judges each signature anew, also after a bad one and in another scheme (J5)`(
+        `a prepared verification judges each signature anew (J5)`(
             kind: KeyKind,
             scheme: SignatureScheme,
             count: Int

@@ -54,7 +54,8 @@ struct PlanBuilder {
         for service in self.configuration.services {
             let name = Self.endpointName(service)
             let endpoint =
-                self.endpoints[name] ?? before[name] ?? Endpoint(host: service.host, port: service.port)
+                self.endpoints[name] ?? before[name]
+                ?? Endpoint(host: service.host, port: service.port, speaksHTTP2: service.speaksHTTP2)
             self.endpoints[name] = endpoint
             if self.endpointOfService[service.id] == nil { self.endpointOfService[service.id] = endpoint }
         }
@@ -84,7 +85,9 @@ struct PlanBuilder {
         }
     }
 
-    private static func endpointName(_ service: Service) -> String { "\(service.host) \(service.port)" }
+    private static func endpointName(_ service: Service) -> String {
+        "\(service.host) \(service.port) \(service.speaksHTTP2)"
+    }
 
     /// Two instances of one plugin with one binding: nobody could say which of them counts.
     private mutating func checkDuplicates() {

@@ -1,5 +1,7 @@
 // What is known of the client, and from whom.
 
+import NIOCore
+
 /// Who asks, as far as the connection and trusted peers tell (P1).
 package struct ClientFacts: Sendable {
     /// How the client reached the outermost trusted proxy.
@@ -20,6 +22,8 @@ package struct ClientFacts: Sendable {
     package internal(set) var scheme = Scheme.http
     /// The port the client used.
     package internal(set) var port: UInt16 = 0
+    /// Whether the client speaks HTTP/2 on the connection.
+    package internal(set) var isHTTP2 = false
     /// The authority the client used, where a trusted peer told it by `X-Forwarded-Host`.
     package internal(set) var forwardedHost: String?
     /// Whether a stranger's `X-Forwarded-Proto` was dropped and said another scheme than the connection's.
@@ -42,4 +46,15 @@ package struct ClientFacts: Sendable {
 
     /// Facts of nobody yet.
     init() {}
+
+    /// What a connection tells of its client; nil if the system does not tell who it is.
+    init?(of channel: any Channel, trusted: [AddressRange]) {
+        guard let peer = channel.remoteAddress.flatMap({ $0.ipAddress }).flatMap({ IPAddress($0) }) else {
+            return nil
+        }
+        self.peer = peer
+        self.address = peer
+        self.isTrustedPeer = trusted.contains { $0.contains(peer) }
+        self.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
+    }
 }

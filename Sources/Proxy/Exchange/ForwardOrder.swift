@@ -10,14 +10,17 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     package let port: Int
     /// The host as it stands in a `Host` field: with brackets for IPv6, with the port unless it is 80.
     package let authority: [UInt8]
+    /// Whether it speaks HTTP/2 from the first octet on, as gRPC does (RFC 9113 §3.3).
+    package let speaksHTTP2: Bool
     /// What follows the target in a request that keeps this `Host`: version, line end and the `Host` field.
     let lineEndAndHost: [UInt8]
     private let hash: Int
 
-    /// Names an endpoint that speaks plain HTTP/1.1.
-    package init(host: String, port: Int) {
+    /// Names an endpoint that speaks plain HTTP/1.1, or HTTP/2 where said.
+    package init(host: String, port: Int, speaksHTTP2: Bool = false) {
         self.host = host
         self.port = port
+        self.speaksHTTP2 = speaksHTTP2
         let bracketed = host.contains(":") ? "[\(host)]" : host
         let authority = port == 80 ? bracketed : "\(bracketed):\(port)"
         self.authority = Array(authority.utf8)
@@ -25,6 +28,7 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
         var hasher = Hasher()
         hasher.combine(host)
         hasher.combine(port)
+        hasher.combine(speaksHTTP2)
         self.hash = hasher.finalize()
     }
 
@@ -32,7 +36,9 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     package var description: String { String(decoding: self.authority, as: UTF8.self) }
 
     package static func == (one: Endpoint, other: Endpoint) -> Bool {
-        one === other || (one.hash == other.hash && one.port == other.port && one.host == other.host)
+        one === other
+            || (one.hash == other.hash && one.port == other.port && one.host == other.host
+                && one.speaksHTTP2 == other.speaksHTTP2)
     }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(self.hash) }

@@ -12,6 +12,8 @@ package enum ProxyError: Error, Sendable, Equatable {
     case overloaded
     /// The upstream closed before any octet of an answer.
     case closedBeforeAnswer
+    /// The upstream said that it has not looked at the request (RFC 9113 §8.7).
+    case notProcessed
     /// The upstream closed within its answer.
     case closedWithinAnswer
     /// The upstream did not answer in time.
@@ -38,8 +40,8 @@ package enum ProxyError: Error, Sendable, Equatable {
         switch self {
         case .clientGone: .downstream
         case .decisionTimedOut, .overloaded: .ours
-        case .nameNotResolved, .connectFailed, .connectTimedOut, .closedBeforeAnswer, .closedWithinAnswer,
-            .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade:
+        case .nameNotResolved, .connectFailed, .connectTimedOut, .closedBeforeAnswer, .notProcessed,
+            .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade:
             .upstream
         }
     }
@@ -47,7 +49,7 @@ package enum ProxyError: Error, Sendable, Equatable {
     /// Whether another try is allowed (X17).
     package var retry: RetryVerdict {
         switch self {
-        case .nameNotResolved, .connectFailed: .ifNothingWasSent
+        case .nameNotResolved, .connectFailed, .notProcessed: .ifNothingWasSent
         case .closedBeforeAnswer: .ifConnectionWasReused
         case .connectTimedOut, .overloaded, .closedWithinAnswer, .answerTimedOut, .writeTimedOut,
             .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .clientGone:
@@ -60,7 +62,8 @@ package enum ProxyError: Error, Sendable, Equatable {
         switch self {
         case .nameNotResolved, .overloaded, .decisionTimedOut: 503
         case .connectTimedOut, .answerTimedOut, .writeTimedOut: 504
-        case .connectFailed, .closedBeforeAnswer, .closedWithinAnswer, .malformedAnswer, .unexpectedUpgrade:
+        case .connectFailed, .closedBeforeAnswer, .notProcessed, .closedWithinAnswer, .malformedAnswer,
+            .unexpectedUpgrade:
             502
         case .clientGone: 499
         }
@@ -74,6 +77,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .connectTimedOut: "upstream-connect-timed-out"
         case .overloaded: "upstream-overloaded"
         case .closedBeforeAnswer: "upstream-closed-before-answer"
+        case .notProcessed: "upstream-refused-stream"
         case .closedWithinAnswer: "upstream-closed-within-answer"
         case .answerTimedOut: "upstream-answer-timed-out"
         case .writeTimedOut: "upstream-write-timed-out"

@@ -4,8 +4,13 @@
 struct HeadWriter: Sendable {
     /// `Via: 1.1 name` with its line end.
     let via: [UInt8]
+    /// The same for what came over HTTP/2.
+    let viaHTTP2: [UInt8]
 
-    init(viaName: String) { self.via = Array("Via: 1.1 \(viaName)\r\n".utf8) }
+    init(viaName: String) {
+        self.via = Array("Via: 1.1 \(viaName)\r\n".utf8)
+        self.viaHTTP2 = Array("Via: 2 \(viaName)\r\n".utf8)
+    }
 
     // MARK: To the upstream
 
@@ -40,7 +45,7 @@ struct HeadWriter: Sendable {
         self.appendLine(head, order, into: &output)
         self.appendFields(head, order, edits, isTrusted: client.isTrustedPeer, into: &output)
         self.appendForwarded(head, order, edits, client, origin, into: &output)
-        output.append(contentsOf: self.via)
+        output.append(contentsOf: client.isHTTP2 ? self.viaHTTP2 : self.via)
         self.appendFraming(head, order.method?.method ?? head.method, into: &output)
         output.append(contentsOf: edits.lines)
         output.append(Octet.carriageReturn)

@@ -17,6 +17,8 @@ struct RequestParser: Sendable {
     let limits: ProxyLimits
     private var scanned = 0
     private var firstLineEnd: Int?
+    /// Octets that `read` took off buffers for a head that was not whole yet.
+    private var moved = 0
 
     init(limits: ProxyLimits) { self.limits = limits }
 
@@ -25,6 +27,7 @@ struct RequestParser: Sendable {
         head.reset()
         self.scanned = 0
         self.firstLineEnd = nil
+        self.moved = 0
     }
 
     /// Takes octets from the connection into `head`.
@@ -33,7 +36,7 @@ struct RequestParser: Sendable {
         head.fields.bytes.append(contentsOf: octets)
     }
 
-    /// Takes octets off `buffer` into `head`, up to the head's end where it is there.
+    /// Takes octets off `buffer` into `head`, up to the head's end where it is there; none when they are refused.
     mutating func read(_ buffer: inout ByteBuffer, into head: inout RequestHead) -> Outcome {
         let before = head.fields.bytes.count
         let octets = buffer.readableBytesView
@@ -41,12 +44,22 @@ struct RequestParser: Sendable {
         self.feed(piece == octets.count ? octets : octets.prefix(piece), to: &head)
         let outcome = self.advance(&head)
         switch outcome {
-        case .incomplete: buffer.moveReaderIndex(forwardBy: piece)
+        case .incomplete:
+            buffer.moveReaderIndex(forwardBy: piece)
+            self.moved += piece
         case .complete(let end): buffer.moveReaderIndex(forwardBy: end - before)
-        case .refused: buffer.clear()
+        case .refused: break
         }
         return outcome
     }
+
+    /// Whether a refused head is the beginning of HTTP/2's connection preface (RFC 9113 §3.4).
+    func isPreface(_ head: borrowing RequestHead) -> Bool { head.fields.bytes.starts(with: Self.preface) }
+
+    private static let preface = Array("PRI * HTTP/2.0\r\n\r\n".utf8)
+
+    /// What was taken off buffers for a refused head.
+    func taken(of head: borrowing RequestHead) -> ArraySlice<UInt8> { head.fields.bytes.prefix(self.moved) }
 
     /// Looks whether `head` is whole; fills it in if so.
     mutating func advance(_ head: inout RequestHead) -> Outcome {

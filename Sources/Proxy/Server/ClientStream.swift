@@ -1,6 +1,7 @@
 // One request of a client and its answer, whatever protocol carries them.
 
 import NIOCore
+import NIOHPACK
 
 /// What an exchange needs of its client's side: the exchange itself, what goes to the upstream, and where both stand.
 ///
@@ -85,6 +86,9 @@ class ClientStream: ExchangeTransport {
 
     /// Makes data of an upstream's answer ready, or sends it.
     func stage(_ buffer: ByteBuffer, _ range: Range<Int>) {}
+
+    /// Keeps trailers for the answer's end, where the protocol has a place for them.
+    func stage(trailers: HPACKHeaders) {}
 
     /// Sends what is ready.
     func flushStaged() {}

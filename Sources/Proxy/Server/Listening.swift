@@ -59,7 +59,8 @@ struct Listening {
     }
 
     private func bootstrap(_ worker: NIOLoopBound<Worker>) -> ServerBootstrap {
-        ServerBootstrap(group: worker.eventLoop)
+        let takesHTTP2 = self.address.takesHTTP2
+        return ServerBootstrap(group: worker.eventLoop)
             .serverChannelOption(.autoRead, value: self.accepts)
             .serverChannelOption(.backlog, value: Int32(clamping: self.address.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -73,7 +74,8 @@ struct Listening {
             .childChannelOption(.maxMessagesPerRead, value: 2)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ServerConnection(worker: worker.value))
+                    let connection = ServerConnection(worker: worker.value, takesHTTP2: takesHTTP2)
+                    try channel.pipeline.syncOperations.addHandler(connection)
                 }
             }
     }

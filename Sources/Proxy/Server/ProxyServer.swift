@@ -134,6 +134,9 @@ package final class ProxyServer: Sendable {
     /// How many upstreams each worker keeps connections to.
     func poolCounts() async -> [Int] { await self.ask { $0.poolCount } }
 
+    /// Which workers have begun to drain.
+    func areDraining() async -> [Bool] { await self.ask { $0.isDraining } }
+
     // MARK: Workers
 
     private func ask<T: Sendable>(_ body: @escaping @Sendable (Worker) -> T) async -> [T] {

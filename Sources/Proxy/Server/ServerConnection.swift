@@ -3,13 +3,15 @@
 import NIOCore
 
 /// Speaks HTTP/1.1 with one client; one exchange at a time, pipelined requests wait their turn.
-final class ServerConnection: ClientStream, ChannelInboundHandler, ClientConnection {
+final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChannelHandler, ClientConnection {
     typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     /// Where the worker keeps this connection.
     var place: Int?
     var context: ChannelHandlerContext?
+    private let takesHTTP2: Bool
     private var parser: RequestParser
     private var requests = 0
     /// Whether something of the next head has come.
@@ -18,7 +20,9 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, ClientConnect
     private var isResting = true
     private var lingered = 0
 
-    override init(worker: Worker) {
+    /// - Parameter takesHTTP2: whether the client may speak HTTP/2 at once, as it cannot be asked before (RFC 9113 §3.3).
+    init(worker: Worker, takesHTTP2: Bool = false) {
+        self.takesHTTP2 = takesHTTP2
         self.parser = RequestParser(limits: worker.limits)
         super.init(worker: worker)
     }
@@ -64,14 +68,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, ClientConnect
 
     /// Learns who the client is; false if the system does not tell.
     private func meet(_ channel: any Channel) -> Bool {
-        guard let peer = channel.remoteAddress.flatMap({ $0.ipAddress }).flatMap({ IPAddress($0) }) else {
-            return false
-        }
-        var facts = ClientFacts()
-        facts.peer = peer
-        facts.address = peer
-        facts.isTrustedPeer = self.worker.trustedPeers.contains { $0.contains(peer) }
-        facts.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
+        guard let facts = ClientFacts(of: channel, trusted: self.worker.trustedPeers) else { return false }
         self.facts = facts
         self.origin = HeadWriter.Origin(facts)
         self.exchange.facts = facts
@@ -154,8 +151,32 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, ClientConnect
             if isFirst { self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds) }
             return buffer.readableBytes > 0
         case .complete: self.begin()
-        case .refused(let refusal): self.refuse(refusal)
+        case .refused(let refusal):
+            if refusal == .unsupportedVersion, self.turnToHTTP2(buffer) { return false }
+            buffer.clear()
+            self.refuse(refusal)
         }
+        return true
+    }
+
+    /// Hands the connection over if its first octets are HTTP/2's preface and the listener takes it (RFC 9113 §3.3).
+    private func turnToHTTP2(_ rest: ByteBuffer) -> Bool {
+        guard self.takesHTTP2, self.requests == 0, let context = self.context,
+            self.parser.isPreface(self.exchange.head)
+        else { return false }
+        var octets = ByteBuffer(bytes: self.parser.taken(of: self.exchange.head))
+        octets.writeImmutableBuffer(rest)
+        self.phase = .closed
+        self.worker.remove(self, self.facts)
+        do {
+            try HTTP2Connection.install(on: context.channel, worker: self.worker)
+        } catch {
+            context.close(promise: nil)
+            return true
+        }
+        context.fireChannelRead(self.wrapInboundOut(octets))
+        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+        self.context = nil
         return true
     }
 

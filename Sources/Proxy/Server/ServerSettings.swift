@@ -10,11 +10,14 @@ package struct ListenAddress: Sendable, Equatable {
     package var port: Int
     /// Connections that may wait to be accepted; the system may allow fewer.
     package var backlog = 1024
+    /// Whether clients may speak HTTP/2 here, besides HTTP/1.1.
+    package var takesHTTP2 = false
 
     /// Names an address.
-    package init(host: String, port: Int, backlog: Int? = nil) {
+    package init(host: String, port: Int, backlog: Int? = nil, takesHTTP2: Bool = false) {
         self.host = host
         self.port = port
+        self.takesHTTP2 = takesHTTP2
         if let backlog { self.backlog = backlog }
     }
 }

@@ -22,9 +22,9 @@ final class Worker {
     var toUpstream: ByteBuffer
     private(set) var isDraining = false
     private var connections: [any ClientConnection] = []
-    private var upstreams: [UpstreamLink] = []
-    private var pools: [Endpoint: ConnectionPool] = [:]
-    private var lastPool: ConnectionPool?
+    private var upstreams: [any WatchedUpstream] = []
+    private var pools: [Endpoint: UpstreamPool] = [:]
+    private var lastPool: UpstreamPool?
     private var sweeper: RepeatedTask?
     private var lastRequestID: PoolState.RequestID = 0
     private var whenEmpty: [() -> Void] = []
@@ -96,12 +96,12 @@ final class Worker {
         self.tellIfEmpty()
     }
 
-    func add(_ upstream: UpstreamLink) {
+    func add(_ upstream: some WatchedUpstream) {
         upstream.place = self.upstreams.count
         self.upstreams.append(upstream)
     }
 
-    func remove(_ upstream: UpstreamLink) {
+    func remove(_ upstream: some WatchedUpstream) {
         guard let place = upstream.place else { return }
         upstream.place = nil
         let last = self.upstreams.removeLast()
@@ -112,16 +112,21 @@ final class Worker {
     }
 
     /// The pool of an endpoint; made when first asked for.
-    func pool(for endpoint: Endpoint) -> ConnectionPool {
+    func pool(for endpoint: Endpoint) -> UpstreamPool {
         if let last = self.lastPool, last.endpoint == endpoint { return last }
-        let pool = self.pools[endpoint] ?? ConnectionPool(endpoint: endpoint, worker: self)
+        let pool = self.pools[endpoint] ?? self.makePool(for: endpoint)
         self.pools[endpoint] = pool
         self.lastPool = pool
         return pool
     }
 
+    private func makePool(for endpoint: Endpoint) -> UpstreamPool {
+        endpoint.speaksHTTP2
+            ? HTTP2Pool(endpoint: endpoint, worker: self) : ConnectionPool(endpoint: endpoint, worker: self)
+    }
+
     /// A pool has no connection left, and nobody waits.
-    func forget(_ pool: ConnectionPool) {
+    func forget(_ pool: UpstreamPool) {
         if self.lastPool === pool { self.lastPool = nil }
         if self.pools[pool.endpoint] === pool { self.pools[pool.endpoint] = nil }
     }

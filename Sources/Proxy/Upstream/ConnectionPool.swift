@@ -1,29 +1,24 @@
 // Runs the actions of a pool: makes, keeps and hands out connections to one endpoint on one loop.
 
 import NIOCore
-import NIOPosix
 
 /// The connections of one event loop to one endpoint.
-final class ConnectionPool {
-    let endpoint: Endpoint
-    private unowned let worker: Worker
+final class ConnectionPool: UpstreamPool {
     private var state: PoolState
     /// The connections by slot.
     private var connections: [UpstreamConnection?] = []
     private var waiting: [PoolState.RequestID: ClientStream] = [:]
 
-    init(endpoint: Endpoint, worker: Worker) {
-        self.endpoint = endpoint
-        self.worker = worker
+    override init(endpoint: Endpoint, worker: Worker) {
         self.state = PoolState(
             limit: worker.limits.upstreamConnections,
             idleLimit: worker.limits.upstreamIdleConnections,
             waiterLimit: worker.limits.upstreamWaiters
         )
+        super.init(endpoint: endpoint, worker: worker)
     }
 
-    /// Gets `client` a connection, now or later.
-    func lease(_ request: PoolState.RequestID, for client: ClientStream, fresh: Bool) {
+    override func lease(_ request: PoolState.RequestID, for client: ClientStream, fresh: Bool) {
         switch self.state.lease(for: request, fresh: fresh) {
         case .use(let id):
             guard let connection = self.connections[id.slot] else {
@@ -52,13 +47,11 @@ final class ConnectionPool {
         self.connect(next, request, client)
     }
 
-    /// Its upstream is no longer in the configuration: idle connections close now, busy ones when they are free.
-    func retire() {
+    override func retire() {
         for id in self.state.retire() { self.connections[id.slot]?.abort() }
     }
 
-    /// A waiting request has left.
-    func forget(_ request: PoolState.RequestID) {
+    override func forget(_ request: PoolState.RequestID) {
         self.waiting[request] = nil
         self.state.forget(request)
     }
@@ -103,21 +96,5 @@ final class ConnectionPool {
         self.connections[connection.id.slot] = connection
         guard client.passage.waiting == request else { return self.giveBack(connection, at: .now()) }
         client.attach(connection, reused: false)
-    }
-
-    /// What a failed attempt to connect is called.
-    private static func proxyError(_ error: any Error) -> ProxyError {
-        switch error {
-        case let channelError as ChannelError:
-            if case .connectTimeout = channelError { return .connectTimedOut }
-            return .connectFailed
-        case let connection as NIOConnectionError:
-            if connection.connectionErrors.contains(where: { Self.proxyError($0.error) == .connectTimedOut })
-            {
-                return .connectTimedOut
-            }
-            return connection.connectionErrors.isEmpty ? .nameNotResolved : .connectFailed
-        default: return .connectFailed
-        }
     }
 }

@@ -5,20 +5,20 @@ import NIOPosix
 
 /// Opens connections for the pools of a worker.
 struct Dialer {
-    /// Opens a channel to an endpoint within a time, with the connection as its handler.
-    let dial: (Endpoint, UpstreamConnection, TimeAmount) -> EventLoopFuture<any Channel>
+    /// Opens a channel to an endpoint within a time, with what speaks on it.
+    let dial: (Endpoint, any UpstreamSpeaker, TimeAmount) -> EventLoopFuture<any Channel>
 
     /// Opens TCP connections on `loop`.
     static func overTCP(on loop: any EventLoop) -> Dialer {
-        Dialer { endpoint, connection, limit in
-            let bound = NIOLoopBound(connection, eventLoop: loop)
+        Dialer { endpoint, speaker, limit in
+            let bound = NIOLoopBound(speaker, eventLoop: loop)
             let bootstrap = ClientBootstrap(group: loop)
                 .connectTimeout(limit)
                 .channelOption(.socketOption(.tcp_nodelay), value: 1)
                 .channelOption(.maxMessagesPerRead, value: 2)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(bound.value)
+                        try bound.value.install(on: channel)
                     }
                 }
             if let address = try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port) {

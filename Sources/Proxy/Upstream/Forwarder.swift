@@ -110,6 +110,17 @@ extension ClientStream {
             return self.breakOff(refusing: .bodyTooLarge, &buffer)
         }
         guard self.passage.link === upstream else { return }
+        self.sentOn(isOver, to: upstream)
+    }
+
+    /// The body has ended, though nothing of it said so.
+    func endBody() {
+        guard let upstream = self.passage.link, self.body.close() else { return }
+        self.sentOn(true, to: upstream)
+    }
+
+    /// What there was of the body has gone to the upstream.
+    private func sentOn(_ isOver: Bool, to upstream: UpstreamLink) {
         if isOver { upstream.sendEnd() }
         upstream.flush()
         guard self.passage.link === upstream else { return }
@@ -165,7 +176,7 @@ extension ClientStream {
     private func mayTryAgain(_ error: ProxyError, _ order: ForwardOrder) -> Bool {
         switch error.retry {
         case .never: false
-        case .ifNothingWasSent: self.passage.attempts < order.terms.retries
+        case .ifNothingWasSent: self.body.received == 0 && self.passage.attempts < order.terms.retries
         case .ifConnectionWasReused:
             self.passage.isReused && self.shape.method.isIdempotent
                 && (order.method?.method.isIdempotent ?? true) && self.exchange.head.framing == .none

@@ -3,7 +3,7 @@
 import NIOCore
 
 /// Carries one exchange at a time to an upstream; between them it is idle in its pool.
-final class UpstreamConnection: UpstreamLink, ChannelInboundHandler {
+final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -34,6 +34,10 @@ final class UpstreamConnection: UpstreamLink, ChannelInboundHandler {
         self.id = id
         self.reader = AnswerReader(limits: worker.limits)
         super.init(worker: worker)
+    }
+
+    func install(on channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(self)
     }
 
     // MARK: What the exchange asks of it

@@ -5,7 +5,7 @@ import NIOCore
 /// The upstream's side of an exchange: a whole connection of HTTP/1.1, one stream of HTTP/2.
 ///
 /// How octets come and go is a subclass's; here that part says and hears nothing.
-class UpstreamLink {
+class UpstreamLink: WatchedUpstream {
     final let worker: Worker
     /// Where the worker keeps it.
     final var place: Int?

@@ -223,7 +223,12 @@ struct RunningProgram: Sendable {
         return ProxyServer(
             ServerSettings(
                 listen: settings.proxyListen.map {
-                    ListenAddress(host: $0.host, port: $0.port, backlog: $0.backlog)
+                    ListenAddress(
+                        host: $0.host,
+                        port: $0.port,
+                        backlog: $0.backlog,
+                        takesHTTP2: $0.takesHTTP2
+                    )
                 },
                 workers: settings.workers,
                 limits: settings.limits,

@@ -6,6 +6,8 @@ struct ListenSetting: Sendable, Equatable {
     var port: Int
     /// Connections that may wait to be accepted; `nil`: the system's bound.
     var backlog: Int?
+    /// Whether clients may speak HTTP/2, besides HTTP/1.1.
+    var takesHTTP2 = false
 
     /// What is wrong with an address, as a sentence.
     struct Mend: Error, CustomStringConvertible {
@@ -22,14 +24,15 @@ struct ListenSetting: Sendable, Equatable {
         for word in words {
             switch word {
             case "reuseport", "deferred", "so_keepalive=on": continue
-            case "ssl", "http2", "proxy_protocol":
+            case "http2": listener.takesHTTP2 = true
+            case "ssl", "proxy_protocol":
                 return .failure(
                     Mend(description: "'\(word)' is not served yet; terminate it in front of Gatehouse")
                 )
             default:
                 guard word.hasPrefix("backlog="), let backlog = Int(word.dropFirst(8)), backlog > 0 else {
                     return .failure(
-                        Mend(description: "'\(word)' is not known; there are backlog=N and reuseport")
+                        Mend(description: "'\(word)' is not known; there are http2, backlog=N and reuseport")
                     )
                 }
                 listener.backlog = backlog

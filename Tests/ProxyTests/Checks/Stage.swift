@@ -99,9 +99,11 @@ final class Stage {
             settings: settings,
             handler: self.handler,
             admission: self.admission,
-            dialer: Dialer { _, connection, _ in
+            dialer: Dialer { _, speaker, _ in
                 let made = loop.makePromise(of: (any Channel).self)
-                dialing.attempts.append((connection, made))
+                if let connection = speaker as? UpstreamConnection {
+                    dialing.attempts.append((connection, made))
+                }
                 return made.futureResult
             }
         )

@@ -47,7 +47,7 @@ struct DialerTests {
         let remembered = Remembered()
         let connection = UpstreamConnection(
             worker: worker,
-            pool: worker.pool(for: endpoint),
+            pool: ConnectionPool(endpoint: endpoint, worker: worker),
             id: ConnectionID(slot: 0)
         )
         remembered.connection = connection

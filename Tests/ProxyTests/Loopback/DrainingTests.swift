@@ -8,10 +8,11 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct DrainingTests {
-    /// Begins to drain, and waits until nobody listens any more.
+    /// Begins to drain, and waits until nobody listens any more and each worker knows.
     private func drain(_ server: TestServer) async -> Task<Void, Never> {
         let task = Task { await server.server.drain(within: .seconds(60)) }
         while let peer = try? await server.client() { await peer.close() }
+        while await server.server.areDraining().contains(false) { await Task.yield() }
         return task
     }
 

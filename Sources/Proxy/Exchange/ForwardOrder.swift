@@ -113,6 +113,9 @@ package struct ForwardOrder: Sendable {
     /// What a stripped prefix was, for `X-Forwarded-Prefix`.
     package var forwardedPrefix: [UInt8]?
 
+    /// Seconds from the request on for which a stream or tunnel that comes of it may last: what let it in ends then.
+    package var lastsSeconds: Double?
+
     /// An order to send the request as it is.
     package init(_ terms: ForwardTerms) { self.terms = terms }
 }

@@ -45,7 +45,7 @@ extension ClientStream {
     func finish(error: ProxyError?, at now: NIODeadline = .now()) {
         if let error { self.exchange.progress.error = error }
         if self.exchange.progress.status == 0 { self.exchange.progress.status = 499 }
-        self.exchange.progress.requestBodyBytes = self.body.received
+        self.exchange.progress.requestBodyBytes = self.body.received &+ self.passage.tunnelledBytes
         self.exchange.progress.totalNanoseconds = (now - self.exchange.startedAt).nanoseconds
         self.worker.handler.ended(self.exchange, self.exchange.progress)
     }

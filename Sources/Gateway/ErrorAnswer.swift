@@ -40,7 +40,10 @@ package struct ErrorAnswer {
 
     /// A failure on the way to the upstream or back.
     package func answer(_ error: ProxyError) -> Answer {
-        self.answer(error.status, Self.message(error.status))
+        self.answer(
+            error.status,
+            error == .nameNotResolved ? "name resolution failed" : Self.message(error.status)
+        )
     }
 
     /// A request that the guard did not let in.

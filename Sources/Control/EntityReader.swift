@@ -51,6 +51,9 @@ struct EntityReader {
         }
         _ = self.reader.record(ConfigNode(.map(outline), at: root.position), EntityFields.file, path: "")
         for node in self.list(root, "consumer_groups") { self.readConsumerGroup(node) }
+        for node in self.list(root, "certificates") { self.readCertificate(node) }
+        for node in self.list(root, "snis") { self.readServerName(node) }
+        for node in self.list(root, "ca_certificates") { self.readAuthority(node) }
         for node in self.list(root, "services") { self.readService(node) }
         for node in self.list(root, "routes") { self.readRoute(node, service: nil) }
         for node in self.list(root, "consumers") { self.readConsumer(node) }

@@ -19,7 +19,7 @@ struct PlanBuilder {
     private let kinds: [String: PluginKind]
     private let services: [String: Service]
     let consumers: ConsumerDirectory
-    private(set) var endpoints: [String: Endpoint]
+    private(set) var endpoints: [Endpoint: Endpoint]
     private var endpointOfService: [String: Endpoint] = [:]
     private(set) var routes: [PlannedRoute] = []
     private(set) var plugins: [PlannedPlugin] = []
@@ -37,7 +37,15 @@ struct PlanBuilder {
     /// Names that a plugin may set and that a client may have its own reasons to send where no plugin is asked.
     private static let clientsOwn: [FieldName] = [.authorization, .cookie, .host]
 
-    init(_ configuration: Configuration, kinds: [PluginKind], endpoints: [String: Endpoint]) {
+    private var tls: UpstreamTLSPlan
+
+    init(
+        _ configuration: Configuration,
+        kinds: [PluginKind],
+        tls: TLSTerms,
+        endpoints: [Endpoint: Endpoint]
+    ) {
+        self.tls = UpstreamTLSPlan(configuration, tls, after: endpoints.values)
         self.configuration = configuration
         self.kinds = Dictionary(kinds.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.services = Dictionary(
@@ -52,13 +60,17 @@ struct PlanBuilder {
         let before = self.endpoints
         self.endpoints = [:]
         for service in self.configuration.services {
-            let name = Self.endpointName(service)
-            let endpoint =
-                self.endpoints[name] ?? before[name]
-                ?? Endpoint(host: service.host, port: service.port, speaksHTTP2: service.speaksHTTP2)
-            self.endpoints[name] = endpoint
+            let wanted = Endpoint(
+                host: service.host,
+                port: service.port,
+                speaksHTTP2: service.speaksHTTP2,
+                tls: self.tls.terms(of: service)
+            )
+            let endpoint = self.endpoints[wanted] ?? before[wanted] ?? wanted
+            self.endpoints[wanted] = endpoint
             if self.endpointOfService[service.id] == nil { self.endpointOfService[service.id] = endpoint }
         }
+        self.failures += self.tls.failures
         self.checkDuplicates()
         let made = self.makePlugins()
         self.identityFields = FieldNameSet(Self.ownFields)
@@ -83,10 +95,6 @@ struct PlanBuilder {
                 retries: service.retries
             )
         }
-    }
-
-    private static func endpointName(_ service: Service) -> String {
-        "\(service.host) \(service.port) \(service.speaksHTTP2)"
     }
 
     /// Two instances of one plugin with one binding: nobody could say which of them counts.

@@ -8,6 +8,12 @@ package enum ProxyError: Error, Sendable, Equatable {
     case connectFailed
     /// The upstream did not accept the connection in time.
     case connectTimedOut
+    /// The upstream's certificate is none that we believe, or is out of date.
+    case tlsUntrusted
+    /// The upstream's certificate is another name's.
+    case tlsWrongName
+    /// The handshake with the upstream failed otherwise.
+    case tlsFailed
     /// All connections of the endpoint are busy and the queue is full.
     case overloaded
     /// The upstream closed before any octet of an answer.
@@ -43,7 +49,8 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .clientGone, .identityEnded: .downstream
         case .decisionTimedOut, .overloaded: .ours
         case .nameNotResolved, .connectFailed, .connectTimedOut, .closedBeforeAnswer, .notProcessed,
-            .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade:
+            .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade,
+            .tlsUntrusted, .tlsWrongName, .tlsFailed:
             .upstream
         }
     }
@@ -51,10 +58,11 @@ package enum ProxyError: Error, Sendable, Equatable {
     /// Whether another try is allowed (X17).
     package var retry: RetryVerdict {
         switch self {
-        case .nameNotResolved, .connectFailed, .notProcessed: .ifNothingWasSent
+        case .nameNotResolved, .connectFailed, .notProcessed, .tlsFailed: .ifNothingWasSent
         case .closedBeforeAnswer: .ifConnectionWasReused
         case .connectTimedOut, .overloaded, .closedWithinAnswer, .answerTimedOut, .writeTimedOut,
-            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .identityEnded, .clientGone:
+            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .identityEnded, .clientGone,
+            .tlsUntrusted, .tlsWrongName:
             .never
         }
     }
@@ -65,7 +73,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .nameNotResolved, .overloaded, .decisionTimedOut: 503
         case .connectTimedOut, .answerTimedOut, .writeTimedOut: 504
         case .connectFailed, .closedBeforeAnswer, .notProcessed, .closedWithinAnswer, .malformedAnswer,
-            .unexpectedUpgrade:
+            .unexpectedUpgrade, .tlsUntrusted, .tlsWrongName, .tlsFailed:
             502
         case .identityEnded: 401
         case .clientGone: 499
@@ -78,6 +86,9 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .nameNotResolved: "upstream-name-not-resolved"
         case .connectFailed: "upstream-connect-failed"
         case .connectTimedOut: "upstream-connect-timed-out"
+        case .tlsUntrusted: "upstream-tls-untrusted"
+        case .tlsWrongName: "upstream-tls-wrong-name"
+        case .tlsFailed: "upstream-tls-failed"
         case .overloaded: "upstream-overloaded"
         case .closedBeforeAnswer: "upstream-closed-before-answer"
         case .notProcessed: "upstream-refused-stream"

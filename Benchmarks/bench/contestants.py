@@ -4,7 +4,7 @@ import pathlib
 import time
 from collections.abc import Callable
 
-from bench.servers import LARGE, TokenRule
+from bench.servers import LARGE, TokenRule, certificate
 from support.browser import LightBrowser
 from support.gatehouse import Gatehouse, openid_connect, plugin, route, service
 from support.issuer import Issuer
@@ -67,6 +67,7 @@ class World:
                  grpc_backend: int = 0):
         self.folder, self.issuer, self.backend, self.grpc_backend = folder, issuer, backend, grpc_backend
         self.tokens, self.routes = tokens, routes
+        self.certificate = certificate(folder)
         self.made: dict[str, list[str]] = {}
         issuer.access_seconds = 6 * 3600
         self.keys = {"RS256": issuer.keys[0], "ES256": Key("second-1", "ES256")}
@@ -129,7 +130,11 @@ class Ours:
         gatehouse = Gatehouse(folder, self.configuration(world), **{
             "GATEHOUSE_WORKERS": str(workers), "GATEHOUSE_ACCESS_LOG": "off", "GATEHOUSE_LOG_LEVEL": "error",
             "GATEHOUSE_LIMIT_IDLE_SECONDS": "600", **self.environment, **environment})
-        if self.speaks != "http1":
+        if self.speaks == "tls":
+            gatehouse.environment["GATEHOUSE_PROXY_LISTEN"] += " ssl"
+            gatehouse.environment |= {
+                "GATEHOUSE_SSL_CERT": str(world.certificate), "GATEHOUSE_SSL_CERT_KEY": str(world.certificate)}
+        elif self.speaks != "http1":
             gatehouse.environment["GATEHOUSE_PROXY_LISTEN"] += " http2"
         began = time.monotonic()
         gatehouse.spawn()
@@ -205,6 +210,8 @@ KEY = Ours(
     refuses=401, more={"consumers": [{"username": "bench", "keyauth_credentials": [{"key": API_KEY}]}]})
 FEW_ROUTES = Ours(name="10 routes", routes=lambda world: 10, requests=lambda world: routed(10))
 MANY_ROUTES = Ours(name="many routes", routes=lambda world: world.routes, requests=lambda world: routed(world.routes))
+TLS = Ours(speaks="tls")
+HANDSHAKES = Ours(speaks="tls", requests=lambda world: [Request(field="Connection: close")])
 HTTP2 = Ours(speaks="http2")
 GRPC = Ours(speaks="grpc")
 DOWNLOAD = Ours(requests=lambda world: [Request(path="/large")])

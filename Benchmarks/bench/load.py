@@ -14,7 +14,8 @@ from support.processes import wait_until
 from support.rawsocket import Unbuffered
 
 
-def wrk(contestant: Contestant, seconds: float, connections: int, folder: pathlib.Path, cpus: set[int]) -> dict:
+def wrk(contestant: Contestant, seconds: float, connections: int, folder: pathlib.Path, cpus: set[int],
+        scheme: str = "http") -> dict:
     """One round of load; what it cost."""
     file = folder / "requests"
     file.write_text("\n".join(request.line() for request in contestant.requests) + "\n")
@@ -22,7 +23,7 @@ def wrk(contestant: Contestant, seconds: float, connections: int, folder: pathli
     before, busy = cpu_seconds(contestant.pid), busy_seconds(cpus)
     said = subprocess.run(
         ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s",
-         str(ROOT / "Benchmarks/load.lua"), f"http://127.0.0.1:{contestant.port}/", "--", str(file), str(passed)],
+         str(ROOT / "Benchmarks/load.lua"), f"{scheme}://127.0.0.1:{contestant.port}/", "--", str(file), str(passed)],
         capture_output=True, text=True, check=True).stdout
     used, busy = cpu_seconds(contestant.pid) - before, busy_seconds(cpus) - busy
     answers, failures, p50, p99 = map(float, re.search(r"result (\S+) (\S+) (\S+) (\S+)", said).groups())
@@ -51,6 +52,14 @@ def h2load(contestant: Contestant, seconds: float, connections: int, folder: pat
             "per_second": answers / seconds, "p50_ms": times[len(times) // 2] / 1000,
             "p99_ms": times[len(times) * 99 // 100] / 1000,
             "others_percent": max(0.0, (busy - used) / seconds / len(cpus) * 100)}
+
+
+def asked_over_tls(port: int) -> bool:
+    """Whether one request over TLS 1.3 is answered with 200."""
+    said = subprocess.run(
+        ["curl", "-sk", "--tlsv1.3", "-o", "/dev/null", "-w", "%{http_code}", f"https://127.0.0.1:{port}{PATH}"],
+        capture_output=True, text=True, check=False).stdout
+    return said == "200"
 
 
 def asked_over_http2(port: int, is_grpc: bool) -> bool:

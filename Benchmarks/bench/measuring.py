@@ -8,7 +8,7 @@ from bench import servers
 from bench.allocations import allocations
 from bench.contestants import Contestant, World
 from bench.figures import row_figures
-from bench.load import ask_in_turn, asked_over_http2, h2load, idle, wrk
+from bench.load import ask_in_turn, asked_over_http2, asked_over_tls, h2load, idle, wrk
 from bench.machine import CPUS, PROXY_CPU, memory, pin
 from bench.rows import Row
 from support.processes import free_port, wait_until
@@ -24,7 +24,7 @@ def say(text: str):
 def peer(name: str, row: Row, world: World, folder: pathlib.Path, first: Contestant) -> Contestant:
     """A peer that answers the row's requests, and refuses those without a token where it checks them."""
     port, rule = free_port(), world.rules[row.algorithm] if row.algorithm else None
-    process = PEER_STARTS[name](folder / name, port, backend(row, world), row.workers, rule, row.speaks)
+    process = PEER_STARTS[name](folder / name, port, backend(row, world), row.workers, rule, row.speaks, world.certificate)
     found = Contestant(name, process, port, first.requests)
     if row.speaks != "http1":
         return found
@@ -39,15 +39,16 @@ def backend(row: Row, world: World) -> int:
 
 def load(row: Row, one: Contestant, seconds: float, connections: int, folder: pathlib.Path) -> dict:
     """One round in the protocol that the row speaks."""
-    if row.speaks == "http1":
-        return wrk(one, seconds, connections, folder, cpus(row))
+    if row.speaks in ("http1", "tls"):
+        scheme = "https" if row.speaks == "tls" else "http"
+        return wrk(one, seconds, connections, folder, cpus(row), scheme)
     return h2load(one, seconds, connections, folder, cpus(row), row.speaks == "grpc")
 
 
 def nginx(row: Row, world: World, folder: pathlib.Path, first: Contestant) -> Contestant:
     """The reference: nginx without any check, asked the same."""
     port = free_port()
-    process = servers.reference(folder / "nginx", port, backend(row, world), row.workers, row.speaks)
+    process = servers.reference(folder / "nginx", port, backend(row, world), row.workers, row.speaks, world.certificate)
     found = Contestant("nginx", process, port, first.requests)
     found.anew = (lambda: first.requests) if first.anew else None
     return found
@@ -74,6 +75,9 @@ def start(row: Row, world: World, folder: pathlib.Path, peers: set[str], begun: 
 
 def probe(row: Row, world: World, one: Contestant, checks: bool):
     """Sees that the row's request is answered, and that whoever checks tokens refuses the wrong ones."""
+    if row.speaks == "tls":
+        wait_until(lambda: asked_over_tls(one.port), f"{one.name} answers over TLS", 30)
+        return
     if row.speaks != "http1":
         wait_until(lambda: asked_over_http2(one.port, row.speaks == "grpc"), f"{one.name} answers over HTTP/2", 30)
         return

@@ -53,6 +53,8 @@ ROWS = (
     Row("download", "an answer of 64 KiB", (ours.DOWNLOAD,), (), PEERS),
     Row("upload", "a request body of 64 KiB", (ours.UPLOAD,), (), PEERS),
     Row("idle", "connections that asked once and stay", (ours.PLAIN,), (Goal(4096, figure="octets"),), PEERS, idle=True),
+    Row("tls", "`plain` over TLS 1.3", (ours.TLS,), (Goal(1.1),), PEERS, speaks="tls"),
+    Row("handshakes", "a TLS connection for each request, nothing resumed", (ours.HANDSHAKES,), (), PEERS, speaks="tls"),
     Row("http2", "`plain` from clients of HTTP/2", (ours.HTTP2,), (Goal(1.2, to="envoy"),), PEERS, speaks="http2"),
     Row("grpc", "a unary call of gRPC", (ours.GRPC,), (Goal(1.2, to="envoy"),), PEERS, speaks="grpc"),
     Row("workers-2", "`plain` with two workers", (ours.PLAIN,), (), PEERS, workers=2),

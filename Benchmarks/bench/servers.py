@@ -71,6 +71,9 @@ PROXY = """upstream backend {{
       proxy_buffer_size 32k; proxy_buffers 4 32k; proxy_busy_buffers_size 96k;
     }}
   }}"""
+TLS_LINES = """
+  ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_tickets on;
+  """
 HAPROXY = """
 global
   nbthread {workers}
@@ -146,6 +149,17 @@ def backend(folder: pathlib.Path, port: int) -> Process:
     return nginx(folder, port, BACKEND.format(port=port, answer=ANSWER, folder=folder))
 
 
+def certificate(folder: pathlib.Path) -> pathlib.Path:
+    """A certificate of an RSA key of 2048 bits with its key, in one file."""
+    file, key = folder / "tls.pem", folder / "tls.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "30",
+         "-keyout", str(key), "-out", str(file)], check=True, capture_output=True)
+    file.write_text(file.read_text() + key.read_text())
+    file.chmod(0o644)
+    return file
+
+
 def grpc_backend(folder: pathlib.Path, port: int) -> Process:
     """What calls of gRPC are proxied to: one short message."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,37 +168,42 @@ def grpc_backend(folder: pathlib.Path, port: int) -> Process:
     return nginx(folder, port, GRPC_BACKEND.format(port=port, folder=folder))
 
 
-def reference(folder: pathlib.Path, port: int, upstream: int, workers: int, speaks: str = "http1") -> Process:
+def reference(folder: pathlib.Path, port: int, upstream: int, workers: int, speaks: str = "http1",
+              pem: pathlib.Path | None = None) -> Process:
     """nginx proxying without any check."""
+    if speaks == "tls":
+        form = TLS_LINES.format(certificate=pem) + PROXY.format(port=f"{port} ssl", backend=upstream)
+        return nginx(folder, port, form, workers)
     form = PROXY if speaks == "http1" else HTTP2_PROXY
     return nginx(folder, port, form.format(port=port, backend=upstream, carries=CARRIES.get(speaks, "")), workers)
 
 
 def haproxy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None,
-            speaks: str = "http1") -> Process:
+            speaks: str = "http1", pem: pathlib.Path | None = None) -> Process:
     """HAProxy, with its own token check if there is a rule."""
     folder.mkdir(parents=True, exist_ok=True)
     rules = HAPROXY_TOKEN.format(
         algorithm=token.algorithm, issuer=token.issuer, audience=token.audience, key=token.pem) if token else ""
     file = folder / "haproxy.cfg"
     file.write_text(HAPROXY.format(
-        workers=workers, port=port, backend=upstream, rules=rules, bind="" if speaks == "http1" else " proto h2",
+        workers=workers, port=port, backend=upstream, rules=rules, bind={"http1": "", "tls": f" ssl crt {pem} ssl-min-ver TLSv1.3"}.get(speaks, " proto h2"),
         server=" proto h2" if speaks == "grpc" else ""))
     return started(["/usr/sbin/haproxy", "-db", "-f", str(file)], folder, port, "haproxy")
 
 
 def envoy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None,
-          speaks: str = "http1") -> Process:
+          speaks: str = "http1", pem: pathlib.Path | None = None) -> Process:
     """Envoy, with its own token check and its token cache if there is a rule."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "envoy.json"
-    file.write_text(json.dumps(envoy_configuration(port, upstream, token, speaks), indent=1))
+    file.write_text(json.dumps(envoy_configuration(port, upstream, token, speaks, pem), indent=1))
     return started([
         str(ENVOY), "-c", str(file), "--concurrency", str(workers), "--disable-hot-restart", "--log-level", "error",
         "--base-id", str(port)], folder, port, "envoy")
 
 
-def envoy_configuration(port: int, upstream: int, token: TokenRule | None, speaks: str = "http1") -> dict:
+def envoy_configuration(port: int, upstream: int, token: TokenRule | None, speaks: str = "http1",
+                        pem: pathlib.Path | None = None) -> dict:
     """Envoy's file; request ids and dynamic statistics are off, as its own advice for benchmarks says."""
     kinds = "type.googleapis.com/envoy.extensions.filters"
     router = {"name": "envoy.filters.http.router", "typed_config": {
@@ -199,10 +218,16 @@ def envoy_configuration(port: int, upstream: int, token: TokenRule | None, speak
     upstreams = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     http2 = {"typed_extension_protocol_options": {upstreams.split("/")[1]: {
         "@type": upstreams, "explicit_http_config": {"http2_protocol_options": {}}}}} if speaks == "grpc" else {}
+    context = {"common_tls_context": {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3"}, "tls_certificates": [
+            {"certificate_chain": {"filename": str(pem)}, "private_key": {"filename": str(pem)}}]}}
+    secure = {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": {
+        "@type": f"{kinds[:-len('.filters')]}.transport_sockets.tls.v3.DownstreamTlsContext", **context,
+    }}} if speaks == "tls" else {}
     return {"static_resources": {
         "listeners": [{
             "name": "clients", "tcp_backlog_size": 4096, "address": envoy_address(port),
-            "filter_chains": [{"filters": [{
+            "filter_chains": [{**secure, "filters": [{
                 "name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}],
         "clusters": [{
             "name": "backend", "type": "STATIC", "connect_timeout": "5s", **http2,

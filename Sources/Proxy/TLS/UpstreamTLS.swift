@@ -56,6 +56,8 @@ package final class UpstreamTLS: Sendable {
     /// What does the handshake on one connection; asks for `host` and holds the answer to it, be it name or address.
     func handler(for host: String) throws -> NIOSSLClientHandler {
         let isAddress = IPAddress(host) != nil
-        return try NIOSSLClientHandler(context: self.context, serverHostname: isAddress ? nil : host)
+        // A fully qualified name loses its last dot in a handshake (RFC 6066 §3).
+        let name = host.hasSuffix(".") ? String(host.dropLast()) : host
+        return try NIOSSLClientHandler(context: self.context, serverHostname: isAddress ? nil : name)
     }
 }

@@ -17,6 +17,8 @@ struct EntityReader {
     var pendingPlugins: [PendingPlugin] = []
     /// Each consumer's place, by id.
     var consumerPlaces: [String: Int] = [:]
+    /// Each upstream's place, by id.
+    var upstreamPlaces: [String: Int] = [:]
     /// Memberships that wait until all consumers are known.
     var pendingMembers: [PendingMember] = []
     /// Ids by name and by id, for each kind of entity.
@@ -51,6 +53,8 @@ struct EntityReader {
         }
         _ = self.reader.record(ConfigNode(.map(outline), at: root.position), EntityFields.file, path: "")
         for node in self.list(root, "consumer_groups") { self.readConsumerGroup(node) }
+        for node in self.list(root, "upstreams") { self.readUpstream(node) }
+        for node in self.list(root, "targets") { self.readTarget(node, upstream: nil) }
         for node in self.list(root, "services") { self.readService(node) }
         for node in self.list(root, "routes") { self.readRoute(node, service: nil) }
         for node in self.list(root, "consumers") { self.readConsumer(node) }

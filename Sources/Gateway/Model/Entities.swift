@@ -218,6 +218,7 @@ package struct ConfigurationTest: Sendable {
 /// Everything that a file says, with references resolved.
 package struct Configuration: Sendable {
     package var services: [Service] = []
+    package var upstreams: [Upstream] = []
     package var routes: [Route] = []
     package var consumers: [Consumer] = []
     package var consumerGroups: [ConsumerGroup] = []

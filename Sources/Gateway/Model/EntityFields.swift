@@ -6,7 +6,7 @@ package enum EntityFields {
     /// A reference is a name, or a record with a name or an id.
     package static let reference = FieldType.any
 
-    private static let identity: [FieldSchema] = [
+    static let identity: [FieldSchema] = [
         FieldSchema("id", .string, help: "A stable identifier; kept."),
         FieldSchema("tags", .list(.string), help: "Words for your own tools; kept, and change nothing."),
         FieldSchema("created_at", .any, status: .inert, help: "Written by exports; ignored."),
@@ -32,8 +32,8 @@ package enum EntityFields {
                 ],
                 help: "How to speak to it; only `http` is served yet."
             ),
-            FieldSchema("host", .string, help: "A host name or an address."),
-            FieldSchema("port", .integer, default: 80, range: 0...65535, help: "The port."),
+            FieldSchema("host", .string, help: "A host name, an address, or the name of an upstream."),
+            FieldSchema("port", .integer, default: 80, range: 0...65535, help: "The port; targets have their own."),
             FieldSchema("path", .string, help: "What goes before the rest of the path."),
             FieldSchema(
                 "retries",
@@ -248,6 +248,8 @@ package enum EntityFields {
         FieldSchema("_konnect", .any, status: .notYet),
         FieldSchema("services", .list(.any), help: "Where requests go."),
         FieldSchema("routes", .list(.any), help: "Which requests are meant."),
+        FieldSchema("upstreams", .list(.any), help: "Names that stand for several targets."),
+        FieldSchema("targets", .list(.any), help: "Targets, each with its `upstream`."),
         FieldSchema("consumers", .list(.any), help: "Who is known."),
         FieldSchema("consumer_groups", .list(.any), help: "Sets of consumers that share plugins."),
         FieldSchema("keyauth_credentials", .list(.any), help: "Keys, each with its `consumer`."),
@@ -282,7 +284,7 @@ package enum EntityFields {
 
     /// Entities of the file that are known by name and not served.
     package static let unservedEntities: [String] = [
-        "upstreams", "certificates", "ca_certificates", "keys", "key_sets", "partials", "licenses",
+        "certificates", "ca_certificates", "keys", "key_sets", "partials", "licenses",
         "filter_chains", "custom_entities", "service_packages", "rbac_roles", "_plugin_configs",
         "consumer_group_plugins", "consumer_group_consumers", "plugins_partials", "snis",
     ]

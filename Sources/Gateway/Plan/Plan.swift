@@ -28,6 +28,7 @@ package final class Plan: Sendable {
     package let warnings: [Diagnostic]
     /// Shared with the next plan, so that what did not change keeps its connections.
     let endpoints: [String: Endpoint]
+    let groups: [String: TargetGroup]
 
     /// Compiles a configuration.
     ///
@@ -38,7 +39,12 @@ package final class Plan: Sendable {
         generation: UInt64 = 1,
         after previous: Plan? = nil
     ) throws(ConfigurationError) {
-        var builder = PlanBuilder(configuration, kinds: kinds, endpoints: previous?.endpoints ?? [:])
+        var builder = PlanBuilder(
+            configuration,
+            kinds: kinds,
+            endpoints: previous?.endpoints ?? [:],
+            groups: previous?.groups ?? [:]
+        )
         builder.build()
         guard builder.failures.isEmpty else { throw ConfigurationError(builder.failures) }
         self.generation = generation
@@ -50,10 +56,14 @@ package final class Plan: Sendable {
         self.ownedCookies = OwnedCookies(builder.plugins.map(\.plugin))
         self.warnings = builder.warnings + self.router.warnings
         self.endpoints = builder.endpoints
+        self.groups = builder.groups
     }
 
     /// Every endpoint that exchanges of this plan may go to.
     package var upstreams: Set<Endpoint> { Set(self.endpoints.values) }
+
+    /// The upstreams of several targets.
+    package var targetGroups: [TargetGroup] { Array(self.groups.values) }
 
     /// The best route for a request.
     package func match(_ head: borrowing RequestHead) throws(PatternError) -> RouteMatch? {

@@ -20,6 +20,10 @@ struct PlanBuilder {
     private let services: [String: Service]
     let consumers: ConsumerDirectory
     private(set) var endpoints: [String: Endpoint]
+    private(set) var groups: [String: TargetGroup]
+    /// Those that were there before this plan.
+    private let knownEndpoints: [String: Endpoint]
+    private let upstreams: [String: Upstream]
     private var endpointOfService: [String: Endpoint] = [:]
     private(set) var routes: [PlannedRoute] = []
     private(set) var plugins: [PlannedPlugin] = []
@@ -37,7 +41,12 @@ struct PlanBuilder {
     /// Names that a plugin may set and that a client may have its own reasons to send where no plugin is asked.
     private static let clientsOwn: [FieldName] = [.authorization, .cookie, .host]
 
-    init(_ configuration: Configuration, kinds: [PluginKind], endpoints: [String: Endpoint]) {
+    init(
+        _ configuration: Configuration,
+        kinds: [PluginKind],
+        endpoints: [String: Endpoint],
+        groups: [String: TargetGroup]
+    ) {
         self.configuration = configuration
         self.kinds = Dictionary(kinds.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.services = Dictionary(
@@ -45,18 +54,22 @@ struct PlanBuilder {
             uniquingKeysWith: { first, _ in first }
         )
         self.consumers = ConsumerDirectory(configuration.consumers)
-        self.endpoints = endpoints
+        self.knownEndpoints = endpoints
+        self.endpoints = [:]
+        self.groups = groups
+        self.upstreams = Dictionary(
+            configuration.upstreams.map { ($0.name, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
     }
 
     mutating func build() {
-        let before = self.endpoints
-        self.endpoints = [:]
-        for service in self.configuration.services {
-            let name = Self.endpointName(service)
-            let endpoint =
-                self.endpoints[name] ?? before[name] ?? Endpoint(host: service.host, port: service.port)
-            self.endpoints[name] = endpoint
-            if self.endpointOfService[service.id] == nil { self.endpointOfService[service.id] = endpoint }
+        self.planUpstreams()
+        for service in self.configuration.services where self.endpointOfService[service.id] == nil {
+            // An upstream's name is no place: it stands where a place is shown, and nobody goes there.
+            self.endpointOfService[service.id] =
+                self.groups[service.host].map { Endpoint(host: $0.name, port: 80) }
+                ?? self.endpoint(service.host, service.port)
         }
         self.checkDuplicates()
         let made = self.makePlugins()
@@ -70,11 +83,32 @@ struct PlanBuilder {
         self.planRoutes(made)
     }
 
+    /// The endpoint of a place; the one that is there already, in this plan or the one before.
+    mutating func endpoint(_ host: String, _ port: Int) -> Endpoint {
+        let name = "\(host) \(port)"
+        let endpoint =
+            self.endpoints[name] ?? self.knownEndpoints[name] ?? Endpoint(host: host, port: port)
+        self.endpoints[name] = endpoint
+        return endpoint
+    }
+
+    private mutating func planUpstreams() {
+        let before = self.groups
+        self.groups = [:]
+        for upstream in self.configuration.upstreams {
+            self.groups[upstream.name] = self.group(of: upstream, after: before[upstream.name])
+            guard !upstream.targets.contains(where: { $0.weight > 0 }) else { continue }
+            let message = "upstream '\(upstream.name)' has no target with a weight: its requests get 503"
+            self.warnings.append(Diagnostic(.warning, at: upstream.position, message))
+        }
+    }
+
     /// What all requests to a service have in common.
     private func terms(of service: Service) -> ForwardTerms? {
         self.endpointOfService[service.id].map {
             ForwardTerms(
                 endpoint: $0,
+                group: self.groups[service.host],
                 dropped: self.identityFields,
                 connectSeconds: Double(service.connectTimeoutMilliseconds) / 1000,
                 writeSeconds: Double(service.writeTimeoutMilliseconds) / 1000,
@@ -83,8 +117,6 @@ struct PlanBuilder {
             )
         }
     }
-
-    private static func endpointName(_ service: Service) -> String { "\(service.host) \(service.port)" }
 
     /// Two instances of one plugin with one binding: nobody could say which of them counts.
     private mutating func checkDuplicates() {
@@ -193,6 +225,7 @@ struct PlanBuilder {
         let inOrder = ordered.map(\.element)
         let globalSteps = Self.steps(global.map { inOrder[$0] })
         let terms = self.services.compactMapValues { self.terms(of: $0) }
+        let balancing = self.upstreams.mapValues(PlannedBalancing.init)
         for route in self.configuration.routes {
             let service = route.service.flatMap { self.services[$0] }
             if let service, !service.isEnabled { continue }
@@ -205,6 +238,7 @@ struct PlanBuilder {
                     route: route,
                     service: service,
                     terms: service.flatMap { terms[$0.id] },
+                    balancing: service.flatMap { balancing[$0.host] },
                     steps: steps,
                     index: self.routes.count
                 )

@@ -8,6 +8,8 @@ package enum ProxyError: Error, Sendable, Equatable {
     case connectFailed
     /// The upstream did not accept the connection in time.
     case connectTimedOut
+    /// None of the upstream's targets may be used.
+    case noTarget
     /// All connections of the endpoint are busy and the queue is full.
     case overloaded
     /// The upstream closed before any octet of an answer.
@@ -41,7 +43,8 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .clientGone: .downstream
         case .decisionTimedOut, .overloaded: .ours
         case .nameNotResolved, .connectFailed, .connectTimedOut, .closedBeforeAnswer, .notProcessed,
-            .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade:
+            .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade,
+            .noTarget:
             .upstream
         }
     }
@@ -52,7 +55,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .nameNotResolved, .connectFailed, .notProcessed: .ifNothingWasSent
         case .closedBeforeAnswer: .ifConnectionWasReused
         case .connectTimedOut, .overloaded, .closedWithinAnswer, .answerTimedOut, .writeTimedOut,
-            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .clientGone:
+            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .clientGone, .noTarget:
             .never
         }
     }
@@ -60,7 +63,7 @@ package enum ProxyError: Error, Sendable, Equatable {
     /// The status that tells the client: 502, 503 or 504 (499 stands in logs for a client that left).
     package var status: Int {
         switch self {
-        case .nameNotResolved, .overloaded, .decisionTimedOut: 503
+        case .nameNotResolved, .overloaded, .decisionTimedOut, .noTarget: 503
         case .connectTimedOut, .answerTimedOut, .writeTimedOut: 504
         case .connectFailed, .closedBeforeAnswer, .notProcessed, .closedWithinAnswer, .malformedAnswer,
             .unexpectedUpgrade:
@@ -75,6 +78,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .nameNotResolved: "upstream-name-not-resolved"
         case .connectFailed: "upstream-connect-failed"
         case .connectTimedOut: "upstream-connect-timed-out"
+        case .noTarget: "upstream-no-target"
         case .overloaded: "upstream-overloaded"
         case .closedBeforeAnswer: "upstream-closed-before-answer"
         case .notProcessed: "upstream-refused-stream"

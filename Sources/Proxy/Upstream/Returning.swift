@@ -15,6 +15,7 @@ extension ClientStream {
     final func upstreamHead(_ head: inout ResponseHead) {
         let now = NIODeadline.now()
         self.exchange.noteAnswer(sentAt: self.passage.sentAt, now)
+        if self.passage.turn != nil { self.noteTurn(status: head.status, at: now) }
         self.worker.handler.answered(self.exchange, head: &head)
         self.exchange.progress.status = head.status
         self.passage.hasAnswered = true
@@ -43,6 +44,7 @@ extension ClientStream {
     final func upstreamEnd(hasSurplus: Bool, at now: NIODeadline) {
         guard self.phase == .forwarding else { return }
         self.passage.link = nil
+        self.endTurn()
         self.exchange.abandon()
         self.exchange.progress.isComplete = true
         self.finish(error: nil, at: now)

@@ -219,7 +219,8 @@ extension EntityReader {
             return
         }
         let name = self.configuration.upstreams[index].name
-        self.claim("\(address.host):\(address.port)", "the target of '\(name)'", at: settings.position(of: "target"))
+        let place = settings.position(of: "target")
+        self.claim("\(address.host):\(address.port) of \(name)", "the target", at: place)
         self.configuration.upstreams[index].targets.append(
             UpstreamPlace(
                 host: address.host,

@@ -60,17 +60,29 @@ package struct BalancerState: Sendable {
     /// Takes over a changed upstream; who stays keeps health and counts.
     package mutating func adopt(_ group: TargetGroup) {
         self.rules = group.rules
+        let listed = self.seats.map(\.isListed)
         for index in self.seats.indices { self.seats[index].isListed = false }
         for target in group.targets {
-            if let known = self.seats.firstIndex(where: { $0.endpoint == target.endpoint }) {
+            // Who was taken off the list and comes again is a new target.
+            let known = self.seats.indices.first {
+                $0 < listed.count && listed[$0] && self.seats[$0].endpoint == target.endpoint
+            }
+            if let known {
                 self.seats[known].weight = Double(target.weight)
                 self.seats[known].isFailover = target.isFailover
                 self.seats[known].isListed = true
-            } else if let free = self.seats.firstIndex(where: { !$0.isListed && $0.load == 0 }) {
+            } else if let free = self.free(listed) {
                 self.seats[free] = Seat(target)
             } else {
                 self.seats.append(Seat(target))
             }
+        }
+    }
+
+    /// A seat that nobody has and nobody had, so that who stays finds theirs.
+    private func free(_ listed: [Bool]) -> Int? {
+        self.seats.indices.first {
+            !self.seats[$0].isListed && self.seats[$0].load == 0 && !($0 < listed.count && listed[$0])
         }
     }
 

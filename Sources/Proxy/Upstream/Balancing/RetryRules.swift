@@ -49,26 +49,36 @@ struct RetryQuestion {
 /// How many retries an upstream's requests have earned, so that retries never become a load of their own.
 struct RetryBudget: Equatable {
     /// Retries a second that are there without any request.
-    static let perSecond = 10.0
+    static let perSecond = 10
     /// As many as can be saved.
-    static let most = 100.0
+    static let most = 100
 
-    private var saved = Self.perSecond
+    /// In thousandths of a retry, which add up exactly.
+    private var saved = Self.perSecond * 1000
     private var since: NIODeadline?
 
     /// A request has come, which earns a part of a retry.
-    mutating func earn(_ percent: Double) { self.saved = min(Self.most, self.saved + percent / 100) }
+    mutating func earn(_ percent: Double) { self.save(Int(percent * 10)) }
 
     /// Takes a retry; false if there is none.
     mutating func spend(_ percent: Double, at now: NIODeadline) -> Bool {
         guard percent > 0 else { return false }
         if let since = self.since {
-            let seconds = Double((now - since).nanoseconds) / 1e9
-            self.saved = min(Self.most, self.saved + seconds * Self.perSecond)
+            let milliseconds = Int((now - since).nanoseconds / 1_000_000)
+            guard milliseconds > 0 else { return self.take() }
+            self.save(milliseconds * Self.perSecond)
         }
         self.since = now
-        guard self.saved >= 1 else { return false }
-        self.saved -= 1
+        return self.take()
+    }
+
+    private mutating func save(_ thousandths: Int) {
+        self.saved = min(Self.most * 1000, self.saved + thousandths)
+    }
+
+    private mutating func take() -> Bool {
+        guard self.saved >= 1000 else { return false }
+        self.saved -= 1000
         return true
     }
 }

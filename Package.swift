@@ -46,6 +46,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [S
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -59,6 +61,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
@@ -75,7 +78,7 @@ let package = Package(
         module("Fetch", ["CCurl"]),
         module("JSON", ["CJansson"]),
         module("Pattern", ["CPCRE2"]),
-        module("Proxy", [nioCore, nioPosix]),
+        module("Proxy", [nioCore, nioPosix, nioHTTP2, nioHPACK]),
         // Floor 2: a token, a route
         module("JOSE", ["Cryptography", "JSON"]),
         module("Gateway", ["JSON", "Pattern", "Proxy"]),
@@ -100,7 +103,7 @@ let package = Package(
         tests("Fetch", ["JSON"]),
         tests("JSON"),
         tests("Pattern"),
-        tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1]),
+        tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, nioHPACK]),
         tests("JOSE", ["Cryptography", "JSON"]),
         tests("Gateway", ["JSON", "Proxy", nioCore, nioPosix, nioEmbedded]),
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
@@ -117,23 +120,29 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// `scripts/fuzz` sets this: the fuzzers take the place of the program and the tests, and Proxy tells what it runs.
+// `scripts/fuzz` sets this: the fuzzers take the place of the program and the tests, and what they watch tells what it runs.
 if Context.environment["GATEHOUSE_FUZZ"] != nil {
     let watched = strict + [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
     package.products = []
     package.targets.removeAll { $0.type == .test || $0.type == .executable }
-    for target in package.targets where target.name == "Proxy" { target.swiftSettings = watched }
+    for target in package.targets where ["Proxy", "JOSE"].contains(target.name) {
+        target.swiftSettings = watched
+    }
+    func checks(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .target(
+            name: "\(name)Checks",
+            dependencies: [.target(name: name)] + dependencies,
+            path: "Tests/\(name)Tests/Checks",
+            swiftSettings: watched
+        )
+    }
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/LibFuzzer"),
-        .target(
-            name: "ProxyChecks",
-            dependencies: ["Proxy", nioCore, nioEmbedded, nioHTTP1],
-            path: "Tests/ProxyTests/Checks",
-            swiftSettings: watched
-        ),
+        checks("Proxy", [nioCore, nioEmbedded, nioHTTP1]),
+        checks("JOSE", ["Cryptography", "JSON"]),
         .executableTarget(
             name: "fuzz",
-            dependencies: ["CLibFuzzer", "ProxyChecks"],
+            dependencies: ["CLibFuzzer", "JOSEChecks", "ProxyChecks"],
             path: "Tests/Fuzz/Driver",
             swiftSettings: strict
         ),

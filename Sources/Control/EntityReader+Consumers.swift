@@ -185,10 +185,10 @@ extension EntityReader {
                 "'\(kind.name)' cannot be bound to a consumer or a group: \(why)"
             )
         }
-        if protocols.isDisjoint(with: ["http", "https"]) {
+        if protocols.isDisjoint(with: ["http", "https", "grpc", "grpcs"]) {
             self.reader.fail(
                 at: settings.position(of: "protocols"),
-                "protocols: expected http or https: nothing else is served"
+                "protocols: expected http, https, grpc or grpcs: nothing else is served"
             )
         }
     }

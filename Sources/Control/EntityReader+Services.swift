@@ -51,12 +51,7 @@ extension EntityReader {
         } else if !settings.wrote("host") {
             self.reader.fail(at: settings.position, "a service needs 'url' or 'host'")
         }
-        if scheme != "http" {
-            self.reader.fail(
-                at: place,
-                "the protocol '\(scheme)' is known, but not served yet; only 'http' is"
-            )
-        }
+        self.readProtocol(scheme, at: place, settings, &service)
         service.host = service.host.lowercased()
         if settings.string("host") != nil, !ServiceURL.isHost(service.host) {
             self.reader.fail(at: settings.position(of: "host"), "host: expected a host name or an address")
@@ -65,6 +60,28 @@ extension EntityReader {
             self.reader.fail(
                 at: settings.position(of: settings.wrote("path") ? "path" : "url"),
                 "path: expected a path that begins with '/' and has no query"
+            )
+        }
+    }
+
+    /// Takes how the service wants to be spoken to.
+    private mutating func readProtocol(
+        _ scheme: String,
+        at place: Position,
+        _ settings: Settings,
+        _ service: inout Service
+    ) {
+        service.speaksHTTP2 = scheme == "grpc" || scheme == "grpcs"
+        if scheme != "http", scheme != "grpc" {
+            self.reader.fail(
+                at: place,
+                "the protocol '\(scheme)' is known, but not served yet; 'http' and 'grpc' are"
+            )
+        }
+        if service.speaksHTTP2, service.path ?? "/" != "/" {
+            self.reader.fail(
+                at: settings.position(of: settings.wrote("path") ? "path" : "url"),
+                "path: a service of gRPC has none; the method's name is the path"
             )
         }
     }
@@ -102,6 +119,31 @@ extension EntityReader {
         }
     }
 
+    /// Takes what clients may speak: HTTP or gRPC, as Kong not both on one route.
+    private mutating func readProtocols(_ settings: Settings, _ route: inout Route) {
+        let grpc: Set<String> = ["grpc", "grpcs"]
+        for name in route.protocols.subtracting(grpc).sorted() where name != "http" && name != "https" {
+            self.reader.fail(
+                at: settings.position(of: "protocols"),
+                "the protocol '\(name)' is known, but not served yet"
+            )
+        }
+        guard !route.protocols.isDisjoint(with: grpc) else { return }
+        if !route.protocols.isSubset(of: grpc) {
+            self.reader.fail(
+                at: settings.position(of: "protocols"),
+                "protocols: grpc and grpcs stand on a route of their own, without http and https"
+            )
+        }
+        if settings.wrote("strip_path"), route.stripsPath {
+            self.reader.fail(
+                at: settings.position(of: "strip_path"),
+                "strip_path: not for gRPC, where the path is the method's name"
+            )
+        }
+        route.stripsPath = false
+    }
+
     private mutating func readDemands(_ settings: Settings, _ route: inout Route) {
         // P8: an empty list would demand nothing, which is never what its writer means.
         for name in ["paths", "hosts", "methods", "protocols"] where settings.strings(name)?.isEmpty == true {
@@ -120,12 +162,7 @@ extension EntityReader {
             )
         }
         route.protocols = Set(settings.strings("protocols") ?? [])
-        for name in route.protocols.sorted() where name != "http" && name != "https" {
-            self.reader.fail(
-                at: settings.position(of: "protocols"),
-                "the protocol '\(name)' is known, but not served yet"
-            )
-        }
+        self.readProtocols(settings, &route)
         if settings.string("path_handling") == "v1" {
             self.reader.fail(at: settings.position(of: "path_handling"), "'v1' is known, but not served yet")
         }

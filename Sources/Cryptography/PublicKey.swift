@@ -75,6 +75,8 @@ package enum PublicComponents: Sendable, Hashable {
 /// curve, or a byte string of its curve's length (J5).
 package final class PublicKey: Sendable {
     let handle: KeyHandle
+    /// What verifies with it, ready for the next signature.
+    let verifications = VerificationPool()
     /// What the key is.
     package let kind: KeyKind
     /// What it is made of; RSA numbers without leading zeros.

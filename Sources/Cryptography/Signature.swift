@@ -26,11 +26,11 @@ package enum Signature {
         _ scheme: SignatureScheme
     ) -> Bool {
         guard let count = byteCount(key.kind, scheme), signature.count == count else { return false }
-        guard case .elliptic = key.kind else {
-            return isValid(signature, message, key, scheme)
-        }
-        guard let encoded = ECDSAEncoding.der(fromRaw: signature) else { return false }
-        return isValid(encoded.span, message, key, scheme)
+        guard let verification = key.verifications.take(key.handle, scheme) else { return false }
+        defer { key.verifications.give(verification) }
+        guard case .elliptic = key.kind else { return verification.isValid(signature, message) }
+        guard let encoded = ECDSAEncoding(raw: signature) else { return false }
+        return encoded.withDER { verification.isValid($0, message) }
     }
 
     /// Signs a message.
@@ -41,7 +41,7 @@ package enum Signature {
     ) throws(CryptoError) -> [UInt8] {
         guard let count = byteCount(key.kind, scheme) else { throw .wrongKeyKind }
         let context = try SignatureContext()
-        try context.begin(key.handle, scheme, verifies: false)
+        try context.begin(key.handle, scheme)
         let signature = try context.sign(message, capacity: count + 16)
         guard case .elliptic(let curve) = key.kind else { return signature }
         return try ECDSAEncoding.raw(fromDER: signature, curve)
@@ -55,17 +55,6 @@ package enum Signature {
         case (.octets(let curve), .edDSA): curve.signatureByteCount
         case (.rsa, _), (.elliptic, _), (.octets, _): nil
         }
-    }
-
-    private static func isValid(
-        _ signature: Span<UInt8>,
-        _ message: Span<UInt8>,
-        _ key: PublicKey,
-        _ scheme: SignatureScheme
-    ) -> Bool {
-        guard let context = try? SignatureContext() else { return false }
-        do { try context.begin(key.handle, scheme, verifies: true) } catch { return false }
-        return context.verify(signature, message)
     }
 }
 
@@ -81,45 +70,15 @@ package enum Signature {
     deinit { unsafe EVP_MD_CTX_free(handle) }
 
     /// Sets key, digest and padding.
-    ///
-    /// The salt's length is the digest's, never found out from the signature (J5).
-    func begin(_ key: KeyHandle, _ scheme: SignatureScheme, verifies: Bool) throws(CryptoError) {
+    func begin(_ key: KeyHandle, _ scheme: SignatureScheme) throws(CryptoError) {
         var inner: OpaquePointer?
         let method = scheme.digest?.method
-        let result =
-            verifies
-            ? unsafe EVP_DigestVerifyInit(handle, &inner, method?.pointer, nil, key.pointer)
-            : unsafe EVP_DigestSignInit(handle, &inner, method?.pointer, nil, key.pointer)
-        guard result == 1 else { throw .last("signature") }
-        switch scheme {
-        case .rsaPKCS1:
-            guard unsafe EVP_PKEY_CTX_set_rsa_padding(inner, RSA_PKCS1_PADDING) == 1 else {
-                throw .last("signature")
-            }
-        case .rsaPSS:
-            guard unsafe EVP_PKEY_CTX_set_rsa_padding(inner, RSA_PKCS1_PSS_PADDING) == 1,
-                unsafe EVP_PKEY_CTX_set_rsa_mgf1_md(inner, method?.pointer) == 1,
-                unsafe EVP_PKEY_CTX_set_rsa_pss_saltlen(inner, RSA_PSS_SALTLEN_DIGEST) == 1
-            else { throw .last("signature") }
-        case .ecdsa, .edDSA: break
+        guard unsafe EVP_DigestSignInit(handle, &inner, method?.pointer, nil, key.pointer) == 1 else {
+            throw .last("signature")
         }
-    }
-
-    /// Only 1 is yes; 0 is a wrong signature, a negative number an error (J5).
-    func verify(_ signature: Span<UInt8>, _ message: Span<UInt8>) -> Bool {
-        let result = unsafe signature.withUnsafeBufferPointer { signature in
-            unsafe message.withUnsafeBufferPointer { message in
-                unsafe EVP_DigestVerify(
-                    handle,
-                    signature.baseAddress,
-                    signature.count,
-                    message.baseAddress,
-                    message.count
-                )
-            }
+        if scheme.digest != nil {
+            guard let inner = unsafe inner, unsafe scheme.set(on: inner) else { throw .last("signature") }
         }
-        if result != 1 { ERR_clear_error() }
-        return result == 1
     }
 
     func sign(_ message: Span<UInt8>, capacity: Int) throws(CryptoError) -> [UInt8] {
@@ -135,35 +94,50 @@ package enum Signature {
     }
 }
 
-extension SignatureScheme {
-    /// The digest of the message; EdDSA has its own inside.
-    fileprivate var digest: Digest? {
-        switch self {
-        case .rsaPKCS1(let digest), .rsaPSS(let digest), .ecdsa(let digest): digest
-        case .edDSA: nil
-        }
-    }
-}
-
 /// JOSE's r‖s to libcrypto's DER and back.
-enum ECDSAEncoding {
+struct ECDSAEncoding: ~Copyable {
+    // As long as two numbers of P-521 and their frames can be.
+    private var bytes = InlineArray<144, UInt8>(repeating: 0)
+    private var count = 0
+
     /// Nothing if r or s is zero; libcrypto refuses what is not below the curve's order.
-    static func der(fromRaw signature: Span<UInt8>) -> [UInt8]? {
+    init?(raw signature: Span<UInt8>) {
         let half = signature.count / 2
-        guard let r = integer(signature.extracting(..<half)), let s = integer(signature.extracting(half...))
-        else { return nil }
-        let body = r + s
-        return body.count < 128
-            ? [0x30, UInt8(body.count)] + body : [0x30, 0x81, UInt8(body.count)] + body
+        let (r, s) = (signature.extracting(..<half), signature.extracting(half...))
+        guard half <= 66, let rCount = Self.contentCount(r), let sCount = Self.contentCount(s) else {
+            return nil
+        }
+        append(0x30)
+        let body = rCount + sCount + 4
+        if body > 127 { append(0x81) }
+        append(UInt8(body))
+        append(r, contentCount: rCount)
+        append(s, contentCount: sCount)
     }
 
-    private static func integer(_ number: Span<UInt8>) -> [UInt8]? {
+    /// Lends the encoding for the time of a call.
+    func withDER<R>(_ body: (Span<UInt8>) -> R) -> R {
+        body(bytes.span.extracting(first: count))
+    }
+
+    private mutating func append(_ byte: UInt8) {
+        bytes[count] = byte
+        count += 1
+    }
+
+    private mutating func append(_ number: Span<UInt8>, contentCount: Int) {
+        append(0x02)
+        append(UInt8(contentCount))
+        if contentCount > number.count { append(0) }
+        for index in max(0, number.count - contentCount)..<number.count { append(number[index]) }
+    }
+
+    /// How many bytes a number takes: as few as can be, with a zero in front where it would look negative.
+    private static func contentCount(_ number: Span<UInt8>) -> Int? {
         var start = 0
         while start < number.count, number[start] == 0 { start += 1 }
         guard start < number.count else { return nil }
-        var bytes: [UInt8] = number[start] & 0x80 == 0 ? [] : [0]
-        for index in start..<number.count { bytes.append(number[index]) }
-        return [0x02, UInt8(bytes.count)] + bytes
+        return number.count - start + (number[start] & 0x80 == 0 ? 0 : 1)
     }
 
     static func raw(fromDER signature: [UInt8], _ curve: EllipticCurve) throws(CryptoError) -> [UInt8] {

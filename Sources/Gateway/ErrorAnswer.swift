@@ -1,21 +1,24 @@
 // What a client is told when its request does not pass: the only place where that is decided.
 package import Proxy
 
-/// Turns refusals and failures into answers: JSON as Kong's, HTML for browsers.
+/// Turns refusals and failures into answers: JSON as Kong's, HTML for browsers, a status for gRPC.
 package struct ErrorAnswer {
-    /// Whether the client gets a page.
-    private let isPage: Bool
+    /// What the client reads.
+    private enum Form { case json, page, grpc }
+
+    private let form: Form
     private let requestID: String
 
     /// Answers one request.
     package init(acceptsHTML: Bool, requestID: String) {
-        self.isPage = acceptsHTML
+        self.form = acceptsHTML ? .page : .json
         self.requestID = requestID
     }
 
     /// Answers the request of a passage.
     package init(_ passage: Passage) {
-        self.init(acceptsHTML: passage.acceptsHTML, requestID: passage.requestID)
+        self.form = passage.isGRPC ? .grpc : passage.acceptsHTML ? .page : .json
+        self.requestID = passage.requestID
     }
 
     /// A plugin's or the gateway's own refusal.
@@ -56,7 +59,12 @@ package struct ErrorAnswer {
 
     /// Any status with its text; only what is written here ends up in the answer.
     package func answer(_ status: Int, _ message: String, _ fields: [(String, String)] = []) -> Answer {
-        guard self.isPage else {
+        switch self.form {
+        case .grpc: return GRPCStatus.answer(status, message, fields)
+        case .page:
+            let facts = "Status \(status) · request \(self.requestID)"
+            return Page(title: message, paragraphs: [facts]).answer(status: status, more: fields)
+        case .json:
             let common = fields + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
             let text = """
                 {
@@ -71,8 +79,6 @@ package struct ErrorAnswer {
                 text: text
             )
         }
-        let facts = "Status \(status) · request \(self.requestID)"
-        return Page(title: message, paragraphs: [facts]).answer(status: status, more: fields)
     }
 
     /// Kong's words for a status.

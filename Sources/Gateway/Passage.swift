@@ -173,6 +173,20 @@ package final class Passage {
         self.request.fields.strings(of: .accept).contains { $0.lowercased().contains("text/html") }
     }
 
+    /// Whether the request is a call of gRPC: its client reads an answer's status from `grpc-status`.
+    package var isGRPC: Bool {
+        guard let type = self.request.first(.contentType) else { return false }
+        return self.request.withValue(type) { value in
+            guard value.count >= Self.grpcType.count else { return false }
+            for index in Self.grpcType.indices where value[index] | 0x20 != Self.grpcType[index] | 0x20 {
+                return false
+            }
+            return value.count == Self.grpcType.count || [0x2B, 0x3B].contains(value[Self.grpcType.count])
+        }
+    }
+
+    private static let grpcType = Array("application/grpc".utf8)
+
     /// Sets the identity's fields on `upstream`, once: before rules that change fields, or else at the end.
     func setIdentityFields() throws(Refusal) {
         guard !self.hasIdentityFields, let identity = self.identity else { return }

@@ -140,9 +140,9 @@ package final class Pipeline: ExchangeHandler {
             self.deliver(.refused(Self.noRoute(passage.enteredBy)), passage)
             return
         }
-        if planned.demandsHTTPS, passage.client.scheme == .http {
-            passage.reasonWord = "https-required"
-            self.deliver(.answered(HTTPSDemand.answer(passage, planned.route)), passage)
+        if let demand = planned.demand, let (answer, reason) = demand.answer(passage, planned.route) {
+            passage.reasonWord = reason
+            self.deliver(.answered(answer), passage)
             return
         }
         self.goOn(passage)

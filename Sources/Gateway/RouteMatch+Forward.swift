@@ -51,20 +51,3 @@ extension RouteMatch {
         }
     }
 }
-
-/// What a client gets that came by http where https is demanded.
-enum HTTPSDemand {
-    /// A redirect to the same place, or 426 as Kong.
-    static func answer(_ passage: Passage, _ route: Route) -> Answer {
-        guard route.httpsRedirectStatus != 426 else {
-            return ErrorAnswer(passage).answer(
-                426,
-                "Please use HTTPS protocol",
-                [("Upgrade", "TLS/1.2, HTTP/1.1")]
-            )
-        }
-        let request = passage.request
-        let target = String(decoding: request.pathAndQuery, as: UTF8.self)
-        return .redirect(to: "https://\(request.hostText)\(target)", status: route.httpsRedirectStatus)
-    }
-}

@@ -37,35 +37,40 @@ package enum Base64URL {
     ///
     /// Refused are padding, other alphabets, white space, a length of 4n + 1, and bits left over that are not zero.
     package static func decode(_ text: Span<UInt8>) -> [UInt8]? {
-        let count = text.count
-        let tail = count & 3
+        decode(text, places.span)
+    }
+
+    private static func decode(_ text: Span<UInt8>, _ places: Span<UInt32>) -> [UInt8]? {
+        guard places.count == 1024 else { return nil }
+        let tail = text.count & 3
         guard tail != 1 else { return nil }
-        let values = Self.values
-        var output: [UInt8] = []
-        output.reserveCapacity(count / 4 * 3 + 2)
-        var seen: UInt8 = 0
-        var index = 0
-        while index + 4 <= count {
-            let a = values[Int(text[index])]
-            let b = values[Int(text[index + 1])]
-            let c = values[Int(text[index + 2])]
-            let d = values[Int(text[index + 3])]
-            seen |= a | b | c | d
-            output.append(a << 2 | b >> 4)
-            output.append(b << 4 | c >> 2)
-            output.append(c << 6 | d)
-            index += 4
+        let whole = text.count &- tail
+        // Beyond the 24 bits of a group: some letter is not of the alphabet, or a bit left over is not zero.
+        var seen: UInt32 = 0
+        let output = [UInt8](capacity: whole / 4 * 3 + 2) { output in
+            var index = 0
+            while index &+ 4 <= whole {
+                let letters = text.extracting(index..<(index &+ 4))
+                let group =
+                    places[Int(letters[0])] | places[256 &+ Int(letters[1])]
+                    | places[512 &+ Int(letters[2])] | places[768 &+ Int(letters[3])]
+                seen |= group
+                output.append(UInt8(truncatingIfNeeded: group &>> 16))
+                output.append(UInt8(truncatingIfNeeded: group &>> 8))
+                output.append(UInt8(truncatingIfNeeded: group))
+                index &+= 4
+            }
+            guard tail > 0 else { return }
+            var group = places[Int(text[whole])] | places[256 &+ Int(text[whole &+ 1])]
+            output.append(UInt8(truncatingIfNeeded: group &>> 16))
+            if tail == 3 {
+                group |= places[512 &+ Int(text[whole &+ 2])]
+                output.append(UInt8(truncatingIfNeeded: group &>> 8))
+            }
+            let left: UInt32 = tail == 3 ? 0xFF : 0xFFFF
+            seen |= group & ~left | (group & left != 0 ? invalid : 0)
         }
-        if tail > 0 {
-            let a = values[Int(text[index])]
-            let b = values[Int(text[index + 1])]
-            let c = tail == 3 ? values[Int(text[index + 2])] : 0
-            seen |= a | b | c
-            guard tail == 3 ? c & 3 == 0 : b & 15 == 0 else { return nil }
-            output.append(a << 2 | b >> 4)
-            if tail == 3 { output.append(b << 4 | c >> 2) }
-        }
-        return seen < 64 ? output : nil
+        return seen < invalid ? output : nil
     }
 
     /// Decodes a text.
@@ -77,10 +82,13 @@ package enum Base64URL {
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8
     )
 
-    /// The value of each byte; 255 for what is not of the alphabet.
-    private static let values: [UInt8] = {
-        var values = [UInt8](repeating: 255, count: 256)
-        for (value, letter) in alphabet.enumerated() { values[Int(letter)] = UInt8(value) }
-        return values
+    /// What each byte means at each of the four places of a group; `invalid` for what is not of the alphabet.
+    private static let places: [UInt32] = {
+        var places = [UInt32](repeating: invalid, count: 4 * 256)
+        for (value, letter) in alphabet.enumerated() {
+            for place in 0..<4 { places[place * 256 + Int(letter)] = UInt32(value) << UInt32(18 - 6 * place) }
+        }
+        return places
     }()
+    private static let invalid: UInt32 = 1 << 24
 }

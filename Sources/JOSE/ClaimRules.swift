@@ -1,6 +1,6 @@
 // The rules on claims: a table in the order in which they are judged.
 
-package import JSON
+internal import JSON
 
 /// One rule on the claims, with the sentence of the standard that asks for it.
 package struct ClaimRule: Sendable {
@@ -12,7 +12,7 @@ package struct ClaimRule: Sendable {
 
     /// The claims of one token, what is wanted of them, and the moment.
     struct Case: Sendable {
-        let claims: [String: JSONValue]
+        let claims: JSONObjectText
         let expectations: TokenExpectations
         let now: NumericDate
     }
@@ -25,27 +25,25 @@ package enum ClaimRules {
         form + [
             ClaimRule(source: "RFC 7519 §4.1.1", name: "issuer") { token throws(TokenError) in
                 guard let wanted = token.expectations.issuers else { return }
-                let found = token.claims["iss"]?.string ?? ""
-                guard wanted.contains(where: { $0.isIdentical(toUTF8Of: found) }) else { throw .wrongIssuer }
+                let isWanted = wanted.contains { token.claims.string("iss", is: $0) == true }
+                guard isWanted else { throw .wrongIssuer }
             },
             ClaimRule(source: "RFC 7519 §4.1.3", name: "audience") { token throws(TokenError) in
                 guard let wanted = token.expectations.audiences else { return }
-                let found = token.claims["aud"].map(audiences) ?? []
-                let isMeant = found.contains { one in wanted.contains { $0.isIdentical(toUTF8Of: one) } }
-                guard isMeant else { throw .wrongAudience }
+                guard token.claims.names("aud", oneOf: wanted) else { throw .wrongAudience }
             },
             ClaimRule(source: "RFC 7519 §4.1.4", name: "expiry") { token throws(TokenError) in
-                guard let expiry = token.claims["exp"]?.number else { return }
+                guard let expiry = token.claims.number("exp") else { return }
                 let since = token.now.seconds - expiry
                 guard since < token.expectations.leeway else { throw .expired(since: since) }
             },
             ClaimRule(source: "RFC 7519 §4.1.5", name: "not before") { token throws(TokenError) in
-                guard let start = token.claims["nbf"]?.number else { return }
+                guard let start = token.claims.number("nbf") else { return }
                 let ahead = start - token.now.seconds
                 guard ahead <= token.expectations.leeway else { throw .notYetValid(in: ahead) }
             },
             ClaimRule(source: "RFC 7519 §4.1.6", name: "issued at") { token throws(TokenError) in
-                guard let issued = token.claims["iat"]?.number else { return }
+                guard let issued = token.claims.number("iat") else { return }
                 let ahead = issued - token.now.seconds
                 let limit = max(token.expectations.maximumAheadSeconds, token.expectations.leeway)
                 guard ahead <= limit else { throw .issuedInFuture(by: ahead) }
@@ -55,14 +53,14 @@ package enum ClaimRules {
     /// The claims that must be there, and the type of each registered one.
     private static let form: [ClaimRule] = [
         ClaimRule(source: "RFC 7519 §4.1.1", name: "issuer's form") { token throws(TokenError) in
-            try check(token, "iss", isRequired: token.expectations.issuers != nil) { $0.string != nil }
+            try check(token, "iss", isRequired: token.expectations.issuers != nil, isText)
         },
         ClaimRule(source: "RFC 7519 §4.1.2", name: "subject's form") { token throws(TokenError) in
-            try check(token, "sub", isRequired: false) { $0.string != nil }
+            try check(token, "sub", isRequired: false, isText)
         },
         ClaimRule(source: "RFC 7519 §4.1.3", name: "audience's form") { token throws(TokenError) in
-            try check(token, "aud", isRequired: token.expectations.audiences != nil) {
-                $0.string != nil || $0.strings != nil
+            try check(token, "aud", isRequired: token.expectations.audiences != nil) { claims, name in
+                claims.isStringOrStrings(name)
             }
         },
         ClaimRule(source: "RFC 7519 §4.1.4", name: "expiry's form") { token throws(TokenError) in
@@ -75,11 +73,13 @@ package enum ClaimRules {
             try check(token, "iat", isRequired: false, isDate)
         },
         ClaimRule(source: "RFC 7519 §4.1.7", name: "identifier's form") { token throws(TokenError) in
-            try check(token, "jti", isRequired: false) { $0.string != nil }
+            try check(token, "jti", isRequired: false, isText)
         },
         ClaimRule(source: "RFC 7519 §4", name: "claims that are asked for") { token throws(TokenError) in
             for name in token.expectations.requiredClaims {
-                try check(token, name, isRequired: true) { !$0.isNull }
+                try check(token, name, isRequired: true) { claims, name in
+                    claims[name].map { !$0.isNull } ?? false
+                }
             }
         },
     ]
@@ -88,21 +88,19 @@ package enum ClaimRules {
         _ token: ClaimRule.Case,
         _ name: String,
         isRequired: Bool,
-        _ isWellFormed: (JSONValue) -> Bool
+        _ isWellFormed: (JSONObjectText, String) -> Bool
     ) throws(TokenError) {
-        guard let value = token.claims[name] else {
+        guard !isWellFormed(token.claims, name) else { return }
+        guard token.claims.has(name) else {
             guard !isRequired else { throw .missingClaim(name) }
             return
         }
-        guard isWellFormed(value) else { throw .malformedClaim(name) }
+        throw .malformedClaim(name)
     }
 
-    private static func isDate(_ value: JSONValue) -> Bool {
-        value.number?.isFinite ?? false
-    }
+    private static func isText(_ claims: JSONObjectText, _ name: String) -> Bool { claims.isString(name) }
 
-    /// The audiences that a claim names: one, or a list; never split at spaces.
-    package static func audiences(_ claim: JSONValue) -> [String] {
-        claim.string.map { [$0] } ?? claim.strings ?? []
+    private static func isDate(_ claims: JSONObjectText, _ name: String) -> Bool {
+        claims.number(name)?.isFinite ?? false
     }
 }

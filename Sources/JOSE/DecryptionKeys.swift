@@ -8,7 +8,7 @@ enum DecryptionKeys {
     /// The keys that fit: those that the token names or, if it names none, any; never more than a few.
     static func keys(
         of set: JWKSet,
-        _ header: JSONValue,
+        _ header: JSONObjectText,
         _ management: KeyManagement,
         _ encryption: ContentEncryption
     ) throws(TokenError) -> [JWK] {

@@ -7,7 +7,7 @@ package import JSON
 package enum JWE {
     /// A token taken apart.
     struct Parts: Sendable {
-        let header: JSONValue
+        let header: JSONObjectText
         let encryptedKey: [UInt8]
         let nonce: [UInt8]
         let ciphertext: [UInt8]
@@ -18,8 +18,10 @@ package enum JWE {
 
     /// What was in a token that opened.
     package struct Content: Sendable {
+        /// The header, as it was written.
+        let headerText: JSONObjectText
         /// The header, a JSON object.
-        package let header: JSONValue
+        package var header: JSONValue { headerText.value }
         /// What was encrypted.
         package let plaintext: [UInt8]
         /// Whether whoever encrypted it must have known our secret.
@@ -86,7 +88,7 @@ package enum JWE {
         let token = try parts(of: text.span, form)
         try TokenHeader.checkCritical(token.header)
         // Compression is not read: it leaks, and a small text becomes a large one (B5, J7).
-        guard token.header["zip"] == nil else { throw .unsupportedAlgorithm }
+        guard !token.header.has("zip") else { throw .unsupportedAlgorithm }
         guard let name = token.header["alg"]?.string, let management = KeyManagement(rawValue: name),
             let encryptionName = token.header["enc"]?.string,
             let encryption = ContentEncryption(rawValue: encryptionName)
@@ -100,7 +102,7 @@ package enum JWE {
                 let plaintext = try? encryption.open(token, key: contentKey)
             else { continue }
             return Content(
-                header: token.header,
+                headerText: token.header,
                 plaintext: plaintext,
                 provesSender: management.provesSender
             )
@@ -111,7 +113,9 @@ package enum JWE {
     private static func parts(of text: Span<UInt8>, _ form: TokenForm) throws(TokenError) -> Parts {
         let dots = try UnverifiedToken.dots(in: text, form)
         guard dots.count == 4 else { throw .malformed(.parts) }
-        let bounds = [-1] + dots + [text.count]
+        var bounds = [-1]
+        for place in 0..<4 { bounds.append(dots.places[place]) }
+        bounds.append(text.count)
         var parts: [[UInt8]] = []
         for (index, name) in ["header", "encrypted key", "nonce", "ciphertext", "tag"].enumerated() {
             guard let part = Base64URL.decode(text.extracting((bounds[index] + 1)..<bounds[index + 1])) else {
@@ -120,14 +124,14 @@ package enum JWE {
             parts.append(part)
         }
         let header = try TokenHeader.parse(parts[0])
-        guard header["enc"]?.string != nil else { throw .malformed(.headerMember("enc")) }
+        guard header.isString("enc") else { throw .malformed(.headerMember("enc")) }
         return Parts(
             header: header,
             encryptedKey: parts[1],
             nonce: parts[2],
             ciphertext: parts[3],
             tag: parts[4],
-            authenticated: text.extracting(..<dots[0]).copy()
+            authenticated: text.extracting(..<dots.places[0]).copy()
         )
     }
 }

@@ -88,7 +88,14 @@ package struct JWKSet: Sendable {
 
     /// The keys of this name, byte for byte; a set should have one, and may have more.
     package func named(_ kid: String) -> [JWK] {
-        (places[kid] ?? []).map { keys[$0] }.filter { $0.kid?.isIdentical(toUTF8Of: kid) ?? false }
+        places(of: kid).map { keys[$0] }
+    }
+
+    /// Where the keys of this name are; to a table, canonically equal names are one, so each is looked at.
+    func places(of kid: String) -> [Int] {
+        guard let places = places[kid] else { return [] }
+        guard !places.allSatisfy({ keys[$0].kid?.isIdentical(toUTF8Of: kid) ?? false }) else { return places }
+        return places.filter { keys[$0].kid?.isIdentical(toUTF8Of: kid) ?? false }
     }
 
     /// This set and the keys of another after its own.

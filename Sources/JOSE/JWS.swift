@@ -6,7 +6,7 @@ package import JSON
 /// A signature over bytes in the compact form (RFC 7515 §7.1).
 package enum JWS {
     /// Checks one signature with one key; the key must fit the algorithm (`KeySelection.fit`).
-    static func isValid(_ token: UnverifiedToken, _ key: JWK, _ algorithm: Algorithm) -> Bool {
+    static func isValid(_ token: UnverifiedToken, _ key: borrowing JWK, _ algorithm: Algorithm) -> Bool {
         let signed = token.signed.span
         let signature = token.signature.span
         switch (algorithm.method, key.material) {

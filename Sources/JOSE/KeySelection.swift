@@ -16,28 +16,33 @@ enum KeySelection {
         case notForThis
     }
 
-    /// The keys that fit: those that the token names or, if it names none, any.
-    static func keys(
+    /// Whether a key that fits is the one: of those that the token names or, if it names none, any.
+    static func anyKey(
         of set: JWKSet,
         kid: String?,
-        _ algorithm: Algorithm
-    ) throws(TokenError) -> [JWK] {
-        let candidates = kid.map { set.named($0) } ?? set.keys
-        var fitting: [JWK] = []
+        _ algorithm: Algorithm,
+        _ isTheOne: (borrowing JWK) -> Bool
+    ) throws(TokenError) -> Bool {
+        let candidates = kid.map { set.places(of: $0) } ?? set.keys.indices.map { $0 }
+        var fitting = InlineArray<4, Int>(repeating: 0)
+        var count = 0
         var isOfOther = !candidates.isEmpty
-        for key in candidates {
-            switch fit(key, algorithm) {
-            case .fits: fitting.append(key)
+        for place in candidates {
+            switch fit(set.keys[place], algorithm) {
+            case .fits:
+                if count < limit { fitting[count] = place }
+                count += 1
             case .otherAlgorithm: continue
             case .notForThis: isOfOther = false
             }
         }
-        guard !fitting.isEmpty else {
+        guard count > 0 else {
             if isOfOther { throw .algorithmNotAllowed }
             throw .unknownKey
         }
-        guard fitting.count <= limit else { throw .ambiguousKey(limit: limit) }
-        return fitting
+        guard count <= limit else { throw .ambiguousKey(limit: limit) }
+        for place in 0..<count where isTheOne(set.keys[fitting[place]]) { return true }
+        return false
     }
 
     /// Key and algorithm are one value: a public key is never a MAC's secret (J2), a short secret never a key (J3).

@@ -33,12 +33,16 @@ package struct TokenExpectations: Sendable {
         self.issuers = issuers
         self.audiences = audiences
         self.algorithms = algorithms
-        keyManagement = Set(KeyManagement.allCases)
-        encryptions = Set(ContentEncryption.allCases)
+        keyManagement = Self.everyKeyManagement
+        encryptions = Self.everyEncryption
         leeway = 0
         maximumAheadSeconds = 60
         type = nil
         requiresExpiry = true
         requiredClaims = []
     }
+
+    // Made once: expectations are made for each token.
+    private static let everyKeyManagement = Set(KeyManagement.allCases)
+    private static let everyEncryption = Set(ContentEncryption.allCases)
 }

@@ -7,36 +7,36 @@ internal import JSON
 /// `jku`, `x5u`, `jwk` and `x5c` are not read anywhere in this module: a key that a token brings proves nothing (J4).
 enum TokenHeader {
     /// Reads a header: a JSON object whose `alg` is a string, and `kid`, `typ`, `cty` too where they are.
-    static func parse(_ bytes: [UInt8]) throws(TokenError) -> JSONValue {
-        guard let header = try? JSONValue(parsing: bytes), header.object != nil else {
-            throw .malformed(.header)
-        }
-        guard header["alg"]?.string != nil else { throw .malformed(.headerMember("alg")) }
-        for name in ["kid", "typ", "cty"] {
-            guard header[name] == nil || header[name]?.string != nil else {
-                throw .malformed(.headerMember(name))
-            }
-        }
+    static func parse(_ bytes: [UInt8]) throws(TokenError) -> JSONObjectText {
+        guard let header = try? JSONObjectText(bytes) else { throw .malformed(.header) }
+        guard header.isString("alg") else { throw .malformed(.headerMember("alg")) }
+        try checkText(header, "kid")
+        try checkText(header, "typ")
+        try checkText(header, "cty")
         return header
+    }
+
+    private static func checkText(_ header: JSONObjectText, _ name: String) throws(TokenError) {
+        guard !header.has(name) || header.isString(name) else { throw .malformed(.headerMember(name)) }
     }
 
     /// Refuses every critical member.
     ///
     /// None is implemented, so an honest list cannot be satisfied and any other is
     /// against RFC 7515 §4.1.11 (J6). `b64: false` (RFC 7797) is critical by its own nature.
-    static func checkCritical(_ header: JSONValue) throws(TokenError) {
-        guard header["crit"] == nil else { throw .criticalHeader }
-        guard header["b64"] == nil || header["b64"] == .bool(true) else { throw .criticalHeader }
+    static func checkCritical(_ header: JSONObjectText) throws(TokenError) {
+        guard !header.has("crit") else { throw .criticalHeader }
+        guard !header.has("b64") || header["b64"] == .bool(true) else { throw .criticalHeader }
     }
 
     /// The signature algorithm: known, and in the allowed list (B1).
     static func algorithm(
-        _ header: JSONValue,
+        _ header: JSONObjectText,
         allowed: Set<Algorithm>
     ) throws(TokenError) -> Algorithm {
-        // By bytes: `Algorithm(rawValue:)` compares as Unicode does.
-        guard let name = header["alg"]?.string,
-            let algorithm = Algorithm.allCases.first(where: { $0.rawValue.isIdentical(toUTF8Of: name) })
+        // Once more by bytes: `Algorithm(rawValue:)` compares as Unicode does.
+        guard let name = header.string("alg"), let algorithm = Algorithm(rawValue: name),
+            algorithm.rawValue.isIdentical(toUTF8Of: name)
         else { throw .unsupportedAlgorithm }
         guard allowed.contains(algorithm) else { throw .algorithmNotAllowed }
         return algorithm
@@ -63,9 +63,15 @@ package struct TokenType: Sendable, Hashable {
     /// A logout token (OIDC Back-Channel Logout §2.4).
     package static let logout = TokenType("logout+jwt")
 
+    private static let usual = ["JWT", "at+jwt"]
+
     /// Checks the header's `typ`: the one that is wanted, or else absent, `JWT` or `at+jwt` (B10).
-    static func check(_ header: JSONValue, wanted: TokenType?) throws(TokenError) {
-        let found = header["typ"]?.string.map(TokenType.init)
+    static func check(_ header: JSONObjectText, wanted: TokenType?) throws(TokenError) {
+        // As most tokens write it, which is seen without making a text of it.
+        for usual in wanted.map({ [$0.name] }) ?? Self.usual where header.string("typ", is: usual) == true {
+            return
+        }
+        let found = header.string("typ").map(TokenType.init)
         if let wanted {
             guard found == wanted else { throw .wrongType }
         } else if let found {

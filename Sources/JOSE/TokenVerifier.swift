@@ -4,10 +4,14 @@ package import JSON
 
 /// A token whose signature and claims were checked; only `TokenVerifier` makes one.
 package struct VerifiedToken: Sendable {
-    /// The header, a JSON object.
-    package let header: JSONValue
-    /// The claims, a JSON object.
-    package let claims: JSONValue
+    /// The header, as it was written.
+    package let headerText: JSONObjectText
+    /// The claims, as they were written: what one member is asked for.
+    package let claimsText: JSONObjectText
+    /// The header, a JSON object; made anew each time it is asked for.
+    package var header: JSONValue { headerText.value }
+    /// The claims, a JSON object; made anew each time they are asked for.
+    package var claims: JSONValue { claimsText.value }
     /// The algorithm of the signature that was checked; nothing for an encrypted token without one.
     package let algorithm: Algorithm?
     /// When it expires; nothing only where an expiry was not asked for.
@@ -16,15 +20,15 @@ package struct VerifiedToken: Sendable {
     package let unchecked: [String]
 
     fileprivate init(
-        header: JSONValue,
-        claims: JSONValue,
+        _ header: JSONObjectText,
+        _ claims: JSONObjectText,
         algorithm: Algorithm?,
         _ expectations: TokenExpectations
     ) {
-        self.header = header
-        self.claims = claims
+        headerText = header
+        claimsText = claims
         self.algorithm = algorithm
-        expires = claims["exp"]?.number.map(NumericDate.init)
+        expires = claims.number("exp").map(NumericDate.init)
         var unchecked: [String] = []
         if expectations.issuers == nil { unchecked.append("iss") }
         if expectations.audiences == nil { unchecked.append("aud") }
@@ -35,15 +39,16 @@ package struct VerifiedToken: Sendable {
 
 /// A payload of any kind whose signature was checked; only `TokenVerifier` makes one.
 package struct VerifiedPayload: Sendable {
-    /// The header, a JSON object.
-    package let header: JSONValue
+    private let headerText: JSONObjectText
+    /// The header, a JSON object; made anew each time it is asked for.
+    package var header: JSONValue { headerText.value }
     /// The payload, as it was signed.
     package let bytes: [UInt8]
     /// The algorithm of the signature; nothing for an encrypted token without one.
     package let algorithm: Algorithm?
 
-    fileprivate init(header: JSONValue, bytes: [UInt8], algorithm: Algorithm?) {
-        self.header = header
+    fileprivate init(header: JSONObjectText, bytes: [UInt8], algorithm: Algorithm?) {
+        headerText = header
         self.bytes = bytes
         self.algorithm = algorithm
     }
@@ -76,14 +81,9 @@ package enum TokenVerifier {
         let algorithm = try checkSignature(token, keys, expectations)
         try TokenType.check(token.header, wanted: expectations.type)
         // A form without claims was not meant for this.
-        guard case .object(let claims) = token.claims else { throw .malformed(.payload) }
+        guard let claims = token.claims else { throw .malformed(.payload) }
         try check(claims, expectations, now)
-        return VerifiedToken(
-            header: token.header,
-            claims: token.claims,
-            algorithm: algorithm,
-            expectations
-        )
+        return VerifiedToken(token.header, claims, algorithm: algorithm, expectations)
     }
 
     /// Checks the signature and the header's rules alone: the payload may be anything.
@@ -118,9 +118,9 @@ package enum TokenVerifier {
         }
         guard content.provesSender else { throw .badSignature }
         let claims = try UnverifiedToken.claims(content.plaintext)
-        try TokenType.check(content.header, wanted: expectations.type)
-        try check(claims.object ?? [:], expectations, now)
-        return VerifiedToken(header: content.header, claims: claims, algorithm: nil, expectations)
+        try TokenType.check(content.headerText, wanted: expectations.type)
+        try check(claims, expectations, now)
+        return VerifiedToken(content.headerText, claims, algorithm: nil, expectations)
     }
 
     /// Checks the signature and the header's rules of a token, signed or encrypted; the payload may be anything.
@@ -146,8 +146,8 @@ package enum TokenVerifier {
             )
         }
         guard content.provesSender else { throw .badSignature }
-        if let type = expectations.type { try TokenType.check(content.header, wanted: type) }
-        return VerifiedPayload(header: content.header, bytes: content.plaintext, algorithm: nil)
+        if let type = expectations.type { try TokenType.check(content.headerText, wanted: type) }
+        return VerifiedPayload(header: content.headerText, bytes: content.plaintext, algorithm: nil)
     }
 
     private static func open(
@@ -170,13 +170,15 @@ package enum TokenVerifier {
     ) throws(TokenError) -> Algorithm {
         try TokenHeader.checkCritical(token.header)
         let algorithm = try TokenHeader.algorithm(token.header, allowed: expectations.algorithms)
-        let candidates = try KeySelection.keys(of: keys, kid: token.kid, algorithm)
-        guard candidates.contains(where: { JWS.isValid(token, $0, algorithm) }) else { throw .badSignature }
+        let isSigned = try KeySelection.anyKey(of: keys, kid: token.kid, algorithm) { key in
+            JWS.isValid(token, key, algorithm)
+        }
+        guard isSigned else { throw .badSignature }
         return algorithm
     }
 
     private static func check(
-        _ claims: [String: JSONValue],
+        _ claims: JSONObjectText,
         _ expectations: TokenExpectations,
         _ now: NumericDate
     ) throws(TokenError) {

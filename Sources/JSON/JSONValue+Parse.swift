@@ -32,13 +32,14 @@ extension JSONValue {
         try self.init(parsing: Array(text.utf8).span, limits: limits)
     }
 
-    /// Refuses deep nesting before a recursive parser meets it.
+    /// Refuses deep nesting before a recursive parser meets it, and U+0000 as it is: jansson overlooks one behind a number.
     private static func checkDepth(of bytes: Span<UInt8>, limit: Int) throws(JSONError) {
         var depth = 0
         var inString = false
         var index = 0
         while index < bytes.count {
             let byte = bytes[index]
+            guard byte != 0 else { throw .nulCharacter(position: index) }
             index += 1
             if inString {
                 if byte == UInt8(ascii: "\\") { index += 1 }

@@ -100,7 +100,7 @@ package struct AccessTokenCheck: Sendable {
             guard case .unknownKey = error, named != nil else { throw .token(error) }
             return .needsKeys(issuer, seen: snapshot.version)
         }
-        guard self.ignoresConfirmation || verified.claims["cnf"] == nil else { throw .proofRequired }
+        guard self.ignoresConfirmation || !verified.claimsText.has("cnf") else { throw .proofRequired }
         return .accepted(AcceptedToken(token: verified, issuer: issuer))
     }
 
@@ -141,12 +141,12 @@ package struct AccessTokenCheck: Sendable {
     ///
     /// `typ: at+jwt` settles it (RFC 9068 §4); without it the marks of the other kinds are looked for.
     private static func checkPurpose(_ token: VerifiedToken) throws(TokenError) {
-        if let type = token.header["typ"]?.string, TokenType(type) == .accessToken { return }
-        let claims = token.claims
+        if let type = token.headerText.string("typ"), TokenType(type) == .accessToken { return }
+        let claims = token.claimsText
         let marks = ["at_hash", "c_hash", "s_hash", "events"]
-        guard !marks.contains(where: { claims[$0] != nil }) else { throw .wrongType }
-        if let kind = claims["typ"]?.string, ["ID", "Refresh", "Logout"].contains(kind) { throw .wrongType }
-        let isForAccess = ["scope", "scp", "client_id"].contains { claims[$0] != nil }
-        guard claims["nonce"] == nil || isForAccess else { throw .wrongType }
+        guard !marks.contains(where: claims.has) else { throw .wrongType }
+        if let kind = claims.string("typ"), ["ID", "Refresh", "Logout"].contains(kind) { throw .wrongType }
+        let isForAccess = ["scope", "scp", "client_id"].contains(where: claims.has)
+        guard !claims.has("nonce") || isForAccess else { throw .wrongType }
     }
 }

@@ -88,7 +88,7 @@ struct Golden {
         "bindings", "routes-wrong",
         "services-wrong", "consumers-wrong", "yaml-wrong", "yaml-twice", "merge", "tests-wrong",
         "settings-wrong",
-        "empty", "groups", "upstreams", "upstreams-wrong",
+        "empty", "groups", "grpc", "upstreams", "upstreams-wrong",
     ]
 
     init(_ name: String) throws {

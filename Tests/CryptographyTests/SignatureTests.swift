@@ -61,6 +61,61 @@ struct SignatureTests {
         }
     }
 
+    @Test(arguments: schemes)
+    func
+        `a prepared verification judges each signature anew, also after a bad one and in another scheme (J5)`(
+            kind: KeyKind,
+            scheme: SignatureScheme,
+            count: Int
+        ) throws
+    {
+        let key = try Self.key(kind)
+        let others = Self.schemes.filter { $0.0 == kind && $0.1 != scheme }.map(\.1)
+        for round in 0..<4 {
+            let message = [UInt8](repeating: UInt8(round), count: round * 1000)
+            let signature = try Signature.sign(message, with: key, scheme)
+            var altered = signature
+            altered[count / 2] ^= 1
+            #expect(Signature.verify(signature, of: message, by: key.publicKey, scheme))
+            #expect(!Signature.verify(altered, of: message, by: key.publicKey, scheme))
+            #expect(!Signature.verify(signature, of: message + [0], by: key.publicKey, scheme))
+            #expect(Signature.verify(signature, of: message, by: key.publicKey, scheme))
+            for other in others {
+                #expect(!Signature.verify(signature, of: message, by: key.publicKey, other))
+            }
+        }
+    }
+
+    @Test(arguments: schemes)
+    func `many verify with one key at once, and each gets its own verdict`(
+        kind: KeyKind,
+        scheme: SignatureScheme,
+        count: Int
+    ) async throws {
+        let key = try Self.key(kind)
+        let wrong = await withTaskGroup(of: Int.self) { group in
+            for task in 0..<8 {
+                group.addTask {
+                    var wrong = 0
+                    let message = [UInt8](repeating: UInt8(task), count: 100 + task)
+                    guard let signature = try? Signature.sign(message, with: key, scheme) else { return 1 }
+                    var altered = signature
+                    altered[count / 2] ^= 1
+                    for _ in 0..<20 {
+                        let (good, bad) = (
+                            Signature.verify(signature, of: message, by: key.publicKey, scheme),
+                            Signature.verify(altered, of: message, by: key.publicKey, scheme)
+                        )
+                        if !good || bad { wrong += 1 }
+                    }
+                    return wrong
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(wrong == 0)
+    }
+
     @Test func `r and s must be from 1 to the order less 1 (CVE-2022-21449)`() throws {
         let key = try PrivateKey.generate(.elliptic(.p256))
         let message = Array("message".utf8)

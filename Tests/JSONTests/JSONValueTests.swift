@@ -70,6 +70,8 @@ struct JSONValueTests {
             Array(#"{"\u0000":1}"#.utf8),
             Array("{\"a\":\"".utf8) + [0] + Array("\"}".utf8),
             Array("{}".utf8) + [0],
+            Array("{\"a\":1\u{0}}".utf8),
+            Array("[1.5\u{0}]".utf8),
         ]
         for document in documents {
             #expect(throws: JSONError.self) { try JSONValue(parsing: document) }

@@ -8,6 +8,8 @@ package struct Service: Sendable, Hashable {
     package var id: String
     package var name: String?
     package var isEnabled = true
+    /// Whether it speaks HTTP/2 from the first octet on: the protocol `grpc`.
+    package var speaksHTTP2 = false
     package var host: String
     package var port = 80
     /// What goes before the rest of the path; nil is nothing.
@@ -18,7 +20,7 @@ package struct Service: Sendable, Hashable {
     package var readTimeoutMilliseconds = 60000
     package var tags: [String] = []
 
-    /// Describes a service; only http is served now.
+    /// Describes a service.
     package init(id: String, name: String? = nil, host: String, port: Int = 80, path: String? = nil) {
         self.id = id
         self.name = name
@@ -53,7 +55,7 @@ package struct Route: Sendable, Hashable {
     package var name: String?
     /// The service's `id`; a route may have none.
     package var service: String?
-    /// `http`, `https`, or both.
+    /// `http` and `https`, or `grpc` and `grpcs`: one or both.
     package var protocols: Set<String> = ["http", "https"]
     package var methods: [String] = []
     /// Lower case; `*.example.com` and `example.*` are wildcards.

@@ -30,7 +30,7 @@ package enum EntityFields {
                 oneOf: [
                     "http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss",
                 ],
-                help: "How to speak to it; only `http` is served yet."
+                help: "How to speak to it; `http` and `grpc` are served."
             ),
             FieldSchema("host", .string, help: "A host name, an address, or the name of an upstream."),
             FieldSchema("port", .integer, default: 80, range: 0...65535, help: "The port; targets have their own."),

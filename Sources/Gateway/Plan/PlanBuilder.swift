@@ -68,8 +68,8 @@ struct PlanBuilder {
         for service in self.configuration.services where self.endpointOfService[service.id] == nil {
             // An upstream's name is no place: it stands where a place is shown, and nobody goes there.
             self.endpointOfService[service.id] =
-                self.groups[service.host].map { Endpoint(host: $0.name, port: 80) }
-                ?? self.endpoint(service.host, service.port)
+                self.upstreams[service.host].map { Endpoint(host: $0.name, port: 80) }
+                ?? self.endpoint(service.host, service.port, speaksHTTP2: service.speaksHTTP2)
         }
         self.checkDuplicates()
         let made = self.makePlugins()
@@ -84,10 +84,11 @@ struct PlanBuilder {
     }
 
     /// The endpoint of a place; the one that is there already, in this plan or the one before.
-    mutating func endpoint(_ host: String, _ port: Int) -> Endpoint {
-        let name = "\(host) \(port)"
+    mutating func endpoint(_ host: String, _ port: Int, speaksHTTP2: Bool) -> Endpoint {
+        let name = "\(host) \(port) \(speaksHTTP2)"
         let endpoint =
-            self.endpoints[name] ?? self.knownEndpoints[name] ?? Endpoint(host: host, port: port)
+            self.endpoints[name] ?? self.knownEndpoints[name]
+            ?? Endpoint(host: host, port: port, speaksHTTP2: speaksHTTP2)
         self.endpoints[name] = endpoint
         return endpoint
     }
@@ -95,12 +96,21 @@ struct PlanBuilder {
     private mutating func planUpstreams() {
         let before = self.groups
         self.groups = [:]
+        let services = Dictionary(grouping: self.configuration.services, by: \.host)
         for upstream in self.configuration.upstreams {
-            self.groups[upstream.name] = self.group(of: upstream, after: before[upstream.name])
+            // Targets that are spoken to in two ways are two, each with a health of its own.
+            for speaksHTTP2 in Set(services[upstream.name]?.map(\.speaksHTTP2) ?? [false]) {
+                let name = Self.groupName(upstream.name, speaksHTTP2: speaksHTTP2)
+                self.groups[name] = self.group(upstream, name, speaksHTTP2, after: before[name])
+            }
             guard !upstream.targets.contains(where: { $0.weight > 0 }) else { continue }
             let message = "upstream '\(upstream.name)' has no target with a weight: its requests get 503"
             self.warnings.append(Diagnostic(.warning, at: upstream.position, message))
         }
+    }
+
+    private static func groupName(_ name: String, speaksHTTP2: Bool) -> String {
+        speaksHTTP2 ? "\(name) (grpc)" : name
     }
 
     /// What all requests to a service have in common.
@@ -108,7 +118,7 @@ struct PlanBuilder {
         self.endpointOfService[service.id].map {
             ForwardTerms(
                 endpoint: $0,
-                group: self.groups[service.host],
+                group: self.groups[Self.groupName(service.host, speaksHTTP2: service.speaksHTTP2)],
                 dropped: self.identityFields,
                 connectSeconds: Double(service.connectTimeoutMilliseconds) / 1000,
                 writeSeconds: Double(service.writeTimeoutMilliseconds) / 1000,

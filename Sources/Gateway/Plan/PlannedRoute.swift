@@ -87,9 +87,15 @@ package final class PlannedRoute: Sendable {
         self.steps = steps
         self.index = index
         self.servicePath = Array((service?.path ?? "/").utf8)
-        self.demandsHTTPS = route.protocols == ["https"]
+        self.demand = ProtocolDemand(route.protocols)
     }
 
+    /// What clients have to speak, if not all may.
+    let demand: ProtocolDemand?
+
     /// Whether clients have to come by https and nothing else.
-    package let demandsHTTPS: Bool
+    var demandsHTTPS: Bool {
+        guard case .https = self.demand else { return false }
+        return true
+    }
 }

@@ -75,14 +75,19 @@ struct HashRule: Sendable {
 
 extension PlanBuilder {
     /// The targets of an upstream as a group; one that has not changed is the one of the plan before.
-    mutating func group(of upstream: Upstream, after previous: TargetGroup?) -> TargetGroup {
+    mutating func group(
+        _ upstream: Upstream,
+        _ name: String,
+        _ speaksHTTP2: Bool,
+        after previous: TargetGroup?
+    ) -> TargetGroup {
         let targets = upstream.targets.map { place in
             Target(
-                self.endpoint(place.host, place.port),
+                self.endpoint(place.host, place.port, speaksHTTP2: speaksHTTP2),
                 weight: place.weight,
                 isFailover: place.isFailover
             )
         }
-        return .make(name: upstream.name, rules: upstream.rules, targets: targets, after: previous)
+        return .make(name: name, rules: upstream.rules, targets: targets, after: previous)
     }
 }

@@ -73,12 +73,17 @@ extension HeadWriter {
         output.append(Octet.space)
         output.append(StatusText.phrase(answer.status))
         output.append("\r\n")
-        for (name, value) in answer.fields { Self.appendOwn(name, value, edits, into: &output) }
+        // 426 alone says which protocol would do (RFC 9110 §15.5.22).
+        let upgrades = answer.status == 426
+        for (name, value) in answer.fields {
+            Self.appendOwn(name, value, edits, mayUpgrade: upgrades, into: &output)
+        }
         output.append(contentsOf: edits.lines)
         let hasBody = answer.status >= 200 && answer.status != 204 && answer.status != 304
         if hasBody {
             Self.appendLength(answer.body.count, into: &output)
         }
+        if upgrades, answer.field("upgrade") != nil { output.append("Connection: upgrade\r\n") }
         Self.appendConnection(shape, into: &output)
         output.append("\r\n")
         if hasBody, shape.method != .head { output.append(contentsOf: answer.body) }
@@ -89,11 +94,13 @@ extension HeadWriter {
         _ name: String,
         _ value: String,
         _ edits: FieldEdits,
+        mayUpgrade: Bool,
         into output: inout [UInt8]
     ) {
         guard let field = FieldName(name), value.utf8.allSatisfy(Octet.isFieldValue) else { return }
         switch field.kind {
-        case .contentLength, .transferEncoding, .connection, .keepAlive, .upgrade: return
+        case .contentLength, .transferEncoding, .connection, .keepAlive: return
+        case .upgrade where !mayUpgrade: return
         default: break
         }
         guard !edits.hides(field.octets, 0..<field.octets.count, folding: false) else { return }

@@ -82,6 +82,11 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let refused = error as? NIOHTTP2Errors.StreamError {
+            // What was to be written there may not be.
+            self.streams[refused.streamID]?.breakAnswer()
+            return
+        }
         guard self.errors.hasFailed || !(error is any NIOHTTP2Error) else { return }
         context.close(promise: nil)
     }

@@ -187,10 +187,20 @@ enum HTTP2Head {
     /// (RFC 9110 §6.5.1).
     static func trailers(_ fields: HPACKHeaders) -> HPACKHeaders {
         var crossing = HPACKHeaders()
-        for (name, value, indexing) in fields where Self.isPlain(name, value) && name != "set-cookie" {
+        for (name, value, indexing) in fields where Self.isPlain(name, value) && !Self.isOfHead(name) {
             crossing.add(name: name, value: value, indexing: indexing)
         }
         return crossing
+    }
+
+    /// Fields that mean something in a head alone.
+    private static func isOfHead(_ name: String) -> Bool {
+        switch name {
+        case "content-length", "content-type", "host", "location", "set-cookie", "te", "trailer",
+            "www-authenticate":
+            true
+        default: false
+        }
     }
 
     /// Whether a field is one that may come out of HTTP/2 at all.

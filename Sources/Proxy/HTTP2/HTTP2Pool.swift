@@ -46,16 +46,20 @@ final class HTTP2Pool: UpstreamPool {
         let limit = first.client.passage.order?.terms.connectLimit ?? .seconds(60)
         let made = self.worker.dialer.dial(self.endpoint, connection, limit)
         made.assumeIsolated().whenComplete { result in
-            self.attempts -= 1
+            // One that succeeds tells of itself when it may be used, or when it closes before that.
             switch result {
-            case .success: self.connected(connection)
-            case .failure(let error): self.failed(Self.proxyError(error))
+            case .success:
+                if !connection.made() { self.gone(connection) }
+            case .failure(let error):
+                self.attempts -= 1
+                self.failed(Self.proxyError(error))
             }
         }
     }
 
-    private func connected(_ connection: HTTP2Upstream) {
-        guard connection.isOpen else { return self.failed(.connectFailed) }
+    /// An attempt has succeeded.
+    func connected(_ connection: HTTP2Upstream) {
+        self.attempts -= 1
         self.connections.append(connection)
         if self.isRetired { connection.retire() }
         self.roomChanged(connection)
@@ -81,8 +85,12 @@ final class HTTP2Pool: UpstreamPool {
         }
     }
 
-    /// A connection has closed.
+    /// A connection has closed; one that was never ready counts as an attempt that failed.
     func gone(_ connection: HTTP2Upstream) {
+        guard connection.isReady else {
+            self.attempts -= 1
+            return self.failed(.connectFailed)
+        }
         self.connections.removeAll { $0 === connection }
         if !self.waiting.isEmpty { self.dialIfNeeded() }
         if self.isEmpty { self.worker.forget(self) }

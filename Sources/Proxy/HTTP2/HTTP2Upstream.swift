@@ -15,6 +15,10 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     private(set) var isWritable = true
     /// Whether it has carried an exchange before.
     private(set) var hasServed = false
+    /// Whether its preface has gone out, before which nothing may.
+    private(set) var isReady = false
+    /// Whether the attempt to connect has succeeded.
+    private(set) var isMade = false
     private var context: ChannelHandlerContext?
     private var streams: [HTTP2StreamID: HTTP2UpstreamStream] = [:]
     private var nextID = 1
@@ -41,10 +45,15 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     }
 
     /// Whether it can carry one more exchange.
-    var hasRoom: Bool { self.context != nil && !self.isLeaving && self.streams.count < self.mostStreams }
+    var hasRoom: Bool {
+        self.isReady && self.context != nil && !self.isLeaving && self.streams.count < self.mostStreams
+    }
 
-    /// Whether it has not closed.
-    var isOpen: Bool { self.context != nil }
+    /// The attempt to connect has succeeded; false if the connection has closed since.
+    func made() -> Bool {
+        self.isMade = true
+        return self.context != nil
+    }
 
     /// A stream for an exchange.
     func open() -> HTTP2UpstreamStream {
@@ -87,6 +96,8 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
         self.worker.add(self)
         self.write(.rootStream, .windowUpdate(windowSizeIncrement: HTTP2Limits.connectionWindow - 65_535))
         context.flush()
+        self.isReady = true
+        self.pool.connected(self)
     }
 
     func channelInactive(context: ChannelHandlerContext) { self.end() }
@@ -97,6 +108,8 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
         guard self.context != nil else { return }
         self.context = nil
         self.isLeaving = true
+        // Of an attempt that fails its own end tells.
+        guard self.isReady || self.isMade else { return }
         if self.place != nil { self.worker.remove(self) }
         let streams = self.streams
         self.streams = [:]
@@ -105,6 +118,10 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let refused = error as? NIOHTTP2Errors.StreamError {
+            self.streams[refused.streamID]?.refused()
+            return
+        }
         guard self.errors.hasFailed || !(error is any NIOHTTP2Error) else { return }
         context.close(promise: nil)
     }

@@ -171,6 +171,9 @@ final class HTTP2UpstreamStream: UpstreamLink {
         self.connection.flush()
     }
 
+    /// What was to be written on it may not be: nothing has gone out.
+    func refused() { self.fail(.malformedAnswer) }
+
     /// The upstream has said that it never looked at the request.
     func notProcessed() {
         guard let client = self.client else { return }

@@ -2,6 +2,7 @@
 
 import CLibFuzzer
 import Glibc
+import JOSEChecks
 import ProxyChecks
 
 /// The check that the environment names.
@@ -11,6 +12,10 @@ enum Chosen {
         "answers": { try AnswerCheck.run($0) },
         "chunked": { try ChunkedCheck.run($0) },
         "connection": { try ConnectionCheck.run($0) },
+        "json": { try ObjectTextCheck.run($0) },
+        "token": { try TokenCheck.run($0) },
+        "keys": { try KeySetCheck.run($0) },
+        "claims": { try ClaimsCheck.run($0) },
     ]
     static let name = unsafe getenv("FUZZ_CHECK").map { unsafe String(cString: $0) } ?? ""
     static let check = Self.checks[Self.name]

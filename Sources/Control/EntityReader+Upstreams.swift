@@ -210,7 +210,9 @@ extension EntityReader {
         if settings.wrote("id") {
             self.claim(settings.string("id") ?? "", "the id of a target", at: settings.position(of: "id"))
         }
-        guard let text = settings.string("target"), let id, let index = self.upstreamPlaces[id] else { return }
+        guard let text = settings.string("target"), let id, let index = self.upstreamPlaces[id] else {
+            return
+        }
         guard let address = ServiceAddress(text.lowercased(), port: 8000) else {
             self.reader.fail(
                 at: settings.position(of: "target"),

@@ -61,9 +61,10 @@ enum PlanText {
             line, "  passive \(self.text(rules.passive))",
             "  active \(active.kind) \(self.text(active.limits)) every=\(active.healthySeconds)/"
                 + "\(active.unhealthySeconds) in=\(active.timeoutSeconds) at once=\(active.concurrency)",
-        ] + upstream.targets.map { target in
-            "  target \(target.host):\(target.port) \(target.weight)\(target.isFailover ? " failover" : "")"
-        }
+        ]
+            + upstream.targets.map { target in
+                "  target \(target.host):\(target.port) \(target.weight)\(target.isFailover ? " failover" : "")"
+            }
     }
 
     private static func text(_ limits: HealthLimits) -> String {

@@ -64,7 +64,8 @@ extension EntityFields {
             .number,
             default: 10,
             range: 0...86400,
-            help: "After how long one request tries an unhealthy target that no active check can bring back; 0 never."
+            help:
+                "After how long one request tries an unhealthy target that no active check can bring back; 0 never."
         ),
         FieldSchema(
             "slow_start_seconds",

@@ -33,7 +33,13 @@ package enum EntityFields {
                 help: "How to speak to it; `http` and `grpc` are served."
             ),
             FieldSchema("host", .string, help: "A host name, an address, or the name of an upstream."),
-            FieldSchema("port", .integer, default: 80, range: 0...65535, help: "The port; targets have their own."),
+            FieldSchema(
+                "port",
+                .integer,
+                default: 80,
+                range: 0...65535,
+                help: "The port; targets have their own."
+            ),
             FieldSchema("path", .string, help: "What goes before the rest of the path."),
             FieldSchema(
                 "retries",

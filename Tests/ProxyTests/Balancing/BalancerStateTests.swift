@@ -89,10 +89,12 @@ struct BalancerStateTests {
 
     @Test func `a key sticks, and only the keys of a lost target move`() {
         let targets = (1...5).map { target($0) }
-        let state = Book(group(targets) {
-            $0.algorithm = .consistentHashing
-            $0.passive.tcpFailures = 1
-        })
+        let state = Book(
+            group(targets) {
+                $0.algorithm = .consistentHashing
+                $0.passive.tcpFailures = 1
+            }
+        )
         let keys = (0..<5000).map { StableHash("key \($0)".utf8).number }
         let before = keys.map { state.ports(1, hash: $0)[0] }
         #expect(keys.map { state.ports(1, hash: $0)[0] } == before)
@@ -121,7 +123,6 @@ struct BalancerStateTests {
         let state = Book(group([target(1), target(2)]) { $0.algorithm = .consistentHashing })
         #expect(state.ports(4) == [1, 2, 1, 2])
     }
-
 
     // MARK: Health
 

@@ -92,7 +92,9 @@ final class Patient {
         self.health.saw(evidence, by: source, self.rules, at: second(seconds))
     }
 
-    func told(isUp: Bool, at seconds: Double) { self.health.told(isUp: isUp, self.rules, at: second(seconds)) }
+    func told(isUp: Bool, at seconds: Double) {
+        self.health.told(isUp: isUp, self.rules, at: second(seconds))
+    }
 
     /// Tries it, if a trial is due, and gives the trial that end.
     func trial(_ isSuccess: Bool?, at seconds: Double) -> HealthChange? {

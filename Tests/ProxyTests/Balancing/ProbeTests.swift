@@ -68,7 +68,8 @@ struct ProbeTests {
             ProbeQuestion.octets(target(81).endpoint, rules).map { String(decoding: $0, as: UTF8.self) } ?? ""
         }
         #expect(
-            text() == "GET /healthz HTTP/1.1\r\nHost: 10.0.0.1:81\r\nConnection: close\r\nX-Check: yes\r\n\r\n"
+            text()
+                == "GET /healthz HTTP/1.1\r\nHost: 10.0.0.1:81\r\nConnection: close\r\nX-Check: yes\r\n\r\n"
         )
         rules.hostHeader = "api.example"
         #expect(text().contains("Host: api.example\r\n"))

@@ -107,7 +107,8 @@ struct TargetHealthTests {
         #expect(patient.admittance(10) == .oneTrial)
     }
 
-    @Test func `there are no trials where active checks bring targets back, or where they are switched off`() {
+    @Test func `there are no trials where active checks bring targets back, or where they are switched off`()
+    {
         #expect(self.fallen { $0.trialSeconds = 0 }.admittance(100_000) == .nothing)
         let checked = self.fallen { ($0.active.unhealthySeconds, $0.active.limits.successes) = (1, 1) }
         #expect(checked.admittance(100_000) == .nothing)

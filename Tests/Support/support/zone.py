@@ -10,8 +10,7 @@ import os
 import signal
 import sys
 import time
-
-import httpx
+import urllib.request
 
 from support.processes import Process, accepts, free_port, wait_until
 
@@ -87,11 +86,14 @@ class Zone:
 
     def be(self, what: str, value):
         """Makes it slow, or lets it answer another status."""
-        assert httpx.put(f"{self.url}/{what}/{value}", timeout=5).status_code == 200
+        with urllib.request.urlopen(
+                urllib.request.Request(f"{self.url}/{what}/{value}", method="PUT"), timeout=5) as answer:
+            assert answer.status == 200
 
     @property
     def count(self) -> int:
-        return int(httpx.get(f"{self.url}/count", timeout=5).text.split()[1])
+        with urllib.request.urlopen(f"{self.url}/count", timeout=5) as answer:
+            return int(answer.read().split()[1])
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -72,7 +72,9 @@ extension ClientStream {
             return false
         }
         self.passage.attempts += 1
-        self.go(order, BalancedTurn(balancer: turn.balancer, pick: next, tried: tried), fresh: true)
+        // Where the last connection could not be made, one that is idle at another target will do.
+        let fresh = question.error.retry == .ifConnectionWasReused
+        self.go(order, BalancedTurn(balancer: turn.balancer, pick: next, tried: tried), fresh: fresh)
         return true
     }
 }

@@ -103,7 +103,9 @@ package struct BalancerState: Sendable {
         let usual = self.usualLatency
         for index in self.seats.indices where self.seats[index].isOpen {
             let seat = self.seats[index]
-            guard !(hasPrimary && seat.isFailover), !tried.contains(where: { $0.seat == index }) else { continue }
+            guard !(hasPrimary && seat.isFailover), !tried.contains(where: { $0.seat == index }) else {
+                continue
+            }
             switch seat.health.admittance(self.rules, at: now) {
             case .nothing: continue
             case .all: guard isUsable else { continue }
@@ -242,7 +244,11 @@ package struct BalancerState: Sendable {
     // MARK: From elsewhere
 
     /// A check of a target has ended.
-    mutating func probed(_ endpoint: Endpoint, _ evidence: HealthEvidence, at now: NIODeadline) -> HealthChange? {
+    mutating func probed(
+        _ endpoint: Endpoint,
+        _ evidence: HealthEvidence,
+        at now: NIODeadline
+    ) -> HealthChange? {
         guard let index = self.place(of: endpoint) else { return nil }
         return self.seats[index].health.saw(evidence, by: .active, self.rules, at: now)
     }

@@ -97,7 +97,9 @@ final class Prober {
                 }
             }
         let made =
-            (try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port)).map { bootstrap.connect(to: $0) }
+            (try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port)).map {
+                bootstrap.connect(to: $0)
+            }
             ?? bootstrap.connect(host: endpoint.host, port: endpoint.port)
         let alarm = self.loop.scheduleTask(in: limit) { end.succeed(.timeout) }
         made.whenFailure { error in
@@ -166,7 +168,9 @@ private final class ProbeReader: ChannelInboundHandler {
             if self.line.count > Self.longestLine { self.end.succeed(.tcpFailure) }
             return
         }
-        guard let status = ProbeQuestion.status(self.line[..<stop]) else { return self.end.succeed(.tcpFailure) }
+        guard let status = ProbeQuestion.status(self.line[..<stop]) else {
+            return self.end.succeed(.tcpFailure)
+        }
         if self.limits.unhealthyStatuses.contains(status) { return self.end.succeed(.httpFailure) }
         self.end.succeed(self.limits.healthyStatuses.contains(status) ? .success : nil)
     }

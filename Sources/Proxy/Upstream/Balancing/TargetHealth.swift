@@ -108,7 +108,10 @@ package struct TargetHealth: Sendable, Equatable {
         self.set(counts, source)
         guard limit > 0, count >= limit else { return nil }
         self.fall(rules, at: now)
-        return HealthChange(isUp: false, why: "\(source.rawValue) checks: \(evidence.rawValue) failures: \(count)")
+        return HealthChange(
+            isUp: false,
+            why: "\(source.rawValue) checks: \(evidence.rawValue) failures: \(count)"
+        )
     }
 
     private mutating func set(_ counts: Counts, _ source: HealthSource) {

@@ -53,6 +53,7 @@ package final class Passage {
     var reasonWord: String?
     var moreForLog: String?
     private var memories: [ObjectIdentifier: AnyObject] = [:]
+    private var streamsEnd: Double?
     private var original: RequestHead?
     private var originalClient: ClientFacts?
     var deliver: (@Sendable (Passage, Verdict) -> Answer)?
@@ -126,6 +127,11 @@ package final class Passage {
     package var now: Double { self.wallTime }
     /// What the request is called, in logs and towards the upstream.
     package var requestID: String { self.identifier.text }
+    /// When what let the request in ends, in seconds since 1970, where a stream or tunnel has to end then too.
+    package var lastsUntil: Double? {
+        get { self.streamsEnd }
+        set { self.streamsEnd = newValue }
+    }
     /// The reason word for the log, where a plugin has one for what it answered.
     package var reason: String? {
         get { self.reasonWord }
@@ -215,6 +221,7 @@ package final class Passage {
         self.queryEdit = .unchanged
         if !self.chosen.isEmpty { self.chosen = ReplacedParts() }
         self.hasIdentityFields = false
+        self.streamsEnd = nil
         if self.reasonWord != nil { self.reasonWord = nil }
         if self.moreForLog != nil { self.moreForLog = nil }
         if !self.memories.isEmpty { self.memories.removeAll() }

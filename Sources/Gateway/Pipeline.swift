@@ -250,6 +250,7 @@ package final class Pipeline: ExchangeHandler {
         }
         passage.currentPlan.ownedCookies.hide(passage)
         var order = ForwardOrder(terms)
+        if let end = passage.lastsUntil { order.lastsSeconds = end - passage.wallTime }
         if match.changesRequest || passage.queryEdit != .unchanged || !passage.chosen.isEmpty {
             match.shape(&order, passage)
         }

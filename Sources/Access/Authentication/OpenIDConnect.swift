@@ -207,6 +207,7 @@ package final class OpenIDConnect: CookieOwner {
         }
         passage.upstream.add(proven.upstream)
         passage.answer.add(proven.downstream)
+        passage.lastsUntil = settings.streamsEnd(proven)
         return .proceed
     }
 

@@ -103,7 +103,8 @@ extension OpenIDConnectSettings {
             cookie: cookie("session_cookie", &check),
             secret: settings.string("session_secret"),
             limits: limits,
-            refreshes: settings.boolean("refresh_tokens") ?? true
+            refreshes: settings.boolean("refresh_tokens") ?? true,
+            streamLeeway: settings.number("stream_leeway") ?? 60
         )
     }
 

@@ -98,6 +98,8 @@ package struct OpenIDConnectSettings: Sendable {
         var secret: String?
         var limits: SessionLimits
         var refreshes: Bool
+        /// Seconds that a stream or tunnel may outlive what let it in.
+        var streamLeeway: Double
     }
 
     /// The caches, as written.
@@ -178,6 +180,19 @@ package struct OpenIDConnectSettings: Sendable {
         )
         warnings = check.warnings
         if let error = check.error { throw error }
+    }
+
+    /// When streams and tunnels have to end that a credential let in, in seconds since 1970; nil for never.
+    func streamsEnd(_ proven: ProvenCredential) -> Double? {
+        var end = proven.expires
+        if let session = proven.session {
+            if self.session.limits.absolute > 0 { end = session.createdAt + self.session.limits.absolute }
+            // A session that cannot be renewed ends with its access token.
+            if let ends = session.accessTokenExpires, !self.session.refreshes || session.refreshToken == nil {
+                end = min(end, ends)
+            }
+        }
+        return end.isFinite ? end + self.session.streamLeeway : nil
     }
 
     /// Whether a token with this `cnf` may be shown without its proof (RFC 7800 §3).

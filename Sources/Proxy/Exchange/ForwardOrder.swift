@@ -125,6 +125,9 @@ package struct ForwardOrder: Sendable {
     @inline(__always)
     var endpoint: Endpoint { self.chosen ?? self.terms.endpoint }
 
+    /// Seconds from the request on for which a stream or tunnel that comes of it may last: what let it in ends then.
+    package var lastsSeconds: Double?
+
     /// An order to send the request as it is.
     package init(_ terms: ForwardTerms) { self.terms = terms }
 }

@@ -28,6 +28,8 @@ package enum ProxyError: Error, Sendable, Equatable {
     case unexpectedUpgrade
     /// The handler's own work did not end in time.
     case decisionTimedOut
+    /// What let a stream or tunnel in has ended: a token, a session.
+    case identityEnded
     /// The client went away.
     case clientGone
 
@@ -40,7 +42,7 @@ package enum ProxyError: Error, Sendable, Equatable {
     /// Whose fault it is.
     package var fault: Fault {
         switch self {
-        case .clientGone: .downstream
+        case .clientGone, .identityEnded: .downstream
         case .decisionTimedOut, .overloaded: .ours
         case .nameNotResolved, .connectFailed, .connectTimedOut, .closedBeforeAnswer, .notProcessed,
             .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade,
@@ -55,7 +57,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .nameNotResolved, .connectFailed, .notProcessed: .ifNothingWasSent
         case .closedBeforeAnswer: .ifConnectionWasReused
         case .connectTimedOut, .overloaded, .closedWithinAnswer, .answerTimedOut, .writeTimedOut,
-            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .clientGone, .noTarget:
+            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .identityEnded, .clientGone, .noTarget:
             .never
         }
     }
@@ -68,6 +70,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .connectFailed, .closedBeforeAnswer, .notProcessed, .closedWithinAnswer, .malformedAnswer,
             .unexpectedUpgrade:
             502
+        case .identityEnded: 401
         case .clientGone: 499
         }
     }
@@ -88,6 +91,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .malformedAnswer: "upstream-answer-malformed"
         case .unexpectedUpgrade: "upstream-unexpected-upgrade"
         case .decisionTimedOut: "decision-timed-out"
+        case .identityEnded: "identity-ended"
         case .clientGone: "client-gone"
         }
     }

@@ -66,6 +66,23 @@ extension HeadWriter {
         output.append("\r\n")
     }
 
+    /// Writes the head of a 101, which says to what; octets of another protocol follow (RFC 9110 §15.2.2).
+    func writeSwitch(
+        _ head: borrowing ResponseHead,
+        _ edits: borrowing FieldEdits,
+        into output: inout [UInt8]
+    ) {
+        self.append(head, edits, keepsLength: false, into: &output)
+        output.append(contentsOf: self.via)
+        output.append(contentsOf: edits.lines)
+        for field in head.fields.ranges where field.kind == .upgrade {
+            output.append("Connection: upgrade\r\nUpgrade: ")
+            output.append(contentsOf: head.fields.bytes[field.value])
+            output.append("\r\n")
+        }
+        output.append("\r\n")
+    }
+
     /// Writes an answer of our own, with its body.
     func write(_ answer: Answer, _ edits: FieldEdits, shape: AnswerShape, into output: inout [UInt8]) {
         output.append("HTTP/1.1 ")

@@ -34,12 +34,15 @@ struct HeadWriter: Sendable {
     }
 
     /// Writes the request that `order` asks for; `client` is told of as far as `origin` and the edits do not.
+    ///
+    /// - Parameter offer: where the head offers to switch to another protocol, if that goes on.
     func write(
         _ head: borrowing RequestHead,
         _ order: borrowing ForwardOrder,
         _ edits: borrowing FieldEdits,
         from client: borrowing ClientFacts,
         _ origin: borrowing Origin,
+        offer: Range<Int>? = nil,
         into output: inout [UInt8]
     ) {
         self.appendLine(head, order, into: &output)
@@ -48,6 +51,11 @@ struct HeadWriter: Sendable {
         output.append(contentsOf: client.isHTTP2 ? self.viaHTTP2 : self.via)
         self.appendFraming(head, order.method?.method ?? head.method, into: &output)
         output.append(contentsOf: edits.lines)
+        if let offer {
+            output.append("Connection: upgrade\r\nUpgrade: ")
+            output.append(contentsOf: head.fields.bytes[offer])
+            output.append("\r\n")
+        }
         output.append(Octet.carriageReturn)
         output.append(Octet.lineFeed)
     }

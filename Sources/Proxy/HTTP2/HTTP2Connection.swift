@@ -12,6 +12,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     var place: Int?
     /// Past while there are streams, so that each sweep looks at theirs.
     private(set) var deadline = NIODeadline.distantFuture
+    /// Each stream has its own.
+    var endsAt: NIODeadline { .distantFuture }
     private(set) var facts = ClientFacts()
     private(set) var origin = HeadWriter.Origin(ClientFacts())
     /// Reads every request of the connection: they come whole.
@@ -177,7 +179,13 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
 
     func timeIsUp(_ now: NIODeadline) {
         guard self.streams.isEmpty else {
-            for stream in Array(self.streams.values) where stream.deadline <= now { stream.timeIsUp() }
+            for stream in Array(self.streams.values) {
+                if stream.endsAt <= now {
+                    stream.identityEnded()
+                } else if stream.deadline <= now {
+                    stream.timeIsUp()
+                }
+            }
             return
         }
         self.write(
@@ -188,6 +196,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
         self.context?.flush()
         self.abort()
     }
+
+    func identityEnded() {}
 
     func rest() { self.spare = [] }
 

@@ -240,6 +240,25 @@ final class HTTP2Stream: ClientStream {
 
     override func breakAnswer() { self.reset(.internalError) }
 
+    /// A call of gRPC ends with a status, what else there is with the stream.
+    override func breakOff(_ error: ProxyError) {
+        guard self.isGRPC, error == .identityEnded else { return self.reset(.cancel) }
+        self.finish(error: error)
+        self.exchange.abandon()
+        self.trailers = Self.unauthenticated
+        self.sendLast(at: .now())
+    }
+
+    private static let unauthenticated: HPACKHeaders = [
+        "grpc-status": "16", "grpc-message": "the token or session has ended",
+    ]
+
+    /// Whether the answer under way is one of gRPC.
+    private var isGRPC: Bool {
+        guard let type = self.exchange.head.fields.string(of: .contentType) else { return false }
+        return type.hasPrefix("application/grpc")
+    }
+
     override func abort() { self.reset(.cancel) }
 
     private func reset(_ code: HTTP2ErrorCode) {
@@ -254,7 +273,7 @@ final class HTTP2Stream: ClientStream {
         switch self.phase {
         case .forwarding: self.forwardTimedOut()
         case .draining, .lingering: self.abort()
-        case .head, .deciding, .closed: return
+        case .head, .deciding, .tunnelling, .closed: return
         }
     }
 

@@ -8,6 +8,10 @@ protocol ClientConnection: AnyObject {
     var place: Int? { get set }
     /// When something must have happened.
     var deadline: NIODeadline { get }
+    /// When what let a stream in ends.
+    var endsAt: NIODeadline { get }
+    /// It has ended.
+    func identityEnded()
     /// The deadline has passed.
     func timeIsUp(_ now: NIODeadline)
     /// Lets go of what only a request needs.

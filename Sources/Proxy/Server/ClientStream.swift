@@ -16,6 +16,8 @@ class ClientStream: ExchangeTransport {
         case deciding
         /// The exchange goes to an upstream, or waits for a connection to one.
         case forwarding
+        /// Both sides speak another protocol; octets pass as they are.
+        case tunnelling
         /// Our answer is out; the rest of the request's body is read and dropped.
         case draining
         /// The last answer is out; what still comes is dropped until the client closes (RFC 9112 §9.6).
@@ -28,6 +30,8 @@ class ClientStream: ExchangeTransport {
     final var phase = Phase.head
     /// When something must have happened; watched by the worker's one timer.
     final var deadline = NIODeadline.distantFuture
+    /// When a stream or tunnel that is under way has to end, because what let it in does.
+    final var endsAt = NIODeadline.distantFuture
     /// The request's body as it comes in.
     final var body = InboundBody()
     /// Octets that came while nobody could take them.
@@ -98,6 +102,18 @@ class ClientStream: ExchangeTransport {
     /// - Parameter hasSurplus: whether the upstream said more than its answer.
     func sendEnd(hasSurplus: Bool, at now: NIODeadline) {}
 
+    /// Sends the head of a 101 and nothing of HTTP after it.
+    func sendSwitch(_ head: borrowing ResponseHead) {}
+
+    /// Sends octets of a tunnel as they are.
+    func sendRaw(_ buffer: ByteBuffer) {}
+
+    /// Closes once all that was sent has gone.
+    func sendClose() {}
+
+    /// Breaks an answer off and says why, where the protocol has words for it.
+    func breakOff(_ error: ProxyError) { self.breakAnswer() }
+
     /// Lets the client see that an answer which has begun is not whole (X18).
     func breakAnswer() {}
 
@@ -124,6 +140,22 @@ class ClientStream: ExchangeTransport {
         self.body.begin(framing)
         self.pace = BodyPace()
         self.deadline = .distantFuture
+        self.endsAt = .distantFuture
+    }
+
+    /// What let the exchange in has ended: an answer that goes on without end is broken off, as is a tunnel.
+    final func identityEnded() {
+        self.endsAt = .distantFuture
+        self.exchange.progress.error = .identityEnded
+        switch self.phase {
+        case .forwarding where self.passage.hasAnswered:
+            let link = self.passage.link
+            self.passage.link = nil
+            link?.abort()
+            self.breakOff(.identityEnded)
+        case .tunnelling: self.endTunnel(.identityEnded)
+        case .head, .deciding, .forwarding, .draining, .lingering, .closed: return
+        }
     }
 
     /// Answers what the guard did not let in (X19).
@@ -154,6 +186,12 @@ class ClientStream: ExchangeTransport {
         case .forwarding:
             self.dropUpstream()
             self.finish(error: self.exchange.progress.error ?? .clientGone)
+        case .tunnelling:
+            // Either side may end a tunnel.
+            self.exchange.progress.isComplete = self.exchange.progress.error == nil
+            self.passage.link?.sendClose()
+            self.passage.link = nil
+            self.finish(error: nil)
         case .head, .draining, .lingering, .closed: break
         }
         self.exchange.abandon()

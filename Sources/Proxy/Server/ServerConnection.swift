@@ -57,9 +57,13 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         self.isWritable = context.channel.isWritable
         guard self.isWritable else { return }
-        guard self.phase == .forwarding else { return self.resume() }
-        self.watchBody(.now())
-        self.passage.link?.resumeReading()
+        switch self.phase {
+        case .forwarding:
+            self.watchBody(.now())
+            self.passage.link?.resumeReading()
+        case .tunnelling: self.passage.link?.resumeReading()
+        case .head, .deciding, .draining, .lingering, .closed: self.resume()
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -84,7 +88,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         let buffer = self.held
         self.held = ByteBuffer()
         self.run(buffer)
-        let isFull = self.phase == .forwarding && self.passage.isUpstreamFull
+        let isFull = self.passage.link != nil && self.passage.isUpstreamFull
         guard !isFull, self.held.readableBytes <= self.worker.limits.bufferedBytes else { return }
         self.resumeReading()
     }
@@ -105,6 +109,9 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
             case .forwarding:
                 self.pumpBody(&buffer)
                 guard self.phase == .forwarding else { continue }
+                return self.hold(buffer)
+            case .tunnelling:
+                self.pumpTunnel(&buffer)
                 return self.hold(buffer)
             case .draining:
                 guard self.drainBody(&buffer) else { return }
@@ -293,6 +300,23 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         self.worker.toClient.clear()
     }
 
+    override func sendSwitch(_ head: borrowing ResponseHead) {
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        self.worker.writer.writeSwitch(head, self.exchange.towardsClient, into: &self.worker.scratch)
+        self.sendRaw(ByteBuffer(bytes: self.worker.scratch))
+    }
+
+    override func sendRaw(_ buffer: ByteBuffer) {
+        self.context?.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
+    }
+
+    override func sendClose() {
+        guard let context = self.context else { return }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in self.abort() }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+
     override func breakAnswer() { self.reset() }
 
     override func mayStay(after answer: Answer) -> Bool {
@@ -352,7 +376,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
             self.refuse(.timedOut)
         case .forwarding: self.forwardTimedOut()
         case .deciding: return
-        case .draining, .lingering: self.abort()
+        case .tunnelling, .draining, .lingering: self.abort()
         case .closed: return
         }
     }

@@ -171,7 +171,9 @@ final class Worker {
             index -= 1
             guard index < self.connections.count else { continue }
             let connection = self.connections[index]
-            if connection.deadline <= now {
+            if connection.endsAt <= now {
+                connection.identityEnded()
+            } else if connection.deadline <= now {
                 connection.timeIsUp(now)
             } else if connection.deadline <= now + self.restsAfter {
                 connection.rest()

@@ -18,6 +18,10 @@ struct UpstreamPassage {
     /// Whether the whole request has been written.
     var hasSentRequest = false
     var isUpstreamFull = false
+    /// Where the head offers to switch protocols, if it goes on.
+    var offer: Range<Int>?
+    /// Octets that a tunnel has carried to the upstream.
+    var tunnelledBytes = 0
     /// The target that has it, where the upstream has several.
     var turn: BalancedTurn?
 }
@@ -32,6 +36,9 @@ extension ClientStream {
         self.phase = .forwarding
         self.passage = UpstreamPassage()
         self.passage.order = order
+        if exchange.head.fields.kinds.contains(.upgrade) {
+            self.passage.offer = UpgradeRequest.offer(of: exchange.head)
+        }
         if let group = order.terms.group {
             self.forward(order, to: group)
         } else {
@@ -65,6 +72,9 @@ extension ClientStream {
         self.passage.isReused = reused
         self.passage.sentAt = .now()
         self.passage.hasSentRequest = isWhole
+        if let seconds = order.lastsSeconds {
+            self.endsAt = self.exchange.startedAt + TimeAmount(seconds: seconds)
+        }
         let follows = !isWhole && (self.held.readableBytes > 0 || self.isRunning)
         if isWhole { self.deadline = .distantFuture }
         upstream.begin(for: self, order, isWhole: isWhole, flush: !follows)
@@ -147,7 +157,7 @@ extension ClientStream {
         guard self.passage.isUpstreamFull else { return }
         self.passage.isUpstreamFull = false
         self.resumeReading()
-        self.watchBody(.now())
+        if self.phase == .forwarding { self.watchBody(.now()) }
         self.resume()
     }
 

@@ -44,7 +44,6 @@ extension ClientStream {
     final func upstreamEnd(hasSurplus: Bool, at now: NIODeadline) {
         guard self.phase == .forwarding else { return }
         self.passage.link = nil
-        self.endTurn()
         self.exchange.abandon()
         self.exchange.progress.isComplete = true
         self.finish(error: nil, at: now)

@@ -7,7 +7,7 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase { case connecting, idle, head, body, closed }
+    private enum Phase { case connecting, idle, head, body, tunnel, closed }
 
     let pool: ConnectionPool
     let id: ConnectionID
@@ -57,6 +57,7 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
             exchange.towardsUpstream,
             from: exchange.facts,
             client.origin,
+            offer: client.passage.offer,
             into: &self.worker.scratch
         )
         self.worker.toUpstream.clear()
@@ -94,6 +95,17 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
         }
     }
 
+    override func sendRaw(_ buffer: ByteBuffer) { self.write(buffer, flush: true) }
+
+    override func sendClose() {
+        guard let context = self.context else { return }
+        self.client = nil
+        self.deadline = .distantFuture
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in self.abort() }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+
     override func flush() { self.context?.flush() }
 
     /// Whether it has not closed.
@@ -123,7 +135,8 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
     override func timeIsUp() {
         self.deadline = .distantFuture
         switch self.phase {
-        case .connecting, .closed: return
+        // Of a tunnel the client's side keeps the time.
+        case .connecting, .closed, .tunnel: return
         case .idle: self.abort()
         case .head, .body:
             let isWriting = self.client?.passage.isUpstreamFull ?? false
@@ -150,6 +163,7 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
         var buffer = self.unwrapInboundIn(data)
         self.worker.toClient.clear()
         guard let client = self.client else { return self.abort() }
+        guard self.phase != .tunnel else { return client.tunnelled(buffer) }
         if self.phase == .head {
             guard self.readHead(&buffer, client) else { return }
         }
@@ -191,6 +205,7 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
             // What another exchange left there is none of this answer.
             self.worker.toClient.clear()
             client.upstreamEnd(hasSurplus: false, at: .now())
+        case .tunnel: client.tunnelEnded()
         case .connecting, .idle, .closed: break
         }
     }
@@ -219,7 +234,7 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
                 }
                 client.upstreamInterim(head)
             case .switching:
-                self.fail(.unexpectedUpgrade)
+                self.turnToTunnel(buffer, client)
                 return false
             case .final(let framing, let keepsAlive):
                 self.phase = .body
@@ -229,6 +244,18 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
                 return self.client === client
             }
         }
+    }
+
+    /// Octets go through as they are from here on, if the client asked for it; not one did before (H5).
+    private func turnToTunnel(_ rest: ByteBuffer, _ client: ClientStream) {
+        guard let offer = client.passage.offer,
+            UpgradeRequest.accepts(self.reader.head, offer: offer, of: client.exchange.head)
+        else { return self.fail(.unexpectedUpgrade) }
+        self.phase = .tunnel
+        self.deadline = .distantFuture
+        client.upstreamSwitched(&self.reader.head, at: .now())
+        guard self.client === client, rest.readableBytes > 0 else { return }
+        client.tunnelled(rest)
     }
 
     private func readBody(_ buffer: ByteBuffer, _ client: ClientStream) {

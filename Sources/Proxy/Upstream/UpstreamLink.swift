@@ -40,6 +40,12 @@ class UpstreamLink: WatchedUpstream {
     /// Writes the end of the request's body.
     func sendEnd() {}
 
+    /// Writes octets of a tunnel as they are.
+    func sendRaw(_ buffer: ByteBuffer) {}
+
+    /// Closes a tunnel once all that was sent has gone.
+    func sendClose() {}
+
     func flush() {}
 
     /// Whether the upstream takes what is written.

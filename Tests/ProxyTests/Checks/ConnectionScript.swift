@@ -141,7 +141,7 @@ struct ConnectionScript {
             let (phase, held) = (client.connection.phase, client.connection.held.readableBytes)
             switch phase {
             case .head: try demand(held == 0, "octets of a next request are forgotten")
-            case .draining, .lingering: break
+            case .tunnelling, .draining, .lingering: break
             case .forwarding:
                 try demand(!client.connection.body.isComplete && held == 0, "an exchange is stuck")
             case .deciding, .closed: throw Finding("a client is stuck (\(phase))")

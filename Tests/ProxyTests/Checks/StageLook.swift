@@ -29,7 +29,8 @@ extension Stage {
         )
         let isWatched = connection.deadline < .distantFuture
         switch connection.phase {
-        case .head, .draining, .lingering: try demand(isWatched, "nobody watches a client that idles")
+        case .head, .tunnelling, .draining, .lingering:
+            try demand(isWatched, "nobody watches a client that idles")
         case .deciding: break
         case .forwarding:
             let link = connection.passage.link

@@ -189,5 +189,11 @@ extension OpenIDConnectFields {
             status: .notYet,
             "Sessions that outlive the browser, or are kept in a store."
         ),
+        field(
+            "stream_leeway",
+            .number,
+            default: 60,
+            "Ours: seconds that a stream or tunnel may go on after the token or session that let it in has ended."
+        ),
     ]
 }

@@ -282,7 +282,7 @@ extension ProxyError {
         case .closedBeforeAnswer: isReused ? nil : .tcpFailure
         case .nameNotResolved, .connectFailed, .closedWithinAnswer, .malformedAnswer, .unexpectedUpgrade:
             .tcpFailure
-        case .overloaded, .notProcessed, .decisionTimedOut, .clientGone, .noTarget: nil
+        case .overloaded, .notProcessed, .decisionTimedOut, .clientGone, .identityEnded, .noTarget: nil
         }
     }
 }

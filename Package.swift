@@ -72,11 +72,13 @@ let package = Package(
         foreign("COpenSSL", "OpenSSL", "libcrypto", apt: "libssl-dev"),
         foreign("CPCRE2", "PCRE2", "libpcre2-8", apt: "libpcre2-dev"),
         header("CDescriptors", "Descriptors"),
+        header("CNames", "Names"),
         // Floor 1: one foreign thing each
         module("Cryptography", ["COpenSSL"]),
         module("Descriptors", ["CDescriptors"]),
         module("Fetch", ["CCurl"]),
         module("JSON", ["CJansson"]),
+        module("Names", ["CNames"]),
         module("Pattern", ["CPCRE2"]),
         module("Proxy", [nioCore, nioPosix, nioHTTP2, nioHPACK]),
         // Floor 2: a token, a route
@@ -92,7 +94,7 @@ let package = Package(
             name: "gatehouse",
             dependencies: [
                 "Access", "Control", "Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON",
-                "OIDC",
+                "Names", "OIDC",
                 "Proxy", argumentParser, logging, nioCore, nioPosix, unixSignals,
             ],
             swiftSettings: strict
@@ -102,6 +104,7 @@ let package = Package(
         tests("Descriptors"),
         tests("Fetch", ["JSON"]),
         tests("JSON"),
+        tests("Names"),
         tests("Pattern"),
         tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, nioHPACK]),
         tests("JOSE", ["Cryptography", "JSON"]),
@@ -112,7 +115,8 @@ let package = Package(
         .testTarget(
             name: "ProgramTests",
             dependencies: [
-                "gatehouse", "Access", "Control", "Gateway", "JSON", "Proxy", argumentParser, logging,
+                "gatehouse", "Access", "Control", "Gateway", "JSON", "Names", "Proxy", argumentParser,
+                logging, nioCore,
             ],
             swiftSettings: strict
         ),

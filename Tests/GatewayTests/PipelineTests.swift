@@ -123,7 +123,7 @@ struct PipelineTests {
 
     @Test(arguments: [
         (ProxyError.connectFailed, 502, "An invalid response was received from the upstream server"),
-        (.nameNotResolved, 503, "The upstream server is currently unavailable"),
+        (.nameNotResolved, 503, "name resolution failed"),
         (.answerTimedOut, 504, "The upstream server is timing out"),
     ])
     func `an upstream's failure has Kong's words`(error: ProxyError, status: Int, words: String) throws {

@@ -65,7 +65,7 @@ struct ProgramSettingsTests {
         ("path_allows", "dots"), ("limit_head_bytes", "1023"), ("limit_body_bytes", "-1"),
         ("limit_connections", "0"), ("limit_connections_total", "-1"), ("limit_body_rate", "fast"),
         ("limit_connections_per_address", "-1"), ("limit_requests_per_connection", "0"),
-        ("drain_idle_seconds", "-1"),
+        ("drain_idle_seconds", "-1"), ("dns_valid_ttl", "0"), ("dns_stale_ttl", "-1"), ("dns_error_ttl", "0"),
     ])
     func `a value that cannot be served is refused and named`(name: String, value: String) throws {
         let error = #expect(throws: SettingError.self) { try self.settings(flags: [name: value]) }
@@ -100,6 +100,15 @@ struct ProgramSettingsTests {
         #expect(limits.connectionsTotal == 5)
         #expect(limits.connectionsPerAddress == 6)
         #expect(limits.drainIdleSeconds == 0)
+    }
+
+    @Test func `names have the times of the table, and what is written replaces them`() throws {
+        #expect(try self.settings().names == NameRules())
+        let written = ["dns_valid_ttl": "1", "dns_stale_ttl": "0", "dns_error_ttl": "2"]
+        let names = try self.settings(flags: written).names
+        #expect(names.validSeconds == 1)
+        #expect(names.staleSeconds == 0)
+        #expect(names.errorSeconds == 2)
     }
 
     @Test func `an eighth of the open files and 64 are kept from the clients`() {

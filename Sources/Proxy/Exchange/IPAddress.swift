@@ -20,6 +20,13 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         self.isV4 = isMapped
     }
 
+    /// Takes an address in its 16 octets; nil for another count.
+    package init?(octets: some Collection<UInt8>) {
+        guard octets.count == 16 else { return nil }
+        func number(_ half: some Sequence<UInt8>) -> UInt64 { half.reduce(0) { $0 << 8 | UInt64($1) } }
+        self.init(high: number(octets.prefix(8)), low: number(octets.suffix(8)))
+    }
+
     /// Reads a textual address without port, brackets or zone; nil if it is none.
     package init?(_ text: some StringProtocol) {
         let octets = Array(text.utf8)

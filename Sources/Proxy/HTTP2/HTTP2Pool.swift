@@ -29,6 +29,10 @@ final class HTTP2Pool: UpstreamPool {
         for connection in self.connections { connection.retire() }
     }
 
+    override func leave(_ gone: Set<IPAddress>) {
+        for connection in self.connections { connection.leave(gone) }
+    }
+
     /// One attempt for as many as one connection may carry.
     private func dialIfNeeded() {
         let wanted = (self.waiting.count + HTTP2Limits.assumedStreams - 1) / HTTP2Limits.assumedStreams

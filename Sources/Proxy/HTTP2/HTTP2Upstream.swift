@@ -79,6 +79,11 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
         if self.streams.isEmpty { self.abort() }
     }
 
+    /// Takes no more exchanges, if it leads to one of these.
+    func leave(_ gone: Set<IPAddress>) {
+        if let context = self.context, context.leads(to: gone) { self.retire() }
+    }
+
     func timeIsUp() {
         self.deadline = .distantFuture
         guard self.streams.isEmpty else { return }

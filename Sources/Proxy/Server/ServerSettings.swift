@@ -32,6 +32,8 @@ package struct ServerSettings: Sendable {
     package var limits: ProxyLimits
     /// Peers whose word about a client is believed; none by default (P1).
     package var trustedPeers: [AddressRange]
+    /// Has the addresses of upstreams' names; nil asks the system for each connection.
+    package var names: NameSource?
     /// Hears what an operator should know of; called from any worker, rarely.
     package var notice: @Sendable (String) -> Void
     /// The name in `Via`.
@@ -46,6 +48,7 @@ package struct ServerSettings: Sendable {
         limits: ProxyLimits = ProxyLimits(),
         trustedPeers: [AddressRange] = [],
         viaName: String = "gatehouse",
+        names: NameSource? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in },
         makeHandler: @escaping @Sendable (_ worker: Int, _ eventLoop: any EventLoop) -> any ExchangeHandler
     ) {
@@ -54,6 +57,7 @@ package struct ServerSettings: Sendable {
         self.limits = limits
         self.trustedPeers = trustedPeers
         self.viaName = viaName
+        self.names = names
         self.notice = notice
         self.makeHandler = makeHandler
     }

@@ -11,6 +11,7 @@ final class Worker {
     let trustedPeers: [AddressRange]
     /// Opens connections to upstreams.
     let dialer: Dialer
+    private let names: NameTable?
     /// Counts clients over all workers.
     let admission: Admission
     /// The upstreams of several targets.
@@ -44,7 +45,9 @@ final class Worker {
         self.writer = HeadWriter(viaName: settings.viaName)
         self.handler = handler
         self.trustedPeers = settings.trustedPeers
-        self.dialer = dialer ?? .overTCP(on: eventLoop)
+        let names = settings.names.map { NameTable($0, on: eventLoop) }
+        self.names = names
+        self.dialer = dialer ?? .overTCP(on: eventLoop, names: names)
         self.admission = admission
         self.notice = settings.notice
         self.balancers = Balancers(notice: settings.notice)
@@ -60,6 +63,7 @@ final class Worker {
         self.sweeper = self.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             mine.value.sweep(.now())
         }
+        self.names?.whenGone = { name, gone in mine.value.leave(gone, of: name) }
     }
 
     /// A quarter of the shortest limit, between 20 and 250 ms.
@@ -142,6 +146,11 @@ final class Worker {
         }
     }
 
+    /// Lets go of connections to addresses that are a name's no longer.
+    private func leave(_ gone: Set<IPAddress>, of name: String) {
+        for (endpoint, pool) in self.pools where endpoint.host == name { pool.leave(gone) }
+    }
+
     /// How many endpoints have a pool.
     var poolCount: Int { self.pools.count }
 
@@ -166,6 +175,7 @@ final class Worker {
     private var restsAfter: TimeAmount { TimeAmount(seconds: self.limits.idleSeconds - 1) }
 
     private func sweep(_ now: NIODeadline) {
+        self.names?.sweep(now) { Set(self.pools.keys.lazy.map(\.host)) }
         var index = self.connections.count
         while index > 0 {
             index -= 1
@@ -206,6 +216,7 @@ final class Worker {
         self.balancers.stop()
         for connection in self.connections { connection.abort() }
         for upstream in self.upstreams { upstream.abort() }
+        self.names?.stop()
         self.handler.stopped()
     }
 

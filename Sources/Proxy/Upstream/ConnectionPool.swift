@@ -51,6 +51,10 @@ final class ConnectionPool: UpstreamPool {
         for id in self.state.retire() { self.connections[id.slot]?.abort() }
     }
 
+    override func leave(_ gone: Set<IPAddress>) {
+        for connection in self.connections { connection?.leave(gone) }
+    }
+
     override func forget(_ request: PoolState.RequestID) {
         self.waiting[request] = nil
         self.state.forget(request)

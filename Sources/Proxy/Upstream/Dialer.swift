@@ -9,7 +9,9 @@ struct Dialer {
     let dial: (Endpoint, any UpstreamSpeaker, TimeAmount) -> EventLoopFuture<any Channel>
 
     /// Opens TCP connections on `loop`.
-    static func overTCP(on loop: any EventLoop) -> Dialer {
+    ///
+    /// - Parameter names: has the addresses of names; the system is asked for each connection without it.
+    static func overTCP(on loop: any EventLoop, names: NameTable? = nil) -> Dialer {
         Dialer { endpoint, speaker, limit in
             let bound = NIOLoopBound(speaker, eventLoop: loop)
             let bootstrap = ClientBootstrap(group: loop)
@@ -24,7 +26,11 @@ struct Dialer {
             if let address = try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port) {
                 return bootstrap.connect(to: address)
             }
-            return bootstrap.connect(host: endpoint.host, port: endpoint.port)
+            guard let names else { return bootstrap.connect(host: endpoint.host, port: endpoint.port) }
+            return
+                bootstrap
+                .resolver(FoundAddresses(found: names.addresses(of: endpoint.host, at: .now())))
+                .connect(host: endpoint.host, port: endpoint.port)
         }
     }
 }

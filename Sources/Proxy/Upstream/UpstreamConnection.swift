@@ -20,6 +20,8 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
     private var body = InboundBody()
     /// Whether the answer under way lets the connection stay.
     private var keepsAlive = false
+    /// Whether its other end is the endpoint's no longer.
+    private var isLeaving = false
     /// Whether the request goes out in chunks.
     private var isChunked = false
     /// Whether any octet of an answer to the exchange has come, an interim one included.
@@ -153,6 +155,13 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
         self.deadline = now + TimeAmount(seconds: self.worker.limits.upstreamIdleSeconds)
     }
 
+    /// Ends when it is free, if it leads to one of these.
+    func leave(_ gone: Set<IPAddress>) {
+        guard let context = self.context, context.leads(to: gone) else { return }
+        self.isLeaving = true
+        if self.phase == .idle { self.abort() }
+    }
+
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -281,7 +290,7 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
         let isClean = client.passage.hasSentRequest && !hasSurplus
         self.client = nil
         self.hasServed = true
-        let stays = isClean && self.keepsAlive && !self.worker.isDraining
+        let stays = isClean && self.keepsAlive && !self.isLeaving && !self.worker.isDraining
         self.phase = .idle
         if !stays { self.abort() }
         let now = NIODeadline.now()

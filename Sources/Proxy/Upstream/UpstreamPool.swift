@@ -22,6 +22,9 @@ class UpstreamPool {
     /// Its upstream is no longer in the configuration: idle connections close now, busy ones when they are free.
     func retire() {}
 
+    /// These addresses are the endpoint's no longer: connections to them close, busy ones when they are free.
+    func leave(_ gone: Set<IPAddress>) {}
+
     /// What a failed attempt to connect is called.
     static func proxyError(_ error: any Error) -> ProxyError {
         switch error {
@@ -36,6 +39,14 @@ class UpstreamPool {
             return connection.connectionErrors.isEmpty ? .nameNotResolved : .connectFailed
         default: return .connectFailed
         }
+    }
+}
+
+extension ChannelHandlerContext {
+    /// Whether the other end has one of these addresses.
+    func leads(to addresses: Set<IPAddress>) -> Bool {
+        let text = self.channel.remoteAddress?.ipAddress
+        return text.flatMap { IPAddress($0) }.map(addresses.contains) ?? false
     }
 }
 

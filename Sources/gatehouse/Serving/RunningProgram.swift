@@ -15,6 +15,7 @@ struct RunningProgram: Sendable {
     private let settings: ProgramSettings
     private let logger: Logger
     private let facts = IssuerFacts()
+    private let names: NameDesk
     private let readiness = Readiness()
     private let keeper: PlanKeeper
     /// Each plan that has come into force, for what is done beside serving.
@@ -35,6 +36,7 @@ struct RunningProgram: Sendable {
         RunningProgram.fit(&settings.limits, logger)
         self.settings = settings
         self.logger = logger
+        self.names = NameDesk(logger: logger)
         try RunningProgram.makeFolder(settings.dataDirectory)
         let events = IssuerNews(facts: self.facts, logger: logger)
         let services = try AccessServices.running(settings, events: events)
@@ -59,7 +61,7 @@ struct RunningProgram: Sendable {
             newPlan: newPlan,
             logger: logger
         )
-        self.proxy = try RunningProgram.proxy(settings, services, self.holder, logger)
+        self.proxy = try RunningProgram.proxy(settings, services, self.holder, self.names, logger)
     }
 
     /// Serves until SIGTERM or SIGINT, or until another program has taken over; then drains.
@@ -203,6 +205,7 @@ struct RunningProgram: Sendable {
         _ settings: ProgramSettings,
         _ services: AccessServices,
         _ holder: PlanHolder,
+        _ names: NameDesk,
         _ logger: Logger
     ) throws -> ProxyServer {
         let sink = LineSink()
@@ -233,6 +236,7 @@ struct RunningProgram: Sendable {
                 workers: settings.workers,
                 limits: settings.limits,
                 trustedPeers: trusted,
+                names: names.source(settings.names),
                 notice: { logger.warning("\($0)") }
             ) { index, loop in
                 Pipeline(worker: index, holder: holder, settings: pipeline) { flush in
@@ -272,6 +276,7 @@ struct RunningProgram: Sendable {
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "taken"]), by: Double(reloads.taken))
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "kept"]), by: Double(reloads.kept))
         self.facts.add(to: &snapshot, at: wallClock())
+        self.names.add(to: &snapshot)
         return snapshot.exposition()
     }
 }

@@ -20,6 +20,8 @@ struct ProgramSettings: Sendable {
     var tokenCacheBytes: Int
     var calloutHeaders: [String]
     var drainSeconds: Int
+    /// How long answers about upstreams' names count.
+    var names = NameRules()
     /// What a client may ask of us.
     var limits: ProxyLimits
 }
@@ -97,6 +99,9 @@ extension ProgramSettings {
         self.tokenCacheBytes = try read.integer("token_cache_bytes", in: 0...(1 << 40))
         self.calloutHeaders = read.list("callout_headers")
         self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
+        self.names.validSeconds = Double(try read.integer("dns_valid_ttl", in: 1...86_400))
+        self.names.staleSeconds = Double(try read.integer("dns_stale_ttl", in: 0...604_800))
+        self.names.errorSeconds = Double(try read.integer("dns_error_ttl", in: 1...86_400))
         self.limits = try ProxyLimits(read)
     }
 }

@@ -110,6 +110,17 @@ extension Setting {
             isList: true,
             "Forms of a path that are let in though they are refused by default: `semicolon`, `encoded-slash`."
         ),
+        Setting(
+            "dns_valid_ttl",
+            "10",
+            "Seconds after which the name of an upstream in use is resolved anew, whatever its record says."
+        ),
+        Setting(
+            "dns_stale_ttl",
+            "3600",
+            "Seconds that the last addresses of a name are used beyond that, while it does not resolve."
+        ),
+        Setting("dns_error_ttl", "1", "Seconds until a name that did not resolve is asked for again."),
         Setting("limit_head_bytes", "32768", "Octets of a request's head; more is 431."),
         Setting("limit_fields", "100", "Fields of a request's head; more is 431."),
         Setting("limit_body_bytes", "0", "Octets of a request's body; more is 413. 0 is no limit."),

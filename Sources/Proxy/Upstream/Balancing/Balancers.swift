@@ -47,7 +47,7 @@ final class Balancer {
     /// Looks whether checks are due; on the one worker that makes them.
     func check(on worker: Worker, at now: NIODeadline) {
         guard self.group.rules.active.isUsed else { return self.stop() }
-        let prober = self.prober ?? Prober(loop: worker.eventLoop)
+        let prober = self.prober ?? Prober(worker: worker)
         self.prober = prober
         prober.check(self.group, at: now, state: { self.state.state(of: $0) }) { endpoint, evidence in
             self.tell(endpoint, self.state.probed(endpoint, evidence, at: .now()))

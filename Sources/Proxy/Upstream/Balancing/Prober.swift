@@ -1,7 +1,6 @@
 // Asks targets for their health, beside the clients' requests.
 
 import NIOCore
-import NIOPosix
 
 /// When each target is to be checked next: times in, targets out.
 struct ProbeSchedule {
@@ -52,11 +51,11 @@ struct ProbeSchedule {
 final class Prober {
     typealias Result = (Endpoint, HealthEvidence) -> Void
 
-    private let loop: any EventLoop
+    private unowned let worker: Worker
     private var schedule = ProbeSchedule()
     private var isStopped = false
 
-    init(loop: any EventLoop) { self.loop = loop }
+    init(worker: Worker) { self.worker = worker }
 
     func stop() { self.isStopped = true }
 
@@ -83,33 +82,23 @@ final class Prober {
         _ rules: BalancingRules,
         then: @escaping (HealthEvidence?) -> Void
     ) {
-        let checks = rules.active
-        let limit = TimeAmount(seconds: checks.timeoutSeconds)
-        let end = self.loop.makePromise(of: HealthEvidence?.self)
-        let bound = NIOLoopBound(then, eventLoop: self.loop)
+        let limit = TimeAmount(seconds: rules.active.timeoutSeconds)
+        let end = self.worker.eventLoop.makePromise(of: HealthEvidence?.self)
         let question = ProbeQuestion.octets(endpoint, rules)
-        let bootstrap = ClientBootstrap(group: self.loop).connectTimeout(limit)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let question else { return }
-                    let reader = ProbeReader(question: question, limits: checks.limits, end: end)
-                    try channel.pipeline.syncOperations.addHandler(reader)
-                }
+        let speaker = ProbeSpeaker(question: question, limits: rules.active.limits, end: end)
+        let made = self.worker.dialer.dial(endpoint, speaker, limit)
+        let alarm = self.worker.eventLoop.scheduleTask(in: limit) { end.succeed(.timeout) }
+        made.whenComplete { result in
+            switch result {
+            case .success: if question == nil { end.succeed(.success) }
+            case .failure(let error):
+                end.succeed(UpstreamPool.proxyError(error).evidence(isReused: false) ?? .tcpFailure)
             }
-        let made =
-            (try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port)).map {
-                bootstrap.connect(to: $0)
-            }
-            ?? bootstrap.connect(host: endpoint.host, port: endpoint.port)
-        let alarm = self.loop.scheduleTask(in: limit) { end.succeed(.timeout) }
-        made.whenFailure { error in
-            end.succeed(UpstreamPool.proxyError(error).evidence(isReused: false) ?? .tcpFailure)
         }
-        if question == nil { made.whenSuccess { _ in end.succeed(.success) } }
-        end.futureResult.whenComplete { result in
+        end.futureResult.assumeIsolated().whenComplete { result in
             alarm.cancel()
             made.whenSuccess { $0.close(promise: nil) }
-            bound.value((try? result.get()) ?? nil)
+            then((try? result.get()) ?? nil)
         }
     }
 }
@@ -140,26 +129,29 @@ enum ProbeQuestion {
     }
 }
 
-/// Reads the first line of the answer to a check.
-private final class ProbeReader: ChannelInboundHandler {
+/// Asks, and reads the first line of the answer; where there is nothing to ask, the connection says it all.
+private final class ProbeSpeaker: UpstreamSpeaker, ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private static let longestLine = 4096
 
-    private let question: [UInt8]
+    private let question: [UInt8]?
     private let limits: HealthLimits
     private let end: EventLoopPromise<HealthEvidence?>
     private var line: [UInt8] = []
 
-    init(question: [UInt8], limits: HealthLimits, end: EventLoopPromise<HealthEvidence?>) {
+    init(question: [UInt8]?, limits: HealthLimits, end: EventLoopPromise<HealthEvidence?>) {
         self.question = question
         self.limits = limits
         self.end = end
     }
 
+    func install(on channel: any Channel) throws { try channel.pipeline.syncOperations.addHandler(self) }
+
     func channelActive(context: ChannelHandlerContext) {
-        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.question)), promise: nil)
+        guard let question = self.question else { return }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: question)), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -33,7 +33,7 @@ struct UpstreamPlanTests {
     /// The order of a request under a plan.
     private func order(
         _ plan: Plan,
-        _ request: String = "GET /x",
+        _ request: String = "GET http://localhost/x",
         _ fields: [(name: String, value: String)] = [],
         peer: String = "192.0.2.7"
     ) throws -> ForwardOrder {
@@ -128,15 +128,15 @@ struct UpstreamPlanTests {
                     .hash
             }
         }
-        let base = try numbers("GET /x?u=1&z=1", "ann", "1", "192.0.2.1")
+        let base = try numbers("GET http://localhost/x?u=1&z=1", "ann", "1", "192.0.2.1")
         #expect(base.allSatisfy { $0 != nil } && Set(base).count == 4)
         #expect(base[3] == base[4])
         let changed = [
-            try numbers("GET /x?u=1&z=1", "ann", "1", "192.0.2.2"),
-            try numbers("GET /y?u=1&z=2", "ann", "1", "192.0.2.1"),
-            try numbers("GET /x?u=1&z=1", "ben", "1", "192.0.2.1"),
-            try numbers("GET /x?u=2&z=1", "ann", "1", "192.0.2.1"),
-            try numbers("GET /x?u=1&z=1", "ann", "2", "192.0.2.1"),
+            try numbers("GET http://localhost/x?u=1&z=1", "ann", "1", "192.0.2.2"),
+            try numbers("GET http://localhost/y?u=1&z=2", "ann", "1", "192.0.2.1"),
+            try numbers("GET http://localhost/x?u=1&z=1", "ben", "1", "192.0.2.1"),
+            try numbers("GET http://localhost/x?u=2&z=1", "ann", "1", "192.0.2.1"),
+            try numbers("GET http://localhost/x?u=1&z=1", "ann", "2", "192.0.2.1"),
         ]
         for (place, numbers) in changed.enumerated() {
             #expect(numbers.indices.filter { numbers[$0] != base[$0] } == [place])
@@ -150,19 +150,23 @@ struct UpstreamPlanTests {
         #expect(try self.order(try self.hashed(.consumer)).hash == nil)
         let byAddress = try self.order(try self.hashed(.ip)).hash
         #expect(try self.order(try self.hashed(.header(name), else: .ip)).hash == byAddress)
-        let given = try self.order(try self.hashed(.header(name), else: .ip), "GET /x", [("X-User", "ann")])
+        let given = try self.order(
+            try self.hashed(.header(name), else: .ip),
+            "GET http://localhost/x",
+            [("X-User", "ann")]
+        )
         #expect(given.hash != byAddress)
     }
 
     @Test func `a cookie is set for a client that has none, and is what it is hashed by`() throws {
         let plan = try self.hashed(.cookie("zone", path: "/app"))
-        let trip = try Trip(pipeline(plan), try head("GET /x"))
+        let trip = try Trip(pipeline(plan), try head("GET http://localhost/x"))
         let first = try #require(trip.begin().orders.first)
         let cookie = try #require(trip.exchange.answerEdits.value(of: .setCookie))
         #expect(cookie.hasPrefix("zone=") && cookie.hasSuffix("; Path=/app; HttpOnly; SameSite=Lax"))
         let value = String(cookie.prefix { $0 != ";" })
-        #expect(try self.order(plan, "GET /x", [("Cookie", value)]).hash == first.hash)
-        let known = try Trip(pipeline(plan), try head("GET /x", [("Cookie", value)]))
+        #expect(try self.order(plan, "GET http://localhost/x", [("Cookie", value)]).hash == first.hash)
+        let known = try Trip(pipeline(plan), try head("GET http://localhost/x", [("Cookie", value)]))
         known.begin()
         #expect(known.exchange.answerEdits.value(of: .setCookie) == nil)
     }
@@ -170,7 +174,7 @@ struct UpstreamPlanTests {
     // MARK: What is said of it
 
     @Test func `no target is 503 with Kong's words`() throws {
-        let trip = try Trip(pipeline(try self.plan([self.upstream()])), try head("GET /x"))
+        let trip = try Trip(pipeline(try self.plan([self.upstream()])), try head("GET http://localhost/x"))
         trip.begin()
         let answer = trip.pipeline.failed(trip.exchange, .noTarget)
         #expect(answer.status == 503)

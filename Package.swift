@@ -49,6 +49,8 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -62,6 +64,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
@@ -80,7 +83,7 @@ let package = Package(
         module("JSON", ["CJansson"]),
         module("Names", ["CNames"]),
         module("Pattern", ["CPCRE2"]),
-        module("Proxy", [nioCore, nioPosix, nioHTTP2, nioHPACK]),
+        module("Proxy", [nioCore, nioPosix, nioHTTP2, nioHPACK, nioSSL, nioTLS]),
         // Floor 2: a token, a route
         module("JOSE", ["Cryptography", "JSON"]),
         module("Gateway", ["JSON", "Pattern", "Proxy"]),
@@ -106,7 +109,7 @@ let package = Package(
         tests("JSON"),
         tests("Names"),
         tests("Pattern"),
-        tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, nioHPACK]),
+        tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, nioHPACK, nioSSL]),
         tests("JOSE", ["Cryptography", "JSON"]),
         tests("Gateway", ["JSON", "Proxy", nioCore, nioPosix, nioEmbedded]),
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),

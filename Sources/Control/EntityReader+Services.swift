@@ -47,7 +47,7 @@ extension EntityReader {
                 return
             }
             (scheme, service.host, service.path) = (parts.scheme, parts.host, parts.path)
-            service.port = parts.port ?? (scheme == "https" ? 443 : 80)
+            service.port = parts.port ?? (scheme == "https" || scheme == "grpcs" ? 443 : 80)
         } else if !settings.wrote("host") {
             self.reader.fail(at: settings.position, "a service needs 'url' or 'host'")
         }
@@ -72,12 +72,14 @@ extension EntityReader {
         _ service: inout Service
     ) {
         service.speaksHTTP2 = scheme == "grpc" || scheme == "grpcs"
-        if scheme != "http", scheme != "grpc" {
+        service.speaksTLS = scheme == "https" || scheme == "grpcs"
+        if !["http", "https", "grpc", "grpcs"].contains(scheme) {
             self.reader.fail(
                 at: place,
-                "the protocol '\(scheme)' is known, but not served yet; 'http' and 'grpc' are"
+                "the protocol '\(scheme)' is known, but not served yet; 'http', 'https', 'grpc' and 'grpcs' are"
             )
         }
+        self.readTLS(settings, &service)
         if service.speaksHTTP2, service.path ?? "/" != "/" {
             self.reader.fail(
                 at: settings.position(of: settings.wrote("path") ? "path" : "url"),

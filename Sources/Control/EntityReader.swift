@@ -53,6 +53,9 @@ struct EntityReader {
         }
         _ = self.reader.record(ConfigNode(.map(outline), at: root.position), EntityFields.file, path: "")
         for node in self.list(root, "consumer_groups") { self.readConsumerGroup(node) }
+        for node in self.list(root, "certificates") { self.readCertificate(node) }
+        for node in self.list(root, "snis") { self.readServerName(node) }
+        for node in self.list(root, "ca_certificates") { self.readAuthority(node) }
         for node in self.list(root, "upstreams") { self.readUpstream(node) }
         for node in self.list(root, "targets") { self.readTarget(node, upstream: nil) }
         for node in self.list(root, "services") { self.readService(node) }

@@ -84,7 +84,8 @@ struct Golden {
     private static let folder = #filePath.split(separator: "/").dropLast().joined(separator: "/")
 
     static let names = [
-        "nested", "flat", "references", "references-wrong", "quoting", "unknown", "unserved", "duplicates",
+        "nested", "flat", "references", "references-wrong", "quoting", "unknown", "unserved",
+        "certificates-wrong", "duplicates",
         "bindings", "routes-wrong",
         "services-wrong", "consumers-wrong", "yaml-wrong", "yaml-twice", "merge", "tests-wrong",
         "settings-wrong",

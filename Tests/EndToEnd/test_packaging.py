@@ -1,4 +1,5 @@
 """The examples pass their own check; image, compose file and realm fit together."""
+import collections
 import json
 import os
 import re
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from support.certificates import Authority
 from support.gatehouse import ROOT, run
 
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
@@ -15,8 +17,18 @@ EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 
 def references(text: str) -> dict[str, str]:
     """A value for everything that a file takes from the environment."""
+    """PEM where a name asks for it: `X_CERT` with its `X_KEY`, and `X_CA`."""
+    authority = Authority()
+    signed = collections.defaultdict(lambda: authority.sign("example.com"))
+    pem = {"CERT": lambda name: signed[name].cert, "KEY": lambda name: signed[name].key, "CA": lambda _: authority.cert}
+
+    def value(variable: str) -> str:
+        name, _, kind = variable.rpartition("_")
+        is_pem = kind in pem and f"{name}_CERT" in names or kind == "CA"
+        return pem[kind](name) if is_pem else f"value-of-{variable}"
+
     names = [name.upper().replace("-", "_") for name in re.findall(r"\{vault://env/([\w-]+)\}", text)]
-    return {name: f"value-of-{name}" for name in names + re.findall(r'env "(DECK_\w+)"', text)}
+    return {name: value(name) for name in names + re.findall(r'env "(DECK_\w+)"', text)}
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.relative_to(ROOT)))

@@ -59,7 +59,9 @@ struct ProgramSettingsTests {
     @Test(arguments: [
         ("workers", "0"), ("workers", "many"), ("log_level", "loud"), ("access_log", "maybe"),
         ("auth_prefix", "oauth2"), ("auth_prefix", "/oauth2/"), ("auth_prefix", "/a/../b"),
-        ("proxy_listen", "8000"), ("proxy_listen", "0.0.0.0:65536"), ("proxy_listen", "0.0.0.0:8443 ssl"),
+        ("proxy_listen", "8000"), ("proxy_listen", "0.0.0.0:65536"), ("proxy_listen", "0.0.0.0:8443 spdy"),
+        ("status_listen", "127.0.0.1:8007 ssl"),
+        ("ssl_cert", "a.pem"), ("ssl_protocols", "TLSv1.1"), ("ssl_cipher_suite", "old"),
         ("admin_listen", "127.0.0.1:8001"), ("ext_authz_listen", "127.0.0.1:9000"),
         ("session_store", "redis://127.0.0.1"), ("drain_seconds", "-1"), ("log_format", "xml"),
         ("path_allows", "dots"), ("limit_head_bytes", "1023"), ("limit_body_bytes", "-1"),

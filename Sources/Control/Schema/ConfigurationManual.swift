@@ -18,6 +18,9 @@ package enum ConfigurationManual {
         for kind in kinds.sorted(by: { $0.name < $1.name }) {
             page += Self.section("Plugin `\(kind.name)`", kind.schema, kind.help)
         }
+        page += Self.section("Certificates", EntityFields.certificate, Self.certificates)
+        page += Self.section("Names of certificates (`snis`)", EntityFields.sni)
+        page += Self.section("Authorities (`ca_certificates`)", EntityFields.authority)
         page += Self.section("Vaults", EntityFields.vault)
         page += Self.section("Tests", EntityFields.test, Self.tests)
         page += "## Known and not served yet\n\nA file that has one of these hears so: "
@@ -55,6 +58,12 @@ package enum ConfigurationManual {
 
     private static let upstreams = """
         A service whose `host` is an upstream's name goes to one of its targets; [upstreams.md](upstreams.md) tells how.
+        """
+
+    private static let certificates = """
+        For listeners with the word `ssl` ([tls.md](tls.md)). A handshake gets the certificate of the name that it asks
+        for: the name itself, then with its first label a wildcard, then its last, then `*`, then the setting `ssl_cert`;
+        else it is refused. A reload changes them for the next handshake.
         """
 
     private static func precedence(_ kinds: [PluginKind]) -> String {

@@ -15,6 +15,9 @@ package enum ConfigurationSchema {
             "consumer": self.record(EntityFields.consumer, ["plugins": "plugin"]),
             "consumer_group": self.record(EntityFields.consumerGroup, ["plugins": "plugin"]),
             "plugin": self.plugin(kinds),
+            "certificate": self.record(EntityFields.certificate, [:]),
+            "sni": self.record(EntityFields.sni, [:]),
+            "ca_certificate": self.record(EntityFields.authority, [:]),
             "vault": self.record(EntityFields.vault, [:]),
             "test": self.record(EntityFields.test, [:]),
             "flat_key": self.record(EntityFields.keyCredential + [Self.owner], [:]),
@@ -28,7 +31,8 @@ package enum ConfigurationSchema {
                     "services": "service", "routes": "route", "consumers": "consumer",
                     "upstreams": "upstream", "targets": "flat_target",
                     "consumer_groups": "consumer_group", "plugins": "plugin", "vaults": "vault",
-                    "tests": "test",
+                    "tests": "test", "certificates": "certificate", "snis": "sni",
+                    "ca_certificates": "ca_certificate",
                     "keyauth_credentials": "flat_key", "acls": "flat_acl",
                 ]
             ).object ?? [:]

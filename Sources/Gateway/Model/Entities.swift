@@ -10,6 +10,14 @@ package struct Service: Sendable, Hashable {
     package var isEnabled = true
     /// Whether it speaks HTTP/2 from the first octet on: the protocol `grpc`.
     package var speaksHTTP2 = false
+    /// Whether it speaks TLS: the protocols `https` and `grpcs`.
+    package var speaksTLS = false
+    /// Whether it has to prove its name then.
+    package var verifiesTLS = true
+    /// Ids of those whose signatures are believed; none are the settings'.
+    package var authorities: [String] = []
+    /// The id of the certificate that it is shown.
+    package var clientCertificate: String?
     package var host: String
     package var port = 80
     /// What goes before the rest of the path; nil is nothing.
@@ -221,6 +229,8 @@ package struct ConfigurationTest: Sendable {
 package struct Configuration: Sendable {
     package var services: [Service] = []
     package var upstreams: [Upstream] = []
+    package var certificates: [Certificate] = []
+    package var authorities: [Authority] = []
     package var routes: [Route] = []
     package var consumers: [Consumer] = []
     package var consumerGroups: [ConsumerGroup] = []

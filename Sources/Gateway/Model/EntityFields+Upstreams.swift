@@ -103,7 +103,7 @@ extension EntityFields {
             .string,
             default: "http",
             oneOf: ["http", "tcp", "https", "grpc", "grpcs"],
-            help: "What is asked; `http` and `tcp` are served."
+            help: "What is asked; `http` (as services speak to it) and `tcp` are served."
         ),
         FieldSchema("timeout", .number, default: 1, range: 0.001...65535, help: "Seconds for one check."),
         FieldSchema("concurrency", .integer, default: 10, range: 1...1000, help: "Checks at once."),

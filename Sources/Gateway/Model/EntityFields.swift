@@ -21,7 +21,8 @@ package enum EntityFields {
             FieldSchema(
                 "url",
                 .string,
-                help: "Short for protocol, host, port and path: `http://host:port/path`."
+                help:
+                    "Short for protocol, host, port and path: `https://host:port/path`; without a port 80, or 443."
             ),
             FieldSchema(
                 "protocol",
@@ -30,7 +31,7 @@ package enum EntityFields {
                 oneOf: [
                     "http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss",
                 ],
-                help: "How to speak to it; `http` and `grpc` are served."
+                help: "How to speak to it; `http`, `https`, `grpc` and `grpcs` are served."
             ),
             FieldSchema("host", .string, help: "A host name, an address, or the name of an upstream."),
             FieldSchema(
@@ -71,11 +72,29 @@ package enum EntityFields {
             ),
             FieldSchema("routes", .list(.any), help: "Its routes, nested."),
             FieldSchema("plugins", .list(.any), help: "Plugins for all of its routes, nested."),
-            FieldSchema("client_certificate", .any, status: .notYet),
-            FieldSchema("tls_verify", .boolean, status: .notYet),
-            FieldSchema("tls_verify_depth", .integer, status: .notYet),
+            FieldSchema(
+                "client_certificate",
+                Self.reference,
+                help: "With TLS: the certificate that it is shown when it asks for one, by id."
+            ),
+            FieldSchema(
+                "tls_verify",
+                .boolean,
+                default: true,
+                help:
+                    "With TLS: whether it has to prove its `host`. In Kong false by default; here that is a warning."
+            ),
+            FieldSchema(
+                "ca_certificates",
+                .list(.string),
+                help: "With TLS: whose signatures are believed, by id; without it `upstream_ca_file`."
+            ),
+            FieldSchema(
+                "tls_verify_depth",
+                .integer,
+                status: .refused(why: "the length of a chain is not bounded here; leave it out")
+            ),
             FieldSchema("tls_sans", .any, status: .notYet),
-            FieldSchema("ca_certificates", .list(.string), status: .notYet),
         ]
 
     /// A route without what is nested in it.
@@ -256,6 +275,9 @@ package enum EntityFields {
         FieldSchema("routes", .list(.any), help: "Which requests are meant."),
         FieldSchema("upstreams", .list(.any), help: "Names that stand for several targets."),
         FieldSchema("targets", .list(.any), help: "Targets, each with its `upstream`."),
+        FieldSchema("certificates", .list(.any), help: "What is shown to clients that speak TLS."),
+        FieldSchema("snis", .list(.any), help: "Names, each with its `certificate`."),
+        FieldSchema("ca_certificates", .list(.any), help: "Whose signatures are believed."),
         FieldSchema("consumers", .list(.any), help: "Who is known."),
         FieldSchema("consumer_groups", .list(.any), help: "Sets of consumers that share plugins."),
         FieldSchema("keyauth_credentials", .list(.any), help: "Keys, each with its `consumer`."),
@@ -290,8 +312,8 @@ package enum EntityFields {
 
     /// Entities of the file that are known by name and not served.
     package static let unservedEntities: [String] = [
-        "certificates", "ca_certificates", "keys", "key_sets", "partials", "licenses",
+        "keys", "key_sets", "partials", "licenses",
         "filter_chains", "custom_entities", "service_packages", "rbac_roles", "_plugin_configs",
-        "consumer_group_plugins", "consumer_group_consumers", "plugins_partials", "snis",
+        "consumer_group_plugins", "consumer_group_consumers", "plugins_partials",
     ]
 }

@@ -24,10 +24,12 @@ package final class Plan: Sendable {
     package let identityFields: FieldNameSet
     /// Cookies of plugins: kept from every upstream, on any route (H6, K8).
     package let ownedCookies: OwnedCookies
+    /// What handshakes with clients are shown.
+    package let certificates: CertificateTable
     /// What is allowed and should be looked at.
     package let warnings: [Diagnostic]
     /// Shared with the next plan, so that what did not change keeps its connections.
-    let endpoints: [String: Endpoint]
+    let endpoints: [Endpoint: Endpoint]
     let groups: [String: TargetGroup]
 
     /// Compiles a configuration.
@@ -36,17 +38,22 @@ package final class Plan: Sendable {
     package init(
         _ configuration: Configuration,
         kinds: [PluginKind],
+        tls: TLSTerms = TLSTerms(),
         generation: UInt64 = 1,
         after previous: Plan? = nil
     ) throws(ConfigurationError) {
         var builder = PlanBuilder(
             configuration,
             kinds: kinds,
+            tls: tls,
             endpoints: previous?.endpoints ?? [:],
             groups: previous?.groups ?? [:]
         )
         builder.build()
-        guard builder.failures.isEmpty else { throw ConfigurationError(builder.failures) }
+        let certificates = CertificatePlan(configuration, tls, after: previous?.certificates)
+        let failures = builder.failures + certificates.failures
+        guard failures.isEmpty else { throw ConfigurationError(failures) }
+        self.certificates = certificates.table
         self.generation = generation
         self.router = try Router(builder.routes)
         self.routes = builder.routes

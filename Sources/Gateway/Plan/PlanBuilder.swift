@@ -19,11 +19,12 @@ struct PlanBuilder {
     private let kinds: [String: PluginKind]
     private let services: [String: Service]
     let consumers: ConsumerDirectory
-    private(set) var endpoints: [String: Endpoint]
-    private(set) var groups: [String: TargetGroup]
+    private(set) var endpoints: [Endpoint: Endpoint] = [:]
+    private(set) var groups: [String: TargetGroup] = [:]
     /// Those that were there before this plan.
-    private let knownEndpoints: [String: Endpoint]
+    private let before: (endpoints: [Endpoint: Endpoint], groups: [String: TargetGroup])
     private let upstreams: [String: Upstream]
+    private var groupOfService: [String: TargetGroup] = [:]
     private var endpointOfService: [String: Endpoint] = [:]
     private(set) var routes: [PlannedRoute] = []
     private(set) var plugins: [PlannedPlugin] = []
@@ -41,12 +42,17 @@ struct PlanBuilder {
     /// Names that a plugin may set and that a client may have its own reasons to send where no plugin is asked.
     private static let clientsOwn: [FieldName] = [.authorization, .cookie, .host]
 
+    private var tls: UpstreamTLSPlan
+
     init(
         _ configuration: Configuration,
         kinds: [PluginKind],
-        endpoints: [String: Endpoint],
+        tls: TLSTerms,
+        endpoints: [Endpoint: Endpoint],
         groups: [String: TargetGroup]
     ) {
+        self.tls = UpstreamTLSPlan(configuration, tls, after: endpoints.values)
+        self.before = (endpoints, groups)
         self.configuration = configuration
         self.kinds = Dictionary(kinds.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.services = Dictionary(
@@ -54,9 +60,6 @@ struct PlanBuilder {
             uniquingKeysWith: { first, _ in first }
         )
         self.consumers = ConsumerDirectory(configuration.consumers)
-        self.knownEndpoints = endpoints
-        self.endpoints = [:]
-        self.groups = groups
         self.upstreams = Dictionary(
             configuration.upstreams.map { ($0.name, $0) },
             uniquingKeysWith: { first, _ in first }
@@ -68,8 +71,12 @@ struct PlanBuilder {
         for service in self.configuration.services where self.endpointOfService[service.id] == nil {
             // An upstream's name is no place: it stands where a place is shown, and nobody goes there.
             self.endpointOfService[service.id] =
-                self.upstreams[service.host].map { Endpoint(host: $0.name, port: 80) }
-                ?? self.endpoint(service.host, service.port, speaksHTTP2: service.speaksHTTP2)
+                self.groupOfService[service.id].map { Endpoint(host: $0.name, port: 80) }
+                ?? self.endpoint(service.host, service.port, for: service)
+        }
+        // Said once for a service, however many targets it has.
+        for failure in self.tls.failures where !self.failures.contains(failure) {
+            self.failures.append(failure)
         }
         self.checkDuplicates()
         let made = self.makePlugins()
@@ -83,34 +90,58 @@ struct PlanBuilder {
         self.planRoutes(made)
     }
 
-    /// The endpoint of a place; the one that is there already, in this plan or the one before.
-    mutating func endpoint(_ host: String, _ port: Int, speaksHTTP2: Bool) -> Endpoint {
-        let name = "\(host) \(port) \(speaksHTTP2)"
-        let endpoint =
-            self.endpoints[name] ?? self.knownEndpoints[name]
-            ?? Endpoint(host: host, port: port, speaksHTTP2: speaksHTTP2)
-        self.endpoints[name] = endpoint
+    /// The endpoint of a place for a service; the one that is there already, in this plan or the one before.
+    private mutating func endpoint(_ host: String, _ port: Int, for service: Service?) -> Endpoint {
+        let wanted = Endpoint(
+            host: host,
+            port: port,
+            speaksHTTP2: service?.speaksHTTP2 ?? false,
+            tls: service.flatMap { self.tls.terms(of: $0) }
+        )
+        let endpoint = self.endpoints[wanted] ?? self.before.endpoints[wanted] ?? wanted
+        self.endpoints[wanted] = endpoint
         return endpoint
     }
 
+    /// Makes groups of upstreams: one for each way in which services speak to it, since health is a matter of that too.
     private mutating func planUpstreams() {
-        let before = self.groups
-        self.groups = [:]
-        let services = Dictionary(grouping: self.configuration.services, by: \.host)
+        var used: Set<String> = []
+        for service in self.configuration.services where self.groupOfService[service.id] == nil {
+            guard let upstream = self.upstreams[service.host] else { continue }
+            used.insert(upstream.name)
+            self.groupOfService[service.id] = self.group(of: upstream, for: service)
+        }
         for upstream in self.configuration.upstreams {
-            // Targets that are spoken to in two ways are two, each with a health of its own.
-            for speaksHTTP2 in Set(services[upstream.name]?.map(\.speaksHTTP2) ?? [false]) {
-                let name = Self.groupName(upstream.name, speaksHTTP2: speaksHTTP2)
-                self.groups[name] = self.group(upstream, name, speaksHTTP2, after: before[name])
-            }
+            // Who is not asked yet is checked all the same.
+            if !used.contains(upstream.name) { _ = self.group(of: upstream, for: nil) }
             guard !upstream.targets.contains(where: { $0.weight > 0 }) else { continue }
             let message = "upstream '\(upstream.name)' has no target with a weight: its requests get 503"
             self.warnings.append(Diagnostic(.warning, at: upstream.position, message))
         }
     }
 
-    private static func groupName(_ name: String, speaksHTTP2: Bool) -> String {
-        speaksHTTP2 ? "\(name) (grpc)" : name
+    /// The group of an upstream for a service; one that has not changed is the one of the plan before.
+    private mutating func group(of upstream: Upstream, for service: Service?) -> TargetGroup {
+        let targets = upstream.targets.map { place in
+            Target(
+                self.endpoint(place.host, place.port, for: service),
+                weight: place.weight,
+                isFailover: place.isFailover
+            )
+        }
+        let names = TargetGroup.names(of: upstream.name, for: service)
+        for name in names {
+            if let known = self.groups[name], known.targets != targets { continue }
+            let group = TargetGroup.make(
+                name: name,
+                rules: upstream.rules,
+                targets: targets,
+                after: self.groups[name] ?? self.before.groups[name]
+            )
+            self.groups[name] = group
+            return group
+        }
+        preconditionFailure("there are as many names as one wants")
     }
 
     /// What all requests to a service have in common.
@@ -118,7 +149,7 @@ struct PlanBuilder {
         self.endpointOfService[service.id].map {
             ForwardTerms(
                 endpoint: $0,
-                group: self.groups[Self.groupName(service.host, speaksHTTP2: service.speaksHTTP2)],
+                group: self.groupOfService[service.id],
                 dropped: self.identityFields,
                 connectSeconds: Double(service.connectTimeoutMilliseconds) / 1000,
                 writeSeconds: Double(service.writeTimeoutMilliseconds) / 1000,

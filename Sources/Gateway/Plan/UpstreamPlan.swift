@@ -73,21 +73,17 @@ struct HashRule: Sendable {
     }
 }
 
-extension PlanBuilder {
-    /// The targets of an upstream as a group; one that has not changed is the one of the plan before.
-    mutating func group(
-        _ upstream: Upstream,
-        _ name: String,
-        _ speaksHTTP2: Bool,
-        after previous: TargetGroup?
-    ) -> TargetGroup {
-        let targets = upstream.targets.map { place in
-            Target(
-                self.endpoint(place.host, place.port, speaksHTTP2: speaksHTTP2),
-                weight: place.weight,
-                isFailover: place.isFailover
-            )
+extension TargetGroup {
+    /// What an upstream's group may be called for a service: its name, with the protocol if that is not http, and a
+    /// number if services differ in how they speak it.
+    static func names(of upstream: String, for service: Service?) -> some Sequence<String> {
+        let name: String
+        switch (service?.speaksHTTP2 ?? false, service?.speaksTLS ?? false) {
+        case (false, false): name = upstream
+        case (true, false): name = "\(upstream) (grpc)"
+        case (false, true): name = "\(upstream) (https)"
+        case (true, true): name = "\(upstream) (grpcs)"
         }
-        return .make(name: name, rules: upstream.rules, targets: targets, after: previous)
+        return (1...).lazy.map { $0 == 1 ? name : "\(name) \($0)" }
     }
 }

@@ -48,7 +48,7 @@ package struct ClientFacts: Sendable {
     init() {}
 
     /// What a connection tells of its client; nil if the system does not tell who it is.
-    init?(of channel: any Channel, trusted: [AddressRange]) {
+    init?(of channel: any Channel, trusted: [AddressRange], isTLS: Bool = false) {
         guard let peer = channel.remoteAddress.flatMap({ $0.ipAddress }).flatMap({ IPAddress($0) }) else {
             return nil
         }
@@ -56,5 +56,6 @@ package struct ClientFacts: Sendable {
         self.address = peer
         self.isTrustedPeer = trusted.contains { $0.contains(peer) }
         self.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
+        self.scheme = isTLS ? .https : .http
     }
 }

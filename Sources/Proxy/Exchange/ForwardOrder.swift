@@ -8,27 +8,31 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     package let host: String
     /// The TCP port.
     package let port: Int
-    /// The host as it stands in a `Host` field: with brackets for IPv6, with the port unless it is 80.
+    /// The host as it stands in a `Host` field: with brackets for IPv6, with the port unless it is the usual one.
     package let authority: [UInt8]
     /// Whether it speaks HTTP/2 from the first octet on, as gRPC does (RFC 9113 §3.3).
     package let speaksHTTP2: Bool
+    /// The terms of TLS, where it is spoken.
+    package let tls: UpstreamTLS?
     /// What follows the target in a request that keeps this `Host`: version, line end and the `Host` field.
     let lineEndAndHost: [UInt8]
     private let hash: Int
 
-    /// Names an endpoint that speaks plain HTTP/1.1, or HTTP/2 where said.
-    package init(host: String, port: Int, speaksHTTP2: Bool = false) {
+    /// Names an endpoint that speaks plain HTTP/1.1, or HTTP/2 or TLS where said.
+    package init(host: String, port: Int, speaksHTTP2: Bool = false, tls: UpstreamTLS? = nil) {
         self.host = host
         self.port = port
         self.speaksHTTP2 = speaksHTTP2
+        self.tls = tls
         let bracketed = host.contains(":") ? "[\(host)]" : host
-        let authority = port == 80 ? bracketed : "\(bracketed):\(port)"
+        let authority = port == (tls == nil ? 80 : 443) ? bracketed : "\(bracketed):\(port)"
         self.authority = Array(authority.utf8)
         self.lineEndAndHost = Array(" HTTP/1.1\r\nHost: \(authority)\r\n".utf8)
         var hasher = Hasher()
         hasher.combine(host)
         hasher.combine(port)
         hasher.combine(speaksHTTP2)
+        hasher.combine(tls?.wish)
         self.hash = hasher.finalize()
     }
 
@@ -38,7 +42,7 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     package static func == (one: Endpoint, other: Endpoint) -> Bool {
         one === other
             || (one.hash == other.hash && one.port == other.port && one.host == other.host
-                && one.speaksHTTP2 == other.speaksHTTP2)
+                && one.speaksHTTP2 == other.speaksHTTP2 && one.tls?.wish == other.tls?.wish)
     }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(self.hash) }

@@ -10,6 +10,12 @@ package enum ProxyError: Error, Sendable, Equatable {
     case connectTimedOut
     /// None of the upstream's targets may be used.
     case noTarget
+    /// The upstream's certificate is none that we believe, or is out of date.
+    case tlsUntrusted
+    /// The upstream's certificate is another name's.
+    case tlsWrongName
+    /// The handshake with the upstream failed otherwise.
+    case tlsFailed
     /// All connections of the endpoint are busy and the queue is full.
     case overloaded
     /// The upstream closed before any octet of an answer.
@@ -46,7 +52,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .decisionTimedOut, .overloaded: .ours
         case .nameNotResolved, .connectFailed, .connectTimedOut, .closedBeforeAnswer, .notProcessed,
             .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade,
-            .noTarget:
+            .tlsUntrusted, .tlsWrongName, .tlsFailed, .noTarget:
             .upstream
         }
     }
@@ -54,10 +60,11 @@ package enum ProxyError: Error, Sendable, Equatable {
     /// Whether another try is allowed (X17).
     package var retry: RetryVerdict {
         switch self {
-        case .nameNotResolved, .connectFailed, .notProcessed: .ifNothingWasSent
+        case .nameNotResolved, .connectFailed, .notProcessed, .tlsFailed: .ifNothingWasSent
         case .closedBeforeAnswer: .ifConnectionWasReused
         case .connectTimedOut, .overloaded, .closedWithinAnswer, .answerTimedOut, .writeTimedOut,
-            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .identityEnded, .clientGone, .noTarget:
+            .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .identityEnded, .clientGone,
+            .tlsUntrusted, .tlsWrongName, .noTarget:
             .never
         }
     }
@@ -68,7 +75,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .nameNotResolved, .overloaded, .decisionTimedOut, .noTarget: 503
         case .connectTimedOut, .answerTimedOut, .writeTimedOut: 504
         case .connectFailed, .closedBeforeAnswer, .notProcessed, .closedWithinAnswer, .malformedAnswer,
-            .unexpectedUpgrade:
+            .unexpectedUpgrade, .tlsUntrusted, .tlsWrongName, .tlsFailed:
             502
         case .identityEnded: 401
         case .clientGone: 499
@@ -82,6 +89,9 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .connectFailed: "upstream-connect-failed"
         case .connectTimedOut: "upstream-connect-timed-out"
         case .noTarget: "upstream-no-target"
+        case .tlsUntrusted: "upstream-tls-untrusted"
+        case .tlsWrongName: "upstream-tls-wrong-name"
+        case .tlsFailed: "upstream-tls-failed"
         case .overloaded: "upstream-overloaded"
         case .closedBeforeAnswer: "upstream-closed-before-answer"
         case .notProcessed: "upstream-refused-stream"

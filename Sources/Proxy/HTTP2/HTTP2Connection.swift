@@ -29,16 +29,21 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     private var credit = 0
     private let errors = FatalErrors()
 
-    private init(worker: Worker) {
+    private let isTLS: Bool
+
+    private init(worker: Worker, isTLS: Bool) {
         self.worker = worker
+        self.isTLS = isTLS
         self.parser = RequestParser(limits: worker.limits)
     }
 
     // MARK: Coming and going
 
     /// Adds what speaks HTTP/2 to the end of a channel's pipeline; the next octets must be the client's preface.
-    static func install(on channel: any Channel, worker: Worker) throws {
-        let connection = HTTP2Connection(worker: worker)
+    ///
+    /// - Parameter isTLS: whether a handshake is done already.
+    static func install(on channel: any Channel, worker: Worker, isTLS: Bool = false) throws {
+        let connection = HTTP2Connection(worker: worker, isTLS: isTLS)
         let handler = NIOHTTP2Handler(
             mode: .server,
             frameDelegate: connection.errors,
@@ -57,7 +62,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard self.place == nil else { return }
-        guard var facts = ClientFacts(of: context.channel, trusted: self.worker.trustedPeers) else {
+        let trusted = self.worker.trustedPeers
+        guard var facts = ClientFacts(of: context.channel, trusted: trusted, isTLS: self.isTLS) else {
             return context.close(promise: nil)
         }
         facts.isHTTP2 = true

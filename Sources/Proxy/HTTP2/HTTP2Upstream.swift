@@ -95,9 +95,14 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        // Where a handshake came first.
+        if context.channel.isActive { self.channelActive(context: context) }
+    }
 
     func channelActive(context: ChannelHandlerContext) {
+        guard self.place == nil else { return }
         self.worker.add(self)
         self.write(.rootStream, .windowUpdate(windowSizeIncrement: HTTP2Limits.connectionWindow - 65_535))
         context.flush()

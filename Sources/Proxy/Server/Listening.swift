@@ -59,7 +59,7 @@ struct Listening {
     }
 
     private func bootstrap(_ worker: NIOLoopBound<Worker>) -> ServerBootstrap {
-        let takesHTTP2 = self.address.takesHTTP2
+        let (takesHTTP2, isTLS) = (self.address.takesHTTP2, self.address.isTLS)
         return ServerBootstrap(group: worker.eventLoop)
             .serverChannelOption(.autoRead, value: self.accepts)
             .serverChannelOption(.backlog, value: Int32(clamping: self.address.backlog))
@@ -74,8 +74,13 @@ struct Listening {
             .childChannelOption(.maxMessagesPerRead, value: 2)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let connection = ServerConnection(worker: worker.value, takesHTTP2: takesHTTP2)
-                    try channel.pipeline.syncOperations.addHandler(connection)
+                    let pipeline = channel.pipeline.syncOperations
+                    if isTLS {
+                        return try pipeline.addHandler(
+                            TLSDoor(worker: worker.value, takesHTTP2: takesHTTP2)
+                        )
+                    }
+                    try pipeline.addHandler(ServerConnection(worker: worker.value, takesHTTP2: takesHTTP2))
                 }
             }
     }

@@ -43,6 +43,6 @@ extension ServerConnection {
         if let options = context.channel as? any SocketOptionProvider {
             _ = options.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         }
-        context.close(promise: nil)
+        context.channel.closeBeneathTLS()
     }
 }

@@ -12,6 +12,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
     var place: Int?
     var context: ChannelHandlerContext?
     private let takesHTTP2: Bool
+    private let isTLS: Bool
     private var parser: RequestParser
     private var requests = 0
     /// Whether something of the next head has come.
@@ -20,16 +21,22 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
     private var isResting = true
     private var lingered = 0
 
-    /// - Parameter takesHTTP2: whether the client may speak HTTP/2 at once, as it cannot be asked before (RFC 9113 §3.3).
-    init(worker: Worker, takesHTTP2: Bool = false) {
+    /// - Parameters:
+    ///   - takesHTTP2: whether the client may speak HTTP/2 at once, as it cannot be asked before (RFC 9113 §3.3).
+    ///   - isTLS: whether a handshake is done already.
+    init(worker: Worker, takesHTTP2: Bool = false, isTLS: Bool = false) {
         self.takesHTTP2 = takesHTTP2
+        self.isTLS = isTLS
         self.parser = RequestParser(limits: worker.limits)
         super.init(worker: worker)
     }
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if self.isTLS { self.channelActive(context: context) }
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         // A client that has reset already has no address: nothing could be ruled or said of it (P1).
@@ -72,7 +79,8 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
 
     /// Learns who the client is; false if the system does not tell.
     private func meet(_ channel: any Channel) -> Bool {
-        guard let facts = ClientFacts(of: channel, trusted: self.worker.trustedPeers) else { return false }
+        let trusted = self.worker.trustedPeers
+        guard let facts = ClientFacts(of: channel, trusted: trusted, isTLS: self.isTLS) else { return false }
         self.facts = facts
         self.origin = HeadWriter.Origin(facts)
         self.exchange.facts = facts

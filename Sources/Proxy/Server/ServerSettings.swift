@@ -13,10 +13,20 @@ package struct ListenAddress: Sendable, Equatable {
     /// Whether clients may speak HTTP/2 here, besides HTTP/1.1.
     package var takesHTTP2 = false
 
+    /// Whether clients speak TLS here.
+    package var isTLS = false
+
     /// Names an address.
-    package init(host: String, port: Int, backlog: Int? = nil, takesHTTP2: Bool = false) {
+    package init(
+        host: String,
+        port: Int,
+        backlog: Int? = nil,
+        takesHTTP2: Bool = false,
+        isTLS: Bool = false
+    ) {
         self.host = host
         self.port = port
+        self.isTLS = isTLS
         self.takesHTTP2 = takesHTTP2
         if let backlog { self.backlog = backlog }
     }
@@ -32,6 +42,8 @@ package struct ServerSettings: Sendable {
     package var limits: ProxyLimits
     /// Peers whose word about a client is believed; none by default (P1).
     package var trustedPeers: [AddressRange]
+    /// Today's certificates; asked for in each handshake.
+    package var certificates: @Sendable () -> CertificateTable
     /// Has the addresses of upstreams' names; nil asks the system for each connection.
     package var names: NameSource?
     /// Hears what an operator should know of; called from any worker, rarely.
@@ -48,6 +60,7 @@ package struct ServerSettings: Sendable {
         limits: ProxyLimits = ProxyLimits(),
         trustedPeers: [AddressRange] = [],
         viaName: String = "gatehouse",
+        certificates: @escaping @Sendable () -> CertificateTable = { CertificateTable() },
         names: NameSource? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in },
         makeHandler: @escaping @Sendable (_ worker: Int, _ eventLoop: any EventLoop) -> any ExchangeHandler
@@ -57,6 +70,7 @@ package struct ServerSettings: Sendable {
         self.limits = limits
         self.trustedPeers = trustedPeers
         self.viaName = viaName
+        self.certificates = certificates
         self.names = names
         self.notice = notice
         self.makeHandler = makeHandler

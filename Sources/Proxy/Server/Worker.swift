@@ -11,6 +11,8 @@ final class Worker {
     let trustedPeers: [AddressRange]
     /// Opens connections to upstreams.
     let dialer: Dialer
+    /// Today's certificates.
+    let certificates: @Sendable () -> CertificateTable
     private let names: NameTable?
     /// Counts clients over all workers.
     let admission: Admission
@@ -31,6 +33,8 @@ final class Worker {
     private var sweeper: RepeatedTask?
     private var lastRequestID: PoolState.RequestID = 0
     private var whenEmpty: [() -> Void] = []
+    /// Whose place the next connection takes.
+    private var predecessor: (any ClientConnection)?
     private var pauseTold = NIODeadline.distantPast
 
     init(
@@ -49,6 +53,7 @@ final class Worker {
         self.names = names
         self.dialer = dialer ?? .overTCP(on: eventLoop, names: names)
         self.admission = admission
+        self.certificates = settings.certificates
         self.notice = settings.notice
         self.balancers = Balancers(notice: settings.notice)
         self.scratch.reserveCapacity(4096)
@@ -79,6 +84,13 @@ final class Worker {
 
     /// Takes in another client if there is room for it; what has been accepted is served, draining or not.
     func admit(_ connection: some ClientConnection, _ client: ClientFacts) -> Bool {
+        if let predecessor = self.predecessor, let place = predecessor.place {
+            self.predecessor = nil
+            predecessor.place = nil
+            connection.place = place
+            self.connections[place] = connection
+            return true
+        }
         let isFull = self.connections.count >= self.limits.connectionsPerWorker
         let refusal = self.admission.enter(
             client.peer,
@@ -89,6 +101,13 @@ final class Worker {
         connection.place = self.connections.count
         self.connections.append(connection)
         return true
+    }
+
+    /// Lets what `install` adds take the place of a connection that was let in already.
+    func handOver(from connection: some ClientConnection, to install: () throws -> Void) rethrows {
+        self.predecessor = connection
+        defer { self.predecessor = nil }
+        try install()
     }
 
     func remove(_ connection: some ClientConnection, _ client: ClientFacts) {

@@ -18,19 +18,41 @@ struct Dialer {
                 .connectTimeout(limit)
                 .channelOption(.socketOption(.tcp_nodelay), value: 1)
                 .channelOption(.maxMessagesPerRead, value: 2)
-                .channelInitializer { channel in
+            if let tls = endpoint.tls {
+                return UpstreamHandshake.dial(
+                    endpoint,
+                    tls,
+                    speaker,
+                    within: limit,
+                    on: loop,
+                    connect: { Self.connect(bootstrap.channelInitializer($0), to: endpoint, names) }
+                )
+            }
+            return Self.connect(
+                bootstrap.channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try bound.value.install(on: channel)
                     }
-                }
-            if let address = try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port) {
-                return bootstrap.connect(to: address)
-            }
-            guard let names else { return bootstrap.connect(host: endpoint.host, port: endpoint.port) }
-            return
-                bootstrap
-                .resolver(FoundAddresses(found: names.addresses(of: endpoint.host, at: .now())))
-                .connect(host: endpoint.host, port: endpoint.port)
+                },
+                to: endpoint,
+                names
+            )
         }
+    }
+
+    /// Connects to an endpoint's address, or to one that its name has.
+    private static func connect(
+        _ bootstrap: ClientBootstrap,
+        to endpoint: Endpoint,
+        _ names: NameTable?
+    ) -> EventLoopFuture<any Channel> {
+        if let address = try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port) {
+            return bootstrap.connect(to: address)
+        }
+        guard let names else { return bootstrap.connect(host: endpoint.host, port: endpoint.port) }
+        return
+            bootstrap
+            .resolver(FoundAddresses(found: names.addresses(of: endpoint.host, at: .now())))
+            .connect(host: endpoint.host, port: endpoint.port)
     }
 }

@@ -164,9 +164,13 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        // Where a handshake came first.
+        if context.channel.isActive, self.place == nil { self.worker.add(self) }
+    }
 
-    func channelActive(context: ChannelHandlerContext) { self.worker.add(self) }
+    func channelActive(context: ChannelHandlerContext) { if self.place == nil { self.worker.add(self) } }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = self.unwrapInboundIn(data)

@@ -28,6 +28,7 @@ class UpstreamPool {
     /// What a failed attempt to connect is called.
     static func proxyError(_ error: any Error) -> ProxyError {
         switch error {
+        case let known as ProxyError: return known
         case let channelError as ChannelError:
             if case .connectTimeout = channelError { return .connectTimedOut }
             return .connectFailed

@@ -27,7 +27,8 @@ struct Check: ParsableCommand {
         let file = ConfigurationFile(
             path: self.file,
             environment: ProcessInfo.processInfo.environment,
-            services: try .looking(settings)
+            services: try .looking(settings),
+            tls: settings.tls
         )
         let reading = file.read()
         var findings = reading.diagnostics

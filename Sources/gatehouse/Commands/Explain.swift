@@ -42,7 +42,8 @@ struct Explain: ParsableCommand {
         let file = ConfigurationFile(
             path: self.config,
             environment: ProcessInfo.processInfo.environment,
-            services: try .looking(settings)
+            services: try .looking(settings),
+            tls: settings.tls
         )
         let reading = file.read()
         guard let plan = reading.plan else {

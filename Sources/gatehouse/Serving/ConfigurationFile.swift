@@ -10,6 +10,8 @@ struct ConfigurationFile: Sendable {
     let environment: [String: String]
     /// What the plugins are made from.
     var services: AccessServices
+    /// What the settings say of TLS.
+    var tls = TLSSettings()
 
     /// What came of a file: a plan or none, and everything there is to say.
     struct Reading {
@@ -27,6 +29,10 @@ struct ConfigurationFile: Sendable {
             let place = Position(file: self.path, line: 1, column: 1)
             return Reading(diagnostics: [Diagnostic(.error, at: place, "the file cannot be read")])
         }
+        let terms: TLSTerms
+        do { terms = try self.tls.terms() } catch {
+            return Reading(diagnostics: [Diagnostic(.error, at: .nowhere, "\(error)")])
+        }
         let kinds = Plugins.all(self.services)
         let file = DeclarativeFile.load(
             Array(text),
@@ -36,7 +42,13 @@ struct ConfigurationFile: Sendable {
         )
         guard let configuration = file.configuration else { return Reading(diagnostics: file.diagnostics) }
         do throws(ConfigurationError) {
-            let plan = try Plan(configuration, kinds: kinds, generation: generation, after: previous)
+            let plan = try Plan(
+                configuration,
+                kinds: kinds,
+                tls: terms,
+                generation: generation,
+                after: previous
+            )
             let hidden = plan.routesHidden(behind: OwnPaths.all(self.services))
             return Reading(
                 plan: plan,

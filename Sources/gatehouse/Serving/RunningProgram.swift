@@ -43,7 +43,8 @@ struct RunningProgram: Sendable {
         let file = ConfigurationFile(
             path: configuration,
             environment: environment,
-            services: services
+            services: services,
+            tls: settings.tls
         )
         let reading = file.read()
         for warning in reading.warnings { logger.warning("\(warning)") }
@@ -230,12 +231,14 @@ struct RunningProgram: Sendable {
                         host: $0.host,
                         port: $0.port,
                         backlog: $0.backlog,
-                        takesHTTP2: $0.takesHTTP2
+                        takesHTTP2: $0.takesHTTP2,
+                        isTLS: $0.isTLS
                     )
                 },
                 workers: settings.workers,
                 limits: settings.limits,
                 trustedPeers: trusted,
+                certificates: { holder.current.certificates },
                 names: names.source(settings.names),
                 notice: { logger.warning("\($0)") }
             ) { index, loop in
@@ -268,6 +271,12 @@ struct RunningProgram: Sendable {
             snapshot.count(
                 MetricKey("gatehouse_connections_refused_total", ["reason": reason.rawValue]),
                 by: Double(self.proxy.turnedAway(reason))
+            )
+        }
+        for reason in TLSRefusal.allCases {
+            snapshot.count(
+                MetricKey("gatehouse_tls_refused_total", ["reason": reason.rawValue]),
+                by: Double(self.proxy.refusals(reason))
             )
         }
         snapshot.count(MetricKey("gatehouse_accept_pauses_total"), by: Double(self.proxy.acceptPauses))

@@ -1,6 +1,6 @@
 // An address to listen on, in Kong's syntax.
 
-/// One listener: `0.0.0.0:8000`, `[::]:8000 backlog=4096`.
+/// One listener: `0.0.0.0:8000`, `[::]:8443 ssl http2 backlog=4096`.
 struct ListenSetting: Sendable, Equatable {
     var host: String
     var port: Int
@@ -8,6 +8,8 @@ struct ListenSetting: Sendable, Equatable {
     var backlog: Int?
     /// Whether clients may speak HTTP/2, besides HTTP/1.1.
     var takesHTTP2 = false
+    /// Whether clients speak TLS.
+    var isTLS = false
 
     /// What is wrong with an address, as a sentence.
     struct Mend: Error, CustomStringConvertible {
@@ -25,14 +27,18 @@ struct ListenSetting: Sendable, Equatable {
             switch word {
             case "reuseport", "deferred", "so_keepalive=on": continue
             case "http2": listener.takesHTTP2 = true
-            case "ssl", "proxy_protocol":
+            case "ssl": listener.isTLS = true
+            case "proxy_protocol":
                 return .failure(
                     Mend(description: "'\(word)' is not served yet; terminate it in front of Gatehouse")
                 )
             default:
                 guard word.hasPrefix("backlog="), let backlog = Int(word.dropFirst(8)), backlog > 0 else {
                     return .failure(
-                        Mend(description: "'\(word)' is not known; there are http2, backlog=N and reuseport")
+                        Mend(
+                            description:
+                                "'\(word)' is not known; there are ssl, http2, backlog=N and reuseport"
+                        )
                     )
                 }
                 listener.backlog = backlog

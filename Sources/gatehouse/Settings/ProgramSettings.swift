@@ -20,6 +20,7 @@ struct ProgramSettings: Sendable {
     var tokenCacheBytes: Int
     var calloutHeaders: [String]
     var drainSeconds: Int
+    var tls: TLSSettings
     /// How long answers about upstreams' names count.
     var names = NameRules()
     /// What a client may ask of us.
@@ -76,6 +77,9 @@ extension ProgramSettings {
         try read.only("refuse", "session_store_down", "only 'refuse' is served yet")
         self.proxyListen = try read.listeners("proxy_listen")
         self.statusListen = try read.listeners("status_listen")
+        guard !self.statusListen.contains(where: { $0.isTLS || $0.takesHTTP2 }) else {
+            throw read.error("status_listen", "'ssl' and 'http2' are not served here")
+        }
         self.workers =
             try read.text("workers") == "auto" ? cores : read.integer("workers", in: 1...1024)
         self.dataDirectory = try read.text("data_dir")
@@ -99,6 +103,7 @@ extension ProgramSettings {
         self.tokenCacheBytes = try read.integer("token_cache_bytes", in: 0...(1 << 40))
         self.calloutHeaders = read.list("callout_headers")
         self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
+        self.tls = try TLSSettings(read, isServed: self.proxyListen.contains(where: \.isTLS))
         self.names.validSeconds = Double(try read.integer("dns_valid_ttl", in: 1...86_400))
         self.names.staleSeconds = Double(try read.integer("dns_stale_ttl", in: 0...604_800))
         self.names.errorSeconds = Double(try read.integer("dns_error_ttl", in: 1...86_400))

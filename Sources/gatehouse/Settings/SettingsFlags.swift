@@ -16,6 +16,11 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("admin_listen")) var adminListen: String?
     @Option(help: .setting("status_listen")) var statusListen: String?
     @Option(help: .setting("ext_authz_listen")) var extAuthzListen: String?
+    @Option(help: .setting("ssl_cert")) var sslCert: String?
+    @Option(help: .setting("ssl_cert_key")) var sslCertKey: String?
+    @Option(help: .setting("ssl_protocols")) var sslProtocols: String?
+    @Option(help: .setting("ssl_cipher_suite")) var sslCipherSuite: String?
+    @Option(help: .setting("upstream_ca_file")) var upstreamCaFile: String?
     @Option(help: .setting("workers")) var workers: String?
     @Option(help: .setting("data_dir")) var dataDir: String?
     @Option(help: .setting("keys_dir")) var keysDir: String?
@@ -54,6 +59,9 @@ struct SettingsFlags: ParsableArguments {
         let all: [(String, String?)] = [
             ("proxy_listen", self.proxyListen), ("admin_listen", self.adminListen),
             ("status_listen", self.statusListen), ("ext_authz_listen", self.extAuthzListen),
+            ("ssl_cert", self.sslCert), ("ssl_cert_key", self.sslCertKey),
+            ("ssl_protocols", self.sslProtocols), ("ssl_cipher_suite", self.sslCipherSuite),
+            ("upstream_ca_file", self.upstreamCaFile),
             ("workers", self.workers), ("data_dir", self.dataDir), ("keys_dir", self.keysDir),
             ("auth_prefix", self.authPrefix), ("trusted_ips", self.trustedIps),
             ("redirect_hosts", self.redirectHosts), ("trusted_ca_file", self.trustedCaFile),

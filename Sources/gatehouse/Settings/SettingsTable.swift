@@ -33,7 +33,7 @@ extension Setting {
             "proxy_listen",
             "0.0.0.0:8000",
             isList: true,
-            "Addresses that take traffic, in Kong's syntax; `off` opens none."
+            "Addresses that take traffic, in Kong's syntax (`0.0.0.0:8443 ssl http2`); `off` opens none."
         ),
         Setting(
             "admin_listen",
@@ -49,6 +49,29 @@ extension Setting {
             "ext_authz_listen",
             "off",
             "Address of Envoy's gRPC callout. Not served yet: `off` is the only value."
+        ),
+        Setting(
+            "ssl_cert",
+            "",
+            isList: true,
+            "PEM file of the certificate for names that the configuration has none for; two for two kinds of keys."
+        ),
+        Setting("ssl_cert_key", "", isList: true, "PEM file of its private key; as many as `ssl_cert`."),
+        Setting(
+            "ssl_protocols",
+            "TLSv1.2, TLSv1.3",
+            isList: true,
+            "What clients may speak; nothing older is served."
+        ),
+        Setting(
+            "ssl_cipher_suite",
+            "intermediate",
+            "`intermediate`: with TLS 1.2, by suites with forward secrecy and authenticated encryption alone; `modern`: TLS 1.3 alone."
+        ),
+        Setting(
+            "upstream_ca_file",
+            "",
+            "PEM file of the authorities that services with TLS are checked by; empty: the system's."
         ),
         Setting("workers", "auto", "Event loops; `auto` is one a core."),
         Setting(

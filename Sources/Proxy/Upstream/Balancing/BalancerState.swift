@@ -280,7 +280,8 @@ extension ProxyError {
         switch self {
         case .connectTimedOut, .answerTimedOut, .writeTimedOut: .timeout
         case .closedBeforeAnswer: isReused ? nil : .tcpFailure
-        case .nameNotResolved, .connectFailed, .closedWithinAnswer, .malformedAnswer, .unexpectedUpgrade:
+        case .nameNotResolved, .connectFailed, .closedWithinAnswer, .malformedAnswer, .unexpectedUpgrade,
+            .tlsUntrusted, .tlsWrongName, .tlsFailed:
             .tcpFailure
         case .overloaded, .notProcessed, .decisionTimedOut, .clientGone, .identityEnded, .noTarget: nil
         }

@@ -140,6 +140,7 @@ private final class ProbeSpeaker: UpstreamSpeaker, ChannelInboundHandler {
     private let limits: HealthLimits
     private let end: EventLoopPromise<HealthEvidence?>
     private var line: [UInt8] = []
+    private var hasAsked = false
 
     init(question: [UInt8]?, limits: HealthLimits, end: EventLoopPromise<HealthEvidence?>) {
         self.question = question
@@ -149,8 +150,16 @@ private final class ProbeSpeaker: UpstreamSpeaker, ChannelInboundHandler {
 
     func install(on channel: any Channel) throws { try channel.pipeline.syncOperations.addHandler(self) }
 
-    func channelActive(context: ChannelHandlerContext) {
-        guard let question = self.question else { return }
+    func handlerAdded(context: ChannelHandlerContext) {
+        // Where a handshake came first.
+        if context.channel.isActive { self.ask(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) { self.ask(context) }
+
+    private func ask(_ context: ChannelHandlerContext) {
+        guard let question = self.question, !self.hasAsked else { return }
+        self.hasAsked = true
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: question)), promise: nil)
     }
 

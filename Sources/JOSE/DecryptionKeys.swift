@@ -41,7 +41,8 @@ enum DecryptionKeys {
         case (.direct, .symmetric(let secret)): return secret.count == encryption.keyByteCount
         case (.wrap(let count), .symmetric(let secret)), (.gcmWrap(let count), .symmetric(let secret)):
             return secret.count == count
-        case (.rsa, _):
+        case (.password, .symmetric): return true
+        case (.rsa, _), (.rsaPKCS1, _):
             if case .rsa = key.publicKey?.kind { return true }
             return false
         case (.agree, _):
@@ -49,7 +50,7 @@ enum DecryptionKeys {
             case .elliptic, .octets(.x25519), .octets(.x448): return true
             case .rsa, .octets(.ed25519), .octets(.ed448), nil: return false
             }
-        case (.direct, _), (.wrap, _), (.gcmWrap, _): return false
+        case (.direct, _), (.wrap, _), (.gcmWrap, _), (.password, _): return false
         }
     }
 
@@ -80,15 +81,33 @@ enum DecryptionKeys {
                 )
             )
         case (.rsa(let hash), .privateKey(let key)):
-            do { return try RSAOAEP.decrypt(token.encryptedKey.span, with: key, hash) } catch {
-                // A random key instead: whether the wrapping or the content was wrong is not to be told apart
-                // by time (RFC 7516 §11.5).
-                return try .random(encryption.keyByteCount)
+            return try orRandom(encryption.keyByteCount) { () throws(CryptoError) in
+                try RSAOAEP.decrypt(token.encryptedKey.span, with: key, hash)
             }
+        case (.rsaPKCS1, .privateKey(let key)):
+            return try orRandom(encryption.keyByteCount) { () throws(CryptoError) in
+                try RSAPKCS1.decrypt(token.encryptedKey.span, with: key)
+            }
+        case (.password(let digest, let count), .symmetric(let password)):
+            let wrapping = try PasswordKey.derive(password, token.header, digest, count)
+            return try AESKeyWrap.unwrap(token.encryptedKey.span, under: wrapping)
         case (.agree(let wrapKeyCount), .privateKey(let key)):
             return try agreedKey(token, key, wrapKeyCount, encryption)
-        case (.direct, _), (.wrap, _), (.gcmWrap, _), (.rsa, _), (.agree, _): throw .wrongKeyKind
+        case (.direct, _), (.wrap, _), (.gcmWrap, _), (.rsa, _), (.agree, _), (.rsaPKCS1, _), (.password, _):
+            throw .wrongKeyKind
         }
+    }
+
+    /// A decrypted key of the right length, or a random one, which is drawn in either case.
+    ///
+    /// Whether the wrapping or the content was wrong is not to be told apart (RFC 7516 §11.5).
+    private static func orRandom(
+        _ count: Int,
+        _ decrypt: () throws(CryptoError) -> Secret
+    ) throws(CryptoError) -> Secret {
+        let random = try Secret.random(count)
+        guard let found = try? decrypt(), found.count == count else { return random }
+        return found
     }
 
     /// ECDH-ES (RFC 7518 §4.6): the sender's key of one use, our key, one block or more of Concat KDF.

@@ -4,7 +4,8 @@ internal import Cryptography
 
 /// How the content key of a JWE is found, by its registered name (RFC 7518 §4, RFC 8037 §3.2).
 ///
-/// RSA1_5 and PBES2 are not here: the one leaks by its errors, the other lets a stranger choose our work.
+/// RSA1_5 and PBES2 are taken only when they are named: the one leaks by its errors, the other lets a stranger choose
+/// our work.
 package enum KeyManagement: String, Sendable, CaseIterable, Hashable {
     case direct = "dir"
     case a128KW = "A128KW"
@@ -19,6 +20,21 @@ package enum KeyManagement: String, Sendable, CaseIterable, Hashable {
     case ecdhESA128KW = "ECDH-ES+A128KW"
     case ecdhESA192KW = "ECDH-ES+A192KW"
     case ecdhESA256KW = "ECDH-ES+A256KW"
+    case rsa1_5 = "RSA1_5"
+    case pbes2HS256A128KW = "PBES2-HS256+A128KW"
+    case pbes2HS384A192KW = "PBES2-HS384+A192KW"
+    case pbes2HS512A256KW = "PBES2-HS512+A256KW"
+
+    /// What is taken when nothing is said.
+    package static let usual = Set(allCases.filter { !$0.isOnlyByName })
+
+    /// Whether it is taken only when it is named.
+    package var isOnlyByName: Bool {
+        switch method {
+        case .rsaPKCS1, .password: true
+        case .direct, .wrap, .gcmWrap, .rsa, .agree: false
+        }
+    }
 
     /// How it works.
     enum Method {
@@ -31,6 +47,9 @@ package enum KeyManagement: String, Sendable, CaseIterable, Hashable {
         case rsa(RSAOAEP.Hash)
         /// The content key is agreed upon, or wrapped under a key of this many bytes that is.
         case agree(wrapKeyCount: Int?)
+        case rsaPKCS1
+        /// The content key is wrapped under a key of this many bytes that is derived from a password.
+        case password(Digest, wrapKeyCount: Int)
     }
 
     var method: Method {
@@ -48,14 +67,18 @@ package enum KeyManagement: String, Sendable, CaseIterable, Hashable {
         case .ecdhESA128KW: .agree(wrapKeyCount: 16)
         case .ecdhESA192KW: .agree(wrapKeyCount: 24)
         case .ecdhESA256KW: .agree(wrapKeyCount: 32)
+        case .rsa1_5: .rsaPKCS1
+        case .pbes2HS256A128KW: .password(.sha256, wrapKeyCount: 16)
+        case .pbes2HS384A192KW: .password(.sha384, wrapKeyCount: 24)
+        case .pbes2HS512A256KW: .password(.sha512, wrapKeyCount: 32)
         }
     }
 
     /// Says whether whoever encrypted must have known our secret; a public key proves no sender.
     package var provesSender: Bool {
         switch method {
-        case .direct, .wrap, .gcmWrap: true
-        case .rsa, .agree: false
+        case .direct, .wrap, .gcmWrap, .password: true
+        case .rsa, .agree, .rsaPKCS1: false
         }
     }
 }

@@ -81,7 +81,7 @@ package enum JWE {
     package static func open(
         _ text: [UInt8],
         keys: JWKSet,
-        allowed: Set<KeyManagement> = Set(KeyManagement.allCases),
+        allowed: Set<KeyManagement> = KeyManagement.usual,
         encryptions: Set<ContentEncryption> = Set(ContentEncryption.allCases),
         form: TokenForm = .standard
     ) throws(TokenError) -> Content {
@@ -96,6 +96,7 @@ package enum JWE {
         guard allowed.contains(management), encryptions.contains(encryption) else {
             throw .algorithmNotAllowed
         }
+        if case .password = management.method { try PasswordKey.check(token.header) }
         let candidates = try DecryptionKeys.keys(of: keys, token.header, management, encryption)
         for key in candidates {
             guard let contentKey = try? DecryptionKeys.contentKey(token, key, management, encryption),

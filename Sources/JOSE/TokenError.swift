@@ -82,6 +82,7 @@ extension TokenError {
         case .malformed(.header): "RFC 7515 §4"
         case .malformed(.headerMember("kid")): "RFC 7515 §4.1.4"
         case .malformed(.headerMember("typ")): "RFC 7515 §4.1.9"
+        case .malformed(.headerMember("p2s")), .malformed(.headerMember("p2c")): "RFC 7518 §4.8.1"
         case .malformed(.headerMember): "RFC 7515 §4.1.1"
         case .malformed(.payload): "RFC 7519 §7.2"
         case .criticalHeader: "RFC 7515 §4.1.11"
@@ -147,7 +148,7 @@ extension TokenError.Malformation {
         case .parts: "the token is not three parts between dots"
         case .encoding(let part): "the \(part) is not base64url without padding"
         case .header: "the header is not a JSON object"
-        case .headerMember(let name): "the header's \(name) is absent or not a string"
+        case .headerMember(let name): "the header's \(name) is absent or not of its form"
         case .payload: "the payload is not a JSON object"
         }
     }

@@ -9,7 +9,7 @@ package struct TokenExpectations: Sendable {
     package var audiences: [String]?
     /// The signature algorithms that are taken (B1).
     package var algorithms: Set<Algorithm>
-    /// The key management that is taken of an encrypted token.
+    /// The key management that is taken of an encrypted token; RSA1_5 and PBES2 only if they are put here by name.
     package var keyManagement: Set<KeyManagement>
     /// The content encryption that is taken of an encrypted token.
     package var encryptions: Set<ContentEncryption>
@@ -33,7 +33,7 @@ package struct TokenExpectations: Sendable {
         self.issuers = issuers
         self.audiences = audiences
         self.algorithms = algorithms
-        keyManagement = Self.everyKeyManagement
+        keyManagement = KeyManagement.usual
         encryptions = Self.everyEncryption
         leeway = 0
         maximumAheadSeconds = 60
@@ -42,7 +42,6 @@ package struct TokenExpectations: Sendable {
         requiredClaims = []
     }
 
-    // Made once: expectations are made for each token.
-    private static let everyKeyManagement = Set(KeyManagement.allCases)
+    // Made once, for expectations are made for each token.
     private static let everyEncryption = Set(ContentEncryption.allCases)
 }

@@ -29,6 +29,11 @@ enum TokenHeader {
         guard !header.has("b64") || header["b64"] == .bool(true) else { throw .criticalHeader }
     }
 
+    /// Whether the header asks for a payload as it is, in the one right way: `b64` alone is critical, and false.
+    static func isUnencoded(_ header: JSONObjectText) -> Bool {
+        header["b64"] == .bool(false) && header["crit"] == .array(["b64"])
+    }
+
     /// The signature algorithm: known, and in the allowed list (B1).
     static func algorithm(
         _ header: JSONObjectText,

@@ -168,7 +168,7 @@ package enum TokenVerifier {
         _ keys: JWKSet,
         _ expectations: TokenExpectations
     ) throws(TokenError) -> Algorithm {
-        try TokenHeader.checkCritical(token.header)
+        if !token.isUnencoded { try TokenHeader.checkCritical(token.header) }
         let algorithm = try TokenHeader.algorithm(token.header, allowed: expectations.algorithms)
         let isSigned = try KeySelection.anyKey(of: keys, kid: token.kid, algorithm) { key in
             JWS.isValid(token, key, algorithm)

@@ -10,6 +10,8 @@ package struct TokenForm: Sendable {
         case claims
         /// Any bytes (RFC 7515).
         case bytes
+        /// Any bytes; where the header says `b64: false` and marks it as critical, as they are (RFC 7797).
+        case bytesOrUnencoded
     }
 
     /// The greatest size of the text; judged before it is split (J8).
@@ -36,6 +38,8 @@ package struct UnverifiedToken: Sendable {
     /// The payload as an object; nothing where the form asks for bytes alone.
     let claims: JSONObjectText?
     let signature: [UInt8]
+    /// Whether the payload is not base64url, as the header says and the form allows.
+    let isUnencoded: Bool
     private let text: [UInt8]
     private let signedCount: Int
 
@@ -51,17 +55,20 @@ package struct UnverifiedToken: Sendable {
         guard let headerBytes = Base64URL.decode(text.extracting(..<first)) else {
             throw .malformed(.encoding(part: "header"))
         }
-        guard let payload = Base64URL.decode(text.extracting((first + 1)..<second)) else {
+        let payloadText = text.extracting((first + 1)..<second)
+        let decoded = Base64URL.decode(payloadText)
+        guard decoded != nil || form.payload == .bytesOrUnencoded else {
             throw .malformed(.encoding(part: "payload"))
         }
         guard let signature = Base64URL.decode(text.extracting((second + 1)...)) else {
             throw .malformed(.encoding(part: "signature"))
         }
         header = try TokenHeader.parse(headerBytes)
-        switch form.payload {
-        case .claims: claims = try Self.claims(payload)
-        case .bytes: claims = nil
+        isUnencoded = form.payload == .bytesOrUnencoded && TokenHeader.isUnencoded(header)
+        guard let payload = isUnencoded ? payloadText.copy() : decoded else {
+            throw .malformed(.encoding(part: "payload"))
         }
+        claims = form.payload == .claims ? try Self.claims(payload) : nil
         self.payload = payload
         self.signature = signature
         self.text = bytes

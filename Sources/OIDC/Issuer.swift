@@ -27,6 +27,9 @@ package final class Issuer: Sendable {
     /// The keys that are known, without asking; stale ones are refreshed beside.
     package var keySnapshot: KeySnapshot { self.keyCache.snapshot }
 
+    /// The version of the keys, without a lock while they are fresh.
+    package var keysVersion: UInt64 { self.keyCache.version }
+
     /// The keys that are known, without asking.
     package var keys: JWKSet { self.keySnapshot.keys }
 

@@ -49,6 +49,10 @@ final class KeyCache: Sendable {
     private let discovery: Discovery
     private let file: KeyFile?
     private let state: Mutex<State>
+    // What every request with a known token asks, beside the lock: the version, and between which moments it is fresh.
+    private let freshVersion = Atomic<UInt64>(0)
+    private let freshFrom = Atomic<UInt64>(Double.infinity.bitPattern)
+    private let freshUntil = Atomic<UInt64>(0)
 
     /// A cache that begins with what `file` kept from an earlier run.
     init(_ line: IssuerLine, discovery: Discovery, file: KeyFile?) {
@@ -62,6 +66,15 @@ final class KeyCache: Sendable {
             state.snapshot = KeySnapshot(keys: keys, version: 1, takenAt: kept.takenAt)
         }
         self.state = Mutex(state)
+    }
+
+    /// The version of the keys, without a lock while they are fresh; when they are stale, a fetch begins beside.
+    var version: UInt64 {
+        let now = self.line.clock()
+        let isFresh =
+            now < Double(bitPattern: self.freshUntil.load(ordering: .acquiring))
+            && now >= Double(bitPattern: self.freshFrom.load(ordering: .acquiring))
+        return isFresh ? self.freshVersion.load(ordering: .acquiring) : self.snapshot.version
     }
 
     /// The keys, without asking; when they are stale, a fetch begins beside.
@@ -187,6 +200,9 @@ final class KeyCache: Sendable {
             )
             // Where one of several places failed, all are asked again soon.
             state.freshUntil = now + (failure == nil ? lifetime : Self.lifetimeBounds.lowerBound)
+            self.freshVersion.store(state.snapshot.version, ordering: .releasing)
+            self.freshFrom.store((now - Self.usualLifetimeSeconds).bitPattern, ordering: .releasing)
+            self.freshUntil.store(state.freshUntil.bitPattern, ordering: .releasing)
             return (.refreshed, state.documents)
         }
         guard result == .refreshed else { return result }

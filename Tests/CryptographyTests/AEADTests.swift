@@ -83,6 +83,54 @@ struct AEADTests {
         #expect(throws: CryptoError.notAuthentic) { try AESKeyWrap.unwrap(altered, under: wrapping) }
     }
 
+    @Test(arguments: [
+        (
+            "652c3fa36b0a7c5b3219fab3a30bc1c4",
+            """
+            c80edfa32ddf39d5ef00c0b468834279a2e46a1b8049f792f76bfe54b903a9c9a94ac9b47ad2655c5f10f9ae\
+            f71427e2fc6f9b3f399a221489f16362c703233609d45ac69864e3321cf82935ac4096c86e133314c54019e8\
+            ca7980dfa4b9cf1b384c486f3a54c51078158ee5d79de59fbd34d848b3d69550a67646344427ade54b8851ff\
+            b598f7f80074b9473c82e2db
+            """
+        ),
+        (
+            "8490ac0e58949bfe51875d733f93ac2075168039ccc733d7",
+            """
+            ea65da6b59e61edb419be62d19712ae5d303eeb50052d0dfd6697f77224c8edb000d279bdc14c1072654bd30\
+            944230c657bed4ca0c9f4a8466f22b226d1746214bf8cfc2400add9f5126e479663fc90b3bed787a2f0ffcbf\
+            3904be2a641d5c2105bfe591bae23b1d7449e532eef60a9ac8bb6c6b01d35d49787bcd57ef484927f280adc9\
+            1ac0c4e79c7b11efc60054e3
+            """
+        ),
+        (
+            "4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5",
+            """
+            4affaaadb78c31c5da4b1b590d10ffbd3dd8d5d302423526912da037ecbcc7bd822c301dd67c373bccb584ad\
+            3e9279c2e6d12a1374b77f077553df829410446b36ebd97066296ae6427ea75c2e0846a11a09ccf5370dc80b\
+            fecbad28c73f09b3a3b75e662a2594410ae496b2e2e6609e31e6e02cc837f053d21f37ff4f51950bbe2638d0\
+            9dd7a4930930806d0703b1f6
+            """
+        ),
+    ])
+    func `AES-CBC with HMAC gives the answers of RFC 7518 B.1 to B.3`(tag: String, ciphertext: String) throws
+    {
+        let (tag, ciphertext) = (hex(tag), hex(ciphertext))
+        let key = Secret([UInt8](0..<UInt8(tag.count * 2)))
+        let text = """
+            A cipher system must not be required to be secret, and it must be able to fall into the hands of the \
+            enemy without inconvenience
+            """
+        let nonce = hex("1af38c2dc2b96ffdd86694092341bc04")
+        let data = Array("The second principle of Auguste Kerckhoffs".utf8)
+        let box = try AESCBCHMAC.seal(
+            Array(text.utf8).span,
+            key: key,
+            nonce: nonce.span,
+            authenticating: data.span
+        )
+        #expect(box.ciphertext == ciphertext && box.tag == tag)
+    }
+
     @Test(arguments: [32, 48, 64])
     func `AES-CBC with HMAC opens what it sealed and nothing altered`(count: Int) throws {
         let key = try Secret.random(count)

@@ -62,13 +62,11 @@ struct SignatureTests {
     }
 
     @Test(arguments: schemes)
-    func
-        `a prepared verification judges each signature anew, also after a bad one and in another scheme (J5)`(
-            kind: KeyKind,
-            scheme: SignatureScheme,
-            count: Int
-        ) throws
-    {
+    func `a prepared verification judges each signature anew (J5)`(
+        kind: KeyKind,
+        scheme: SignatureScheme,
+        count: Int
+    ) throws {
         let key = try Self.key(kind)
         let others = Self.schemes.filter { $0.0 == kind && $0.1 != scheme }.map(\.1)
         for round in 0..<4 {

@@ -45,6 +45,7 @@ struct AccessTokenCheckTests {
         #expect(await self.word(token) == word)
     }
 
+    // B11: what makes one kind of token right makes it wrong as another.
     @Test(
         arguments: [
             (["at_hash": "x"], nil, "wrong-type"), (["c_hash": "x"], nil, "wrong-type"),

@@ -149,6 +149,7 @@ struct IDTokenRulesTests {
         #expect(await self.outcome(of: token, at: stage) == "algorithm-not-allowed")
     }
 
+    // B11: what makes one kind of token right makes it wrong as another.
     @Test(arguments: [("JWT", "ok"), ("at+jwt", "wrong-type"), ("logout+jwt", "wrong-type")])
     func `B10 another kind of token is not an ID token`(type: String, word: String) async throws {
         let stage = try Stage()

@@ -44,6 +44,28 @@ struct KeyCacheTests {
         #expect(stage.remote.count("/jwks") == 3)
     }
 
+    @Test
+    func `the version beside the lock is that of the keys, fresh or stale, also where the clock goes back`()
+        async throws
+    {
+        let stage = try Stage()
+        #expect(stage.issuer.keysVersion == stage.issuer.keySnapshot.version)
+        await stage.issuer.start()
+        var versions: [UInt64] = []
+        for step in [0.0, 31, 31, -1800, 4000] {
+            stage.clock.advance(by: step)
+            _ = await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version)
+            #expect(stage.issuer.keysVersion == stage.issuer.keySnapshot.version, "after \(step) s")
+            versions.append(stage.issuer.keysVersion)
+        }
+        #expect(versions.last ?? 0 > versions[0])
+        // Days before they were taken, keys are as stale as days after: a fetch begins beside.
+        let fetches = stage.remote.count("/jwks")
+        stage.clock.advance(by: -200_000)
+        _ = stage.issuer.keysVersion
+        await stage.remote.reached("/jwks", count: fetches + 1)
+    }
+
     @Test func `J10 a key endpoint that hangs holds nobody up who has a key`() async throws {
         let stage = try Stage()
         await stage.issuer.start()

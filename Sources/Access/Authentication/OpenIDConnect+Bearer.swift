@@ -104,7 +104,8 @@ extension OpenIDConnect {
         switch parties.verify(token, settings, at: passage.now) {
         case .proven(let facts):
             let proven = settings.proven(facts, consumers: consumers)
-            services.proven(passage.worker).keep(proven, for: token.span, asker: number &* 4)
+            services.proven(passage.worker)
+                .keep(proven, for: token.span, asker: number &* 4, holding: proven.approximateBytes)
             return try admit(proven, passage)
         case .refused(let reason, let detail): throw badCredential(reason, detail: detail)
         case .needsKeys(let issuer, let version):

@@ -57,7 +57,7 @@ extension OpenIDConnect {
         }
         guard let session = sessionCookies.open(text, https: https, at: passage.now) else { return nil }
         let proven = proven(session)
-        memory.keep(proven, for: text, asker: asker)
+        memory.keep(proven, for: text, asker: asker, holding: proven.approximateBytes)
         return proven
     }
 

@@ -12,15 +12,17 @@ final class ProvenCache<Value: AnyObject> {
         let asker: UInt64
         let credential: [UInt8]
         let value: Value
+        /// What it takes of the memory.
+        let bytes: Int
     }
 
-    /// Octets of credentials that both halves may hold together, with a fixed charge for each entry.
+    /// What both halves may hold together: credentials, what they proved, and a fixed charge for each entry.
     private let maximumBytes: Int
     private let seed: UInt64
     private var young: [UInt64: Entry] = [:]
     private var old: [UInt64: Entry] = [:]
     private var youngBytes = 0
-    /// What an entry costs besides its credential: claims, edits, tables.
+    /// What an entry costs besides its credential and what it holds: edits, tables.
     private static var entryBytes: Int { 2048 }
 
     /// Answers that came from here, and those that did not.
@@ -55,15 +57,16 @@ final class ProvenCache<Value: AnyObject> {
         return entry.value
     }
 
-    /// Keeps what `credential` proved to `asker`.
-    func keep(_ value: Value, for credential: Span<UInt8>, asker: UInt64) {
-        guard credential.count + Self.entryBytes <= maximumBytes / 2 else { return }
+    /// Keeps what `credential` proved to `asker`; the value holds about so many bytes.
+    func keep(_ value: Value, for credential: Span<UInt8>, asker: UInt64, holding held: Int = 0) {
+        let bytes = credential.count + Self.entryBytes + held
+        guard bytes <= maximumBytes / 2 else { return }
         var copy: [UInt8] = []
         copy.reserveCapacity(credential.count)
         for index in credential.indices { copy.append(credential[index]) }
         let key = hash(credential, asker)
         old[key] = nil
-        insert(Entry(asker: asker, credential: copy, value: value), key)
+        insert(Entry(asker: asker, credential: copy, value: value, bytes: bytes), key)
     }
 
     /// Forgets what `credential` proved to `asker`.
@@ -71,15 +74,15 @@ final class ProvenCache<Value: AnyObject> {
         let key = hash(credential, asker)
         if let entry = young[key], Self.matches(entry, credential, asker) {
             young[key] = nil
-            youngBytes -= entry.credential.count + Self.entryBytes
+            youngBytes -= entry.bytes
         }
         if let entry = old[key], Self.matches(entry, credential, asker) { old[key] = nil }
     }
 
     private func insert(_ entry: Entry, _ key: UInt64) {
-        if let replaced = young[key] { youngBytes -= replaced.credential.count + Self.entryBytes }
+        if let replaced = young[key] { youngBytes -= replaced.bytes }
         young[key] = entry
-        youngBytes += entry.credential.count + Self.entryBytes
+        youngBytes += entry.bytes
         guard youngBytes > maximumBytes / 2 else { return }
         old = young
         young = [:]

@@ -45,6 +45,13 @@ final class ProvenCredential: Sendable {
         expires = facts.expires
         keysVersion = facts.keysVersion
     }
+
+    /// About how many bytes of memory it holds, for the bound of what is kept.
+    ///
+    /// The tokens of a session are counted with its cookie, which they fill.
+    var approximateBytes: Int {
+        sources.sources.reduce(accessToken?.utf8.count ?? 0) { $0 + $1.claims.approximateBytes }
+    }
 }
 
 /// The tokens and claims that a credential consists of, before anything is decided.

@@ -105,7 +105,7 @@ struct TrustedParties: Sendable {
     // MARK: Keys
 
     /// Rises with every change of any of the issuers' keys.
-    var keysVersion: UInt64 { all.reduce(0) { $0 &+ $1.keySnapshot.version } }
+    var keysVersion: UInt64 { all.reduce(0) { $0 &+ $1.keysVersion } }
 
     /// Newer keys of an issuer, or its first ones.
     func newerKeys(of issuer: Issuer, seen version: UInt64) async -> KeyLookup {

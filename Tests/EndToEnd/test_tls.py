@@ -60,7 +60,7 @@ def test_a_name_without_certificate_is_refused_and_told_so(serve, authority):
     for name in ("two.example", "one.example.org", "sub.one.example", None):
         with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
             Handshake(gatehouse.tls_port, name)
-    assert gatehouse.metric("gatehouse_tls_refused_total", reason="unknown-name") == 4
+    assert gatehouse.metric("gatehouse_connections_dropped_total", reason="unknown-name") == 4
 
 
 def test_the_settings_certificate_serves_the_other_names(serve, authority, tmp_path):
@@ -278,7 +278,7 @@ def test_plain_http_on_the_port_is_400(serve, authority):
     gatehouse = serve(authority.sign("localhost").entity("*"))
     answer = curl("-i", f"http://127.0.0.1:{gatehouse.tls_port}/")
     assert answer.stdout.startswith("HTTP/1.1 400") and "HTTPS" in answer.stdout
-    assert gatehouse.metric("gatehouse_tls_refused_total", reason="not-tls") == 1
+    assert gatehouse.metric("gatehouse_connections_dropped_total", reason="not-tls") == 1
 
 
 @pytest.mark.parametrize("octets", [
@@ -304,7 +304,7 @@ def test_who_does_not_shake_hands_in_time_is_let_go(serve, authority, begun):
     with socket.create_connection(("127.0.0.1", gatehouse.tls_port), timeout=10) as client:
         client.sendall(begun)
         assert client.recv(10) == b""
-    assert gatehouse.metric("gatehouse_tls_refused_total", reason="timed-out") == 1
+    assert gatehouse.metric("gatehouse_connections_dropped_total", reason="timed-out") == 1
 
 
 def test_a_client_counts_from_its_first_octet(serve, authority):

@@ -60,7 +60,7 @@ struct ProgramSettingsTests {
         ("workers", "0"), ("workers", "many"), ("log_level", "loud"), ("access_log", "maybe"),
         ("auth_prefix", "oauth2"), ("auth_prefix", "/oauth2/"), ("auth_prefix", "/a/../b"),
         ("proxy_listen", "8000"), ("proxy_listen", "0.0.0.0:65536"), ("proxy_listen", "0.0.0.0:8443 spdy"),
-        ("status_listen", "127.0.0.1:8007 ssl"),
+        ("status_listen", "127.0.0.1:8007 ssl"), ("proxy_listen", "0.0.0.0:8000 proxy_protocol"),
         ("ssl_cert", "a.pem"), ("ssl_protocols", "TLSv1.1"), ("ssl_cipher_suite", "old"),
         ("admin_listen", "127.0.0.1:8001"), ("ext_authz_listen", "127.0.0.1:9000"),
         ("session_store", "redis://127.0.0.1"), ("drain_seconds", "-1"), ("log_format", "xml"),

@@ -48,14 +48,15 @@ package struct ClientFacts: Sendable {
     init() {}
 
     /// What a connection tells of its client; nil if the system does not tell who it is.
-    init?(of channel: any Channel, trusted: [AddressRange], isTLS: Bool = false) {
-        guard let peer = channel.remoteAddress.flatMap({ $0.ipAddress }).flatMap({ IPAddress($0) }) else {
+    init?(of channel: any Channel, trusted: [AddressRange], _ arrival: Arrival = Arrival()) {
+        let other = channel.remoteAddress.flatMap { $0.ipAddress }.flatMap { IPAddress($0) }
+        guard let peer = arrival.peer ?? other else {
             return nil
         }
         self.peer = peer
         self.address = peer
         self.isTrustedPeer = trusted.contains { $0.contains(peer) }
         self.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
-        self.scheme = isTLS ? .https : .http
+        self.scheme = arrival.isTLS ? .https : .http
     }
 }

@@ -29,11 +29,11 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     private var credit = 0
     private let errors = FatalErrors()
 
-    private let isTLS: Bool
+    private let arrival: Arrival
 
-    private init(worker: Worker, isTLS: Bool) {
+    private init(worker: Worker, _ arrival: Arrival) {
         self.worker = worker
-        self.isTLS = isTLS
+        self.arrival = arrival
         self.parser = RequestParser(limits: worker.limits)
     }
 
@@ -41,9 +41,9 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
 
     /// Adds what speaks HTTP/2 to the end of a channel's pipeline; the next octets must be the client's preface.
     ///
-    /// - Parameter isTLS: whether a handshake is done already.
-    static func install(on channel: any Channel, worker: Worker, isTLS: Bool = false) throws {
-        let connection = HTTP2Connection(worker: worker, isTLS: isTLS)
+    /// - Parameter arrival: what came before.
+    static func install(on channel: any Channel, worker: Worker, _ arrival: Arrival = Arrival()) throws {
+        let connection = HTTP2Connection(worker: worker, arrival)
         let handler = NIOHTTP2Handler(
             mode: .server,
             frameDelegate: connection.errors,
@@ -63,7 +63,7 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     private func begin(_ context: ChannelHandlerContext) {
         guard self.place == nil else { return }
         let trusted = self.worker.trustedPeers
-        guard var facts = ClientFacts(of: context.channel, trusted: trusted, isTLS: self.isTLS) else {
+        guard var facts = ClientFacts(of: context.channel, trusted: trusted, self.arrival) else {
             return context.close(promise: nil)
         }
         facts.isHTTP2 = true

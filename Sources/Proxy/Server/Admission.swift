@@ -22,7 +22,7 @@ final class Admission: Sendable {
     private let fullServer = Atomic<Int>(0)
     private let fullAddress = Atomic<Int>(0)
     private let pauses = Atomic<Int>(0)
-    private let refusals = Mutex<[TLSRefusal: Int]>([:])
+    private let refusals = Mutex<[EarlyRefusal: Int]>([:])
 
     init(_ limits: ProxyLimits) {
         self.total = limits.connectionsTotal ?? .max
@@ -38,11 +38,11 @@ final class Admission: Sendable {
     /// How many were turned away for a reason.
     func turnedAway(_ reason: TurnedAway) -> Int { self.counter(reason) { $0.load(ordering: .relaxed) } }
 
-    /// How many connections to TLS listeners came to nothing for a reason.
-    func refusals(_ reason: TLSRefusal) -> Int { self.refusals.withLock { $0[reason] ?? 0 } }
+    /// How many connections came to nothing before a request for a reason.
+    func refusals(_ reason: EarlyRefusal) -> Int { self.refusals.withLock { $0[reason] ?? 0 } }
 
-    /// A connection to a TLS listener comes to nothing.
-    func refused(_ reason: TLSRefusal) { self.refusals.withLock { $0[reason, default: 0] += 1 } }
+    /// A connection comes to nothing.
+    func refused(_ reason: EarlyRefusal) { self.refusals.withLock { $0[reason, default: 0] += 1 } }
 
     /// Lets a client in, which `leave` must tell of again; or says why not, and counts that.
     ///

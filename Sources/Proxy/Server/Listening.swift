@@ -59,7 +59,7 @@ struct Listening {
     }
 
     private func bootstrap(_ worker: NIOLoopBound<Worker>) -> ServerBootstrap {
-        let (takesHTTP2, isTLS) = (self.address.takesHTTP2, self.address.isTLS)
+        let address = self.address
         return ServerBootstrap(group: worker.eventLoop)
             .serverChannelOption(.autoRead, value: self.accepts)
             .serverChannelOption(.backlog, value: Int32(clamping: self.address.backlog))
@@ -74,13 +74,7 @@ struct Listening {
             .childChannelOption(.maxMessagesPerRead, value: 2)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    if isTLS {
-                        return try pipeline.addHandler(
-                            TLSDoor(worker: worker.value, takesHTTP2: takesHTTP2)
-                        )
-                    }
-                    try pipeline.addHandler(ServerConnection(worker: worker.value, takesHTTP2: takesHTTP2))
+                    try address.install(on: channel, worker: worker.value)
                 }
             }
     }

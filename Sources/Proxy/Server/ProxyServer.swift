@@ -28,8 +28,8 @@ package final class ProxyServer: Sendable {
     /// How many connections were closed at once, for a reason.
     package func turnedAway(_ reason: TurnedAway) -> Int { self.admission.turnedAway(reason) }
 
-    /// How many connections to TLS listeners came to nothing, for a reason.
-    package func refusals(_ reason: TLSRefusal) -> Int { self.admission.refusals(reason) }
+    /// How many connections came to nothing before a request, for a reason.
+    package func refusals(_ reason: EarlyRefusal) -> Int { self.admission.refusals(reason) }
 
     /// How often a listening socket was left alone for a moment, because the system had no room.
     package var acceptPauses: Int { self.admission.acceptPauses }

@@ -11,8 +11,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
     /// Where the worker keeps this connection.
     var place: Int?
     var context: ChannelHandlerContext?
-    private let takesHTTP2: Bool
-    private let isTLS: Bool
+    private let arrival: Arrival
     private var parser: RequestParser
     private var requests = 0
     /// Whether something of the next head has come.
@@ -21,12 +20,9 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
     private var isResting = true
     private var lingered = 0
 
-    /// - Parameters:
-    ///   - takesHTTP2: whether the client may speak HTTP/2 at once, as it cannot be asked before (RFC 9113 §3.3).
-    ///   - isTLS: whether a handshake is done already.
-    init(worker: Worker, takesHTTP2: Bool = false, isTLS: Bool = false) {
-        self.takesHTTP2 = takesHTTP2
-        self.isTLS = isTLS
+    /// - Parameter arrival: where it takes HTTP/2, the client may speak that at once (RFC 9113 §3.3).
+    init(worker: Worker, _ arrival: Arrival = Arrival()) {
+        self.arrival = arrival
         self.parser = RequestParser(limits: worker.limits)
         super.init(worker: worker)
     }
@@ -35,7 +31,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if self.isTLS { self.channelActive(context: context) }
+        if self.arrival.isLate { self.channelActive(context: context) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -80,7 +76,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
     /// Learns who the client is; false if the system does not tell.
     private func meet(_ channel: any Channel) -> Bool {
         let trusted = self.worker.trustedPeers
-        guard let facts = ClientFacts(of: channel, trusted: trusted, isTLS: self.isTLS) else { return false }
+        guard let facts = ClientFacts(of: channel, trusted: trusted, self.arrival) else { return false }
         self.facts = facts
         self.origin = HeadWriter.Origin(facts)
         self.exchange.facts = facts
@@ -176,7 +172,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
 
     /// Hands the connection over if its first octets are HTTP/2's preface and the listener takes it (RFC 9113 §3.3).
     private func turnToHTTP2(_ rest: ByteBuffer) -> Bool {
-        guard self.takesHTTP2, self.requests == 0, let context = self.context,
+        guard self.arrival.takesHTTP2, self.requests == 0, let context = self.context,
             self.parser.isPreface(self.exchange.head)
         else { return false }
         var octets = ByteBuffer(bytes: self.parser.taken(of: self.exchange.head))
@@ -184,7 +180,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         self.phase = .closed
         self.worker.remove(self, self.facts)
         do {
-            try HTTP2Connection.install(on: context.channel, worker: self.worker)
+            try HTTP2Connection.install(on: context.channel, worker: self.worker, self.arrival)
         } catch {
             context.close(promise: nil)
             return true

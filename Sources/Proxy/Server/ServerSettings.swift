@@ -15,6 +15,8 @@ package struct ListenAddress: Sendable, Equatable {
 
     /// Whether clients speak TLS here.
     package var isTLS = false
+    /// Whether each connection begins with the PROXY protocol's header.
+    package var takesProxyHeader = false
 
     /// Names an address.
     package init(
@@ -22,11 +24,13 @@ package struct ListenAddress: Sendable, Equatable {
         port: Int,
         backlog: Int? = nil,
         takesHTTP2: Bool = false,
-        isTLS: Bool = false
+        isTLS: Bool = false,
+        takesProxyHeader: Bool = false
     ) {
         self.host = host
         self.port = port
         self.isTLS = isTLS
+        self.takesProxyHeader = takesProxyHeader
         self.takesHTTP2 = takesHTTP2
         if let backlog { self.backlog = backlog }
     }

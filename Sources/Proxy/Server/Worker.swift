@@ -34,7 +34,7 @@ final class Worker {
     private var lastRequestID: PoolState.RequestID = 0
     private var whenEmpty: [() -> Void] = []
     /// Whose place the next connection takes.
-    private var predecessor: (any ClientConnection)?
+    private var predecessor: (connection: any ClientConnection, client: ClientFacts)?
     private var pauseTold = NIODeadline.distantPast
 
     init(
@@ -84,8 +84,19 @@ final class Worker {
 
     /// Takes in another client if there is room for it; what has been accepted is served, draining or not.
     func admit(_ connection: some ClientConnection, _ client: ClientFacts) -> Bool {
-        if let predecessor = self.predecessor, let place = predecessor.place {
+        if let (predecessor, known) = self.predecessor, let place = predecessor.place {
             self.predecessor = nil
+            if known.peer != client.peer {
+                // It turns out to be somebody else's, who has bounds of his own.
+                self.admission.leave(known.peer, isTrusted: known.isTrustedPeer)
+                let isTrusted = client.isTrustedPeer
+                let refusal = self.admission.enter(client.peer, isTrusted: isTrusted, workerIsFull: false)
+                guard refusal == nil else {
+                    self.vacate(predecessor)
+                    self.tellIfEmpty()
+                    return false
+                }
+            }
             predecessor.place = nil
             connection.place = place
             self.connections[place] = connection
@@ -104,13 +115,24 @@ final class Worker {
     }
 
     /// Lets what `install` adds take the place of a connection that was let in already.
-    func handOver(from connection: some ClientConnection, to install: () throws -> Void) rethrows {
-        self.predecessor = connection
+    func handOver(
+        from connection: some ClientConnection,
+        _ client: ClientFacts,
+        to install: () throws -> Void
+    ) rethrows {
+        self.predecessor = (connection, client)
         defer { self.predecessor = nil }
         try install()
     }
 
     func remove(_ connection: some ClientConnection, _ client: ClientFacts) {
+        guard connection.place != nil else { return }
+        self.vacate(connection)
+        self.admission.leave(client.peer, isTrusted: client.isTrustedPeer)
+        self.tellIfEmpty()
+    }
+
+    private func vacate(_ connection: any ClientConnection) {
         guard let place = connection.place else { return }
         connection.place = nil
         let last = self.connections.removeLast()
@@ -118,8 +140,6 @@ final class Worker {
             self.connections[place] = last
             last.place = place
         }
-        self.admission.leave(client.peer, isTrusted: client.isTrustedPeer)
-        self.tellIfEmpty()
     }
 
     func add(_ upstream: some WatchedUpstream) {

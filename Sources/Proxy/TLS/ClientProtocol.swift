@@ -11,11 +11,11 @@ enum ClientProtocol: String, CaseIterable {
     init(agreed name: String?) { self = name.flatMap { Self(rawValue: $0) } ?? .http1 }
 
     /// Adds what speaks it to the end of a channel's pipeline: the one place where a protocol becomes a handler.
-    func install(on channel: any Channel, worker: Worker) throws {
+    func install(_ arrival: Arrival, on channel: any Channel, worker: Worker) throws {
         switch self {
         case .http1:
-            try channel.pipeline.syncOperations.addHandler(ServerConnection(worker: worker, isTLS: true))
-        case .http2: try HTTP2Connection.install(on: channel, worker: worker, isTLS: true)
+            try channel.pipeline.syncOperations.addHandler(ServerConnection(worker: worker, arrival))
+        case .http2: try HTTP2Connection.install(on: channel, worker: worker, arrival)
         }
     }
 }

@@ -4,8 +4,8 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 
-/// Why a connection to a TLS listener came to nothing.
-package enum TLSRefusal: String, Sendable, CaseIterable {
+/// Why a connection came to nothing before its first request.
+package enum EarlyRefusal: String, Sendable, CaseIterable {
     /// No certificate answers to the name that was asked for.
     case unknownName = "unknown-name"
     /// What came is not TLS.
@@ -14,6 +14,8 @@ package enum TLSRefusal: String, Sendable, CaseIterable {
     case failed
     /// The handshake was not done in time.
     case timedOut = "timed-out"
+    /// The PROXY protocol's header was wrong, late, or a stranger's.
+    case header = "proxy-header"
 }
 
 /// Stands for a connection until its protocol is known; then it gives its place to what speaks that, and is gone.
@@ -36,7 +38,7 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
     private static let heldBytes = ClientHello.limit + 4096
 
     private let worker: Worker
-    private let takesHTTP2: Bool
+    private let arrival: Arrival
     var place: Int?
     private(set) var deadline = NIODeadline.distantFuture
     /// Nobody was let in yet.
@@ -48,17 +50,20 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
     /// How many octets there must be before it is worth looking at them.
     private var awaited = 5
 
-    init(worker: Worker, takesHTTP2: Bool) {
+    init(worker: Worker, _ arrival: Arrival) {
         self.worker = worker
-        self.takesHTTP2 = takesHTTP2
+        self.arrival = arrival
     }
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if self.arrival.isLate { self.channelActive(context: context) }
+    }
 
     func channelActive(context: ChannelHandlerContext) {
-        guard let facts = ClientFacts(of: context.channel, trusted: self.worker.trustedPeers),
+        guard let facts = ClientFacts(of: context.channel, trusted: self.worker.trustedPeers, self.arrival),
             self.worker.admit(self, facts)
         else { return context.close(promise: nil) }
         self.facts = facts
@@ -88,8 +93,10 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
         guard case .handshake = self.phase else { return }
         self.phase = .gone
         do {
-            try self.worker.handOver(from: self) {
-                try ClientProtocol(agreed: name).install(on: context.channel, worker: self.worker)
+            var arrival = self.arrival
+            (arrival.isTLS, arrival.isLate) = (true, true)
+            try self.worker.handOver(from: self, self.facts) {
+                try ClientProtocol(agreed: name).install(arrival, on: context.channel, worker: self.worker)
             }
         } catch {
             return context.close(promise: nil)
@@ -127,7 +134,9 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
         guard let certificate = self.worker.certificates().certificate(for: hello.serverName) else {
             return self.refuse(.unknownName)
         }
-        let tls = NIOSSLServerHandler(context: certificate.context(for: hello, takesHTTP2: self.takesHTTP2))
+        let tls = NIOSSLServerHandler(
+            context: certificate.context(for: hello, takesHTTP2: self.arrival.takesHTTP2)
+        )
         self.phase = .handshake
         let octets = self.held
         self.held = ByteBuffer()
@@ -140,7 +149,7 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
     }
 
     /// Tells the client why, if it can be told, and closes.
-    private func refuse(_ reason: TLSRefusal) {
+    private func refuse(_ reason: EarlyRefusal) {
         guard let context = self.context else { return }
         let farewell = self.farewell(reason)
         self.worker.admission.refused(reason)
@@ -152,7 +161,7 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
         context.close(mode: .output, promise: nil)
     }
 
-    private func farewell(_ reason: TLSRefusal) -> ByteBuffer? {
+    private func farewell(_ reason: EarlyRefusal) -> ByteBuffer? {
         switch reason {
         // A fatal alert: unrecognized_name (RFC 6066 §3).
         case .unknownName: return ByteBuffer(bytes: [21, 3, 3, 0, 2, 2, 112])
@@ -167,7 +176,7 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
                     Connection: close\r\n\r\n\(text)
                     """
             )
-        case .failed, .timedOut: return nil
+        case .failed, .timedOut, .header: return nil
         }
     }
 

@@ -232,7 +232,8 @@ struct RunningProgram: Sendable {
                         port: $0.port,
                         backlog: $0.backlog,
                         takesHTTP2: $0.takesHTTP2,
-                        isTLS: $0.isTLS
+                        isTLS: $0.isTLS,
+                        takesProxyHeader: $0.takesProxyHeader
                     )
                 },
                 workers: settings.workers,
@@ -273,9 +274,9 @@ struct RunningProgram: Sendable {
                 by: Double(self.proxy.turnedAway(reason))
             )
         }
-        for reason in TLSRefusal.allCases {
+        for reason in EarlyRefusal.allCases {
             snapshot.count(
-                MetricKey("gatehouse_tls_refused_total", ["reason": reason.rawValue]),
+                MetricKey("gatehouse_connections_dropped_total", ["reason": reason.rawValue]),
                 by: Double(self.proxy.refusals(reason))
             )
         }

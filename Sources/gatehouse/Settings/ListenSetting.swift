@@ -10,6 +10,8 @@ struct ListenSetting: Sendable, Equatable {
     var takesHTTP2 = false
     /// Whether clients speak TLS.
     var isTLS = false
+    /// Whether each connection begins with the PROXY protocol's header.
+    var takesProxyHeader = false
 
     /// What is wrong with an address, as a sentence.
     struct Mend: Error, CustomStringConvertible {
@@ -28,16 +30,13 @@ struct ListenSetting: Sendable, Equatable {
             case "reuseport", "deferred", "so_keepalive=on": continue
             case "http2": listener.takesHTTP2 = true
             case "ssl": listener.isTLS = true
-            case "proxy_protocol":
-                return .failure(
-                    Mend(description: "'\(word)' is not served yet; terminate it in front of Gatehouse")
-                )
+            case "proxy_protocol": listener.takesProxyHeader = true
             default:
                 guard word.hasPrefix("backlog="), let backlog = Int(word.dropFirst(8)), backlog > 0 else {
                     return .failure(
                         Mend(
                             description:
-                                "'\(word)' is not known; there are ssl, http2, backlog=N and reuseport"
+                                "'\(word)' is not known; there are ssl, http2, proxy_protocol, backlog=N and reuseport"
                         )
                     )
                 }

@@ -77,9 +77,6 @@ extension ProgramSettings {
         try read.only("refuse", "session_store_down", "only 'refuse' is served yet")
         self.proxyListen = try read.listeners("proxy_listen")
         self.statusListen = try read.listeners("status_listen")
-        guard !self.statusListen.contains(where: { $0.isTLS || $0.takesHTTP2 }) else {
-            throw read.error("status_listen", "'ssl' and 'http2' are not served here")
-        }
         self.workers =
             try read.text("workers") == "auto" ? cores : read.integer("workers", in: 1...1024)
         self.dataDirectory = try read.text("data_dir")
@@ -108,6 +105,16 @@ extension ProgramSettings {
         self.names.staleSeconds = Double(try read.integer("dns_stale_ttl", in: 0...604_800))
         self.names.errorSeconds = Double(try read.integer("dns_error_ttl", in: 1...86_400))
         self.limits = try ProxyLimits(read)
+        try self.checkListeners(read)
+    }
+
+    private func checkListeners(_ read: SettingReader) throws(SettingError) {
+        guard !self.statusListen.contains(where: { $0.isTLS || $0.takesHTTP2 || $0.takesProxyHeader }) else {
+            throw read.error("status_listen", "'ssl', 'http2' and 'proxy_protocol' are not served here")
+        }
+        guard !self.trustedAddresses.isEmpty || !self.proxyListen.contains(where: \.takesProxyHeader) else {
+            throw read.error("proxy_listen", "'proxy_protocol' wants the balancer's address in trusted_ips")
+        }
     }
 }
 

@@ -1,0 +1,32 @@
+// How a client came to its connection, before it said anything that is the connection's own.
+
+import NIOCore
+
+/// What is known of a connection before its protocol begins.
+struct Arrival {
+    /// Whether a handshake is done already.
+    var isTLS = false
+    /// Whether the client may speak HTTP/2.
+    var takesHTTP2 = false
+    /// Whether the channel was active before, so that nobody will say so again.
+    var isLate = false
+    /// The client's address, where a balancer told it.
+    var peer: IPAddress?
+}
+
+extension ListenAddress {
+    /// Adds what a new connection to the address meets first.
+    func install(on channel: any Channel, worker: Worker) throws {
+        guard self.takesProxyHeader else {
+            return try self.install(Arrival(takesHTTP2: self.takesHTTP2), on: channel, worker: worker)
+        }
+        try channel.pipeline.syncOperations.addHandler(HeaderDoor(worker: worker, address: self))
+    }
+
+    /// Adds what follows once it is known who the client is.
+    func install(_ arrival: Arrival, on channel: any Channel, worker: Worker) throws {
+        let pipeline = channel.pipeline.syncOperations
+        if self.isTLS { return try pipeline.addHandler(TLSDoor(worker: worker, arrival)) }
+        try pipeline.addHandler(ServerConnection(worker: worker, arrival))
+    }
+}

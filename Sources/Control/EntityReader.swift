@@ -17,6 +17,8 @@ struct EntityReader {
     var pendingPlugins: [PendingPlugin] = []
     /// Each consumer's place, by id.
     var consumerPlaces: [String: Int] = [:]
+    /// Each upstream's place, by id.
+    var upstreamPlaces: [String: Int] = [:]
     /// Memberships that wait until all consumers are known.
     var pendingMembers: [PendingMember] = []
     /// Ids by name and by id, for each kind of entity.
@@ -54,6 +56,8 @@ struct EntityReader {
         for node in self.list(root, "certificates") { self.readCertificate(node) }
         for node in self.list(root, "snis") { self.readServerName(node) }
         for node in self.list(root, "ca_certificates") { self.readAuthority(node) }
+        for node in self.list(root, "upstreams") { self.readUpstream(node) }
+        for node in self.list(root, "targets") { self.readTarget(node, upstream: nil) }
         for node in self.list(root, "services") { self.readService(node) }
         for node in self.list(root, "routes") { self.readRoute(node, service: nil) }
         for node in self.list(root, "consumers") { self.readConsumer(node) }

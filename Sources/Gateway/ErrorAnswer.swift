@@ -40,10 +40,11 @@ package struct ErrorAnswer {
 
     /// A failure on the way to the upstream or back.
     package func answer(_ error: ProxyError) -> Answer {
-        self.answer(
-            error.status,
-            error == .nameNotResolved ? "name resolution failed" : Self.message(error.status)
-        )
+        switch error {
+        case .noTarget: self.answer(error.status, "failure to get a peer from the ring-balancer")
+        case .nameNotResolved: self.answer(error.status, "name resolution failed")
+        default: self.answer(error.status, Self.message(error.status))
+        }
     }
 
     /// A request that the guard did not let in.

@@ -166,6 +166,9 @@ package struct MetricsSnapshot: Sendable {
     /// Sets a value that goes up and down.
     package mutating func set(_ key: MetricKey, to value: Double) { self.gauges[key] = value }
 
+    /// Adds to a value that goes up and down, of which each worker tells a part.
+    mutating func raise(_ key: MetricKey, by amount: Double) { self.gauges[key, default: 0] += amount }
+
     /// A counter's value; for tests.
     func value(_ key: MetricKey) -> Double? { self.counters[key] ?? self.gauges[key] }
 

@@ -254,6 +254,7 @@ package final class Pipeline: ExchangeHandler {
         if match.changesRequest || passage.queryEdit != .unchanged || !passage.chosen.isEmpty {
             match.shape(&order, passage)
         }
+        if let balancing = match.planned.balancing { balancing.shape(&order, passage) }
         exchange.take(upstream: &passage.towardsUpstream, answer: &passage.towardsClient)
         exchange.forward(order)
     }

@@ -89,7 +89,7 @@ struct Golden {
         "bindings", "routes-wrong",
         "services-wrong", "consumers-wrong", "yaml-wrong", "yaml-twice", "merge", "tests-wrong",
         "settings-wrong",
-        "empty", "groups", "grpc",
+        "empty", "groups", "grpc", "upstreams", "upstreams-wrong",
     ]
 
     init(_ name: String) throws {

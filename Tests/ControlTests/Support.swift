@@ -49,6 +49,30 @@ enum TestKinds {
 }
 
 enum PlanText {
+    private static func lines(_ upstream: Upstream) -> [String] {
+        let rules = upstream.rules
+        var line = "upstream \(upstream.name) \(rules.algorithm.rawValue) trial=\(rules.trialSeconds)"
+        line += " slow=\(rules.slowStartSeconds) retries=\(rules.retryPercent)% threshold=\(rules.threshold)"
+        if let host = rules.hostHeader { line += " host=\(host)" }
+        if let source = upstream.hashOn { line += " hash=\(source)" }
+        if let source = upstream.hashFallback { line += " else=\(source)" }
+        let active = rules.active
+        return [
+            line, "  passive \(self.text(rules.passive))",
+            "  active \(active.kind) \(self.text(active.limits)) every=\(active.healthySeconds)/"
+                + "\(active.unhealthySeconds) in=\(active.timeoutSeconds) at once=\(active.concurrency)",
+        ]
+            + upstream.targets.map { target in
+                "  target \(target.host):\(target.port) \(target.weight)\(target.isFailover ? " failover" : "")"
+            }
+    }
+
+    private static func text(_ limits: HealthLimits) -> String {
+        let statuses = [limits.healthyStatuses, limits.unhealthyStatuses].map { $0.sorted().prefix(3) }
+        return "+\(limits.successes) \(statuses[0]) -\(limits.httpFailures),\(limits.tcpFailures),"
+            + "\(limits.timeouts) \(statuses[1])"
+    }
+
     static func lines(_ configuration: Configuration, _ plan: Plan) -> [String] {
         var lines: [String] = []
         for service in configuration.services {
@@ -57,6 +81,7 @@ enum PlanText {
                     + "retries=\(service.retries) read=\(service.readTimeoutMilliseconds)"
             )
         }
+        for upstream in configuration.upstreams { lines += self.lines(upstream) }
         for planned in plan.routes {
             let route = planned.route
             var line = "route \(route.name ?? "-") -> \(planned.service?.name ?? "nothing")"

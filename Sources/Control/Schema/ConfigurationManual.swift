@@ -10,6 +10,8 @@ package enum ConfigurationManual {
         page += Self.section("The file", EntityFields.file)
         page += Self.section("Services", EntityFields.service)
         page += Self.section("Routes", EntityFields.route, Self.routing)
+        page += Self.section("Upstreams", EntityFields.upstream, Self.upstreams)
+        page += Self.section("Targets", EntityFields.target)
         page += Self.section("Consumers", EntityFields.consumer)
         page += Self.section("Consumer groups", EntityFields.consumerGroup)
         page += Self.section("Plugins", EntityFields.plugin, Self.precedence(kinds))
@@ -52,6 +54,10 @@ package enum ConfigurationManual {
         demanded; hosts before headers before paths before methods; exact host before wildcard; pattern before
         prefix; more headers; higher `regex_priority` (patterns); longer path; earlier in the file. Paths are compared
         with the request's canonical path: decoded once, without `.` and `..` and doubled slashes.
+        """
+
+    private static let upstreams = """
+        A service whose `host` is an upstream's name goes to one of its targets; [upstreams.md](upstreams.md) tells how.
         """
 
     private static let certificates = """

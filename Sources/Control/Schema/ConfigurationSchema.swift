@@ -9,6 +9,9 @@ package enum ConfigurationSchema {
         var definitions: [String: JSONValue] = [
             "service": self.record(EntityFields.service, ["routes": "route", "plugins": "plugin"]),
             "route": self.record(EntityFields.route, ["plugins": "plugin"]),
+            "upstream": self.record(EntityFields.upstream, ["targets": "target"]),
+            "target": self.record(EntityFields.target, [:]),
+            "flat_target": self.record(EntityFields.flatTarget, [:]),
             "consumer": self.record(EntityFields.consumer, ["plugins": "plugin"]),
             "consumer_group": self.record(EntityFields.consumerGroup, ["plugins": "plugin"]),
             "plugin": self.plugin(kinds),
@@ -26,6 +29,7 @@ package enum ConfigurationSchema {
                 EntityFields.file,
                 [
                     "services": "service", "routes": "route", "consumers": "consumer",
+                    "upstreams": "upstream", "targets": "flat_target",
                     "consumer_groups": "consumer_group", "plugins": "plugin", "vaults": "vault",
                     "tests": "test", "certificates": "certificate", "snis": "sni",
                     "ca_certificates": "ca_certificate",

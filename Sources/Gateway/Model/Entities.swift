@@ -228,6 +228,7 @@ package struct ConfigurationTest: Sendable {
 /// Everything that a file says, with references resolved.
 package struct Configuration: Sendable {
     package var services: [Service] = []
+    package var upstreams: [Upstream] = []
     package var certificates: [Certificate] = []
     package var authorities: [Authority] = []
     package var routes: [Route] = []

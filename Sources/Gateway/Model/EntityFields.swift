@@ -33,8 +33,14 @@ package enum EntityFields {
                 ],
                 help: "How to speak to it; `http`, `https`, `grpc` and `grpcs` are served."
             ),
-            FieldSchema("host", .string, help: "A host name or an address."),
-            FieldSchema("port", .integer, default: 80, range: 0...65535, help: "The port."),
+            FieldSchema("host", .string, help: "A host name, an address, or the name of an upstream."),
+            FieldSchema(
+                "port",
+                .integer,
+                default: 80,
+                range: 0...65535,
+                help: "The port; targets have their own."
+            ),
             FieldSchema("path", .string, help: "What goes before the rest of the path."),
             FieldSchema(
                 "retries",
@@ -267,6 +273,8 @@ package enum EntityFields {
         FieldSchema("_konnect", .any, status: .notYet),
         FieldSchema("services", .list(.any), help: "Where requests go."),
         FieldSchema("routes", .list(.any), help: "Which requests are meant."),
+        FieldSchema("upstreams", .list(.any), help: "Names that stand for several targets."),
+        FieldSchema("targets", .list(.any), help: "Targets, each with its `upstream`."),
         FieldSchema("certificates", .list(.any), help: "What is shown to clients that speak TLS."),
         FieldSchema("snis", .list(.any), help: "Names, each with its `certificate`."),
         FieldSchema("ca_certificates", .list(.any), help: "Whose signatures are believed."),
@@ -304,7 +312,7 @@ package enum EntityFields {
 
     /// Entities of the file that are known by name and not served.
     package static let unservedEntities: [String] = [
-        "upstreams", "keys", "key_sets", "partials", "licenses",
+        "keys", "key_sets", "partials", "licenses",
         "filter_chains", "custom_entities", "service_packages", "rbac_roles", "_plugin_configs",
         "consumer_group_plugins", "consumer_group_consumers", "plugins_partials",
     ]

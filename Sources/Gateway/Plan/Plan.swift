@@ -30,6 +30,7 @@ package final class Plan: Sendable {
     package let warnings: [Diagnostic]
     /// Shared with the next plan, so that what did not change keeps its connections.
     let endpoints: [Endpoint: Endpoint]
+    let groups: [String: TargetGroup]
 
     /// Compiles a configuration.
     ///
@@ -45,7 +46,8 @@ package final class Plan: Sendable {
             configuration,
             kinds: kinds,
             tls: tls,
-            endpoints: previous?.endpoints ?? [:]
+            endpoints: previous?.endpoints ?? [:],
+            groups: previous?.groups ?? [:]
         )
         builder.build()
         let certificates = CertificatePlan(configuration, tls, after: previous?.certificates)
@@ -61,10 +63,14 @@ package final class Plan: Sendable {
         self.ownedCookies = OwnedCookies(builder.plugins.map(\.plugin))
         self.warnings = builder.warnings + self.router.warnings
         self.endpoints = builder.endpoints
+        self.groups = builder.groups
     }
 
     /// Every endpoint that exchanges of this plan may go to.
     package var upstreams: Set<Endpoint> { Set(self.endpoints.values) }
+
+    /// The upstreams of several targets.
+    package var targetGroups: [TargetGroup] { Array(self.groups.values) }
 
     /// The best route for a request.
     package func match(_ head: borrowing RequestHead) throws(PatternError) -> RouteMatch? {

@@ -19,7 +19,12 @@ struct PlanBuilder {
     private let kinds: [String: PluginKind]
     private let services: [String: Service]
     let consumers: ConsumerDirectory
-    private(set) var endpoints: [Endpoint: Endpoint]
+    private(set) var endpoints: [Endpoint: Endpoint] = [:]
+    private(set) var groups: [String: TargetGroup] = [:]
+    /// Those that were there before this plan.
+    private let before: (endpoints: [Endpoint: Endpoint], groups: [String: TargetGroup])
+    private let upstreams: [String: Upstream]
+    private var groupOfService: [String: TargetGroup] = [:]
     private var endpointOfService: [String: Endpoint] = [:]
     private(set) var routes: [PlannedRoute] = []
     private(set) var plugins: [PlannedPlugin] = []
@@ -43,9 +48,11 @@ struct PlanBuilder {
         _ configuration: Configuration,
         kinds: [PluginKind],
         tls: TLSTerms,
-        endpoints: [Endpoint: Endpoint]
+        endpoints: [Endpoint: Endpoint],
+        groups: [String: TargetGroup]
     ) {
         self.tls = UpstreamTLSPlan(configuration, tls, after: endpoints.values)
+        self.before = (endpoints, groups)
         self.configuration = configuration
         self.kinds = Dictionary(kinds.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.services = Dictionary(
@@ -53,24 +60,24 @@ struct PlanBuilder {
             uniquingKeysWith: { first, _ in first }
         )
         self.consumers = ConsumerDirectory(configuration.consumers)
-        self.endpoints = endpoints
+        self.upstreams = Dictionary(
+            configuration.upstreams.map { ($0.name, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
     }
 
     mutating func build() {
-        let before = self.endpoints
-        self.endpoints = [:]
-        for service in self.configuration.services {
-            let wanted = Endpoint(
-                host: service.host,
-                port: service.port,
-                speaksHTTP2: service.speaksHTTP2,
-                tls: self.tls.terms(of: service)
-            )
-            let endpoint = self.endpoints[wanted] ?? before[wanted] ?? wanted
-            self.endpoints[wanted] = endpoint
-            if self.endpointOfService[service.id] == nil { self.endpointOfService[service.id] = endpoint }
+        self.planUpstreams()
+        for service in self.configuration.services where self.endpointOfService[service.id] == nil {
+            // An upstream's name is no place: it stands where a place is shown, and nobody goes there.
+            self.endpointOfService[service.id] =
+                self.groupOfService[service.id].map { Endpoint(host: $0.name, port: 80) }
+                ?? self.endpoint(service.host, service.port, for: service)
         }
-        self.failures += self.tls.failures
+        // Said once for a service, however many targets it has.
+        for failure in self.tls.failures where !self.failures.contains(failure) {
+            self.failures.append(failure)
+        }
         self.checkDuplicates()
         let made = self.makePlugins()
         self.identityFields = FieldNameSet(Self.ownFields)
@@ -83,11 +90,66 @@ struct PlanBuilder {
         self.planRoutes(made)
     }
 
+    /// The endpoint of a place for a service; the one that is there already, in this plan or the one before.
+    private mutating func endpoint(_ host: String, _ port: Int, for service: Service?) -> Endpoint {
+        let wanted = Endpoint(
+            host: host,
+            port: port,
+            speaksHTTP2: service?.speaksHTTP2 ?? false,
+            tls: service.flatMap { self.tls.terms(of: $0) }
+        )
+        let endpoint = self.endpoints[wanted] ?? self.before.endpoints[wanted] ?? wanted
+        self.endpoints[wanted] = endpoint
+        return endpoint
+    }
+
+    /// Makes groups of upstreams: one for each way in which services speak to it, since health is a matter of that too.
+    private mutating func planUpstreams() {
+        var used: Set<String> = []
+        for service in self.configuration.services where self.groupOfService[service.id] == nil {
+            guard let upstream = self.upstreams[service.host] else { continue }
+            used.insert(upstream.name)
+            self.groupOfService[service.id] = self.group(of: upstream, for: service)
+        }
+        for upstream in self.configuration.upstreams {
+            // Who is not asked yet is checked all the same.
+            if !used.contains(upstream.name) { _ = self.group(of: upstream, for: nil) }
+            guard !upstream.targets.contains(where: { $0.weight > 0 }) else { continue }
+            let message = "upstream '\(upstream.name)' has no target with a weight: its requests get 503"
+            self.warnings.append(Diagnostic(.warning, at: upstream.position, message))
+        }
+    }
+
+    /// The group of an upstream for a service; one that has not changed is the one of the plan before.
+    private mutating func group(of upstream: Upstream, for service: Service?) -> TargetGroup {
+        let targets = upstream.targets.map { place in
+            Target(
+                self.endpoint(place.host, place.port, for: service),
+                weight: place.weight,
+                isFailover: place.isFailover
+            )
+        }
+        let names = TargetGroup.names(of: upstream.name, for: service)
+        for name in names {
+            if let known = self.groups[name], known.targets != targets { continue }
+            let group = TargetGroup.make(
+                name: name,
+                rules: upstream.rules,
+                targets: targets,
+                after: self.groups[name] ?? self.before.groups[name]
+            )
+            self.groups[name] = group
+            return group
+        }
+        preconditionFailure("there are as many names as one wants")
+    }
+
     /// What all requests to a service have in common.
     private func terms(of service: Service) -> ForwardTerms? {
         self.endpointOfService[service.id].map {
             ForwardTerms(
                 endpoint: $0,
+                group: self.groupOfService[service.id],
                 dropped: self.identityFields,
                 connectSeconds: Double(service.connectTimeoutMilliseconds) / 1000,
                 writeSeconds: Double(service.writeTimeoutMilliseconds) / 1000,
@@ -204,6 +266,7 @@ struct PlanBuilder {
         let inOrder = ordered.map(\.element)
         let globalSteps = Self.steps(global.map { inOrder[$0] })
         let terms = self.services.compactMapValues { self.terms(of: $0) }
+        let balancing = self.upstreams.mapValues(PlannedBalancing.init)
         for route in self.configuration.routes {
             let service = route.service.flatMap { self.services[$0] }
             if let service, !service.isEnabled { continue }
@@ -216,6 +279,7 @@ struct PlanBuilder {
                     route: route,
                     service: service,
                     terms: service.flatMap { terms[$0.id] },
+                    balancing: service.flatMap { balancing[$0.host] },
                     steps: steps,
                     index: self.routes.count
                 )

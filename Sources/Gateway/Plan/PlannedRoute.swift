@@ -64,16 +64,26 @@ package final class PlannedRoute: Sendable {
     package let service: Service?
     /// Where its requests go, and within which limits; nil without a service.
     package let terms: ForwardTerms?
+    /// What its requests need besides, where the upstream has several targets.
+    let balancing: PlannedBalancing?
     /// What is asked, in order.
     package let steps: [PlannedStep]
     /// Its place in the plan, for counters.
     let index: Int
     let servicePath: [UInt8]
 
-    init(route: Route, service: Service?, terms: ForwardTerms?, steps: [PlannedStep], index: Int) {
+    init(
+        route: Route,
+        service: Service?,
+        terms: ForwardTerms?,
+        balancing: PlannedBalancing? = nil,
+        steps: [PlannedStep],
+        index: Int
+    ) {
         self.route = route
         self.service = service
         self.terms = terms
+        self.balancing = balancing
         self.steps = steps
         self.index = index
         self.servicePath = Array((service?.path ?? "/").utf8)

@@ -68,8 +68,10 @@ package struct ReplacedMethod: Sendable {
 
 /// What all requests on one way to an upstream have in common; made once and shared, so that an order costs no copy.
 package final class ForwardTerms: Sendable {
-    /// Where to.
+    /// Where to; of an upstream of several targets only its name.
     package let endpoint: Endpoint
+    /// The upstream whose targets are chosen from; nil where `endpoint` is all there is.
+    package let group: TargetGroup?
     /// Names that are never passed on from the client, in any spelling (H1).
     package let dropped: FieldNameSet
     /// Seconds to connect.
@@ -85,6 +87,7 @@ package final class ForwardTerms: Sendable {
     /// Terms with the usual limits (Kong's: 60 s each, 5 retries) where nothing else is said.
     package init(
         endpoint: Endpoint,
+        group: TargetGroup? = nil,
         dropped: FieldNameSet = FieldNameSet(),
         connectSeconds: Double = 60,
         writeSeconds: Double = 60,
@@ -92,6 +95,7 @@ package final class ForwardTerms: Sendable {
         retries: Int = 5
     ) {
         self.endpoint = endpoint
+        self.group = group
         self.dropped = dropped
         self.connectSeconds = connectSeconds
         self.writeSeconds = writeSeconds
@@ -116,6 +120,14 @@ package struct ForwardOrder: Sendable {
     package var host: [UInt8]?
     /// What a stripped prefix was, for `X-Forwarded-Prefix`.
     package var forwardedPrefix: [UInt8]?
+    /// What an upstream that hashes chooses its target by; nil if the request has nothing of it.
+    package var hash: UInt64?
+    /// The target that was chosen, where there are several.
+    var chosen: Endpoint?
+
+    /// Where it goes now.
+    @inline(__always)
+    var endpoint: Endpoint { self.chosen ?? self.terms.endpoint }
 
     /// Seconds from the request on for which a stream or tunnel that comes of it may last: what let it in ends then.
     package var lastsSeconds: Double?

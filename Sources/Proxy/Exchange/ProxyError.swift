@@ -8,6 +8,8 @@ package enum ProxyError: Error, Sendable, Equatable {
     case connectFailed
     /// The upstream did not accept the connection in time.
     case connectTimedOut
+    /// None of the upstream's targets may be used.
+    case noTarget
     /// The upstream's certificate is none that we believe, or is out of date.
     case tlsUntrusted
     /// The upstream's certificate is another name's.
@@ -50,7 +52,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .decisionTimedOut, .overloaded: .ours
         case .nameNotResolved, .connectFailed, .connectTimedOut, .closedBeforeAnswer, .notProcessed,
             .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer, .unexpectedUpgrade,
-            .tlsUntrusted, .tlsWrongName, .tlsFailed:
+            .tlsUntrusted, .tlsWrongName, .tlsFailed, .noTarget:
             .upstream
         }
     }
@@ -62,7 +64,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .closedBeforeAnswer: .ifConnectionWasReused
         case .connectTimedOut, .overloaded, .closedWithinAnswer, .answerTimedOut, .writeTimedOut,
             .malformedAnswer, .unexpectedUpgrade, .decisionTimedOut, .identityEnded, .clientGone,
-            .tlsUntrusted, .tlsWrongName:
+            .tlsUntrusted, .tlsWrongName, .noTarget:
             .never
         }
     }
@@ -70,7 +72,7 @@ package enum ProxyError: Error, Sendable, Equatable {
     /// The status that tells the client: 502, 503 or 504 (499 stands in logs for a client that left).
     package var status: Int {
         switch self {
-        case .nameNotResolved, .overloaded, .decisionTimedOut: 503
+        case .nameNotResolved, .overloaded, .decisionTimedOut, .noTarget: 503
         case .connectTimedOut, .answerTimedOut, .writeTimedOut: 504
         case .connectFailed, .closedBeforeAnswer, .notProcessed, .closedWithinAnswer, .malformedAnswer,
             .unexpectedUpgrade, .tlsUntrusted, .tlsWrongName, .tlsFailed:
@@ -86,6 +88,7 @@ package enum ProxyError: Error, Sendable, Equatable {
         case .nameNotResolved: "upstream-name-not-resolved"
         case .connectFailed: "upstream-connect-failed"
         case .connectTimedOut: "upstream-connect-timed-out"
+        case .noTarget: "upstream-no-target"
         case .tlsUntrusted: "upstream-tls-untrusted"
         case .tlsWrongName: "upstream-tls-wrong-name"
         case .tlsFailed: "upstream-tls-failed"

@@ -75,7 +75,7 @@ struct HeadWriter: Sendable {
             Self.appendChanged(head, order, into: &output)
         }
         guard let host = order.host else {
-            output.append(contentsOf: order.terms.endpoint.lineEndAndHost)
+            output.append(contentsOf: order.endpoint.lineEndAndHost)
             return
         }
         output.append(" HTTP/1.1\r\nHost: ")

@@ -44,6 +44,7 @@ extension ClientStream {
     /// Tells the handler, once, what became of the exchange.
     func finish(error: ProxyError?, at now: NIODeadline = .now()) {
         if let error { self.exchange.progress.error = error }
+        if self.passage.turn != nil { self.endTurn() }
         if self.exchange.progress.status == 0 { self.exchange.progress.status = 499 }
         self.exchange.progress.requestBodyBytes = self.body.received &+ self.passage.tunnelledBytes
         self.exchange.progress.totalNanoseconds = (now - self.exchange.startedAt).nanoseconds

@@ -53,6 +53,10 @@ package final class ProxyServer: Sendable {
             workers.append(try await self.makeWorker(index, on: group.next()))
         }
         let made = workers
+        for (index, worker) in made.enumerated() {
+            let others = made.enumerated().filter { $0.offset != index }.map(\.element)
+            try await worker.eventLoop.submit { worker.value.balancers.others = others }.get()
+        }
         self.state.withLock { $0.workers = made }
         var addresses: [ListenAddress] = []
         do {
@@ -130,8 +134,18 @@ package final class ProxyServer: Sendable {
     }
 
     /// Lets go of connections to all upstreams but these; what is busy is let go when it is free.
-    package func keepUpstreams(_ endpoints: Set<Endpoint>) async {
-        _ = await self.ask { $0.keepPools(endpoints) }
+    ///
+    /// - Parameter groups: those with several targets, whose health is watched from now on.
+    package func keepUpstreams(_ endpoints: Set<Endpoint>, _ groups: [TargetGroup] = []) async {
+        _ = await self.ask { worker in
+            worker.keepPools(endpoints)
+            worker.balancers.follow(groups)
+        }
+    }
+
+    /// What each worker knows of upstreams with several targets.
+    package func upstreamReports() async -> [UpstreamReport] {
+        await self.ask { $0.balancers.reports }.flatMap { $0 }
     }
 
     /// How many upstreams each worker keeps connections to.
@@ -160,6 +174,7 @@ package final class ProxyServer: Sendable {
                 handler: settings.makeHandler(index, loop),
                 admission: admission
             )
+            worker.balancers.checks = index == 0
             worker.start()
             return NIOLoopBound(worker, eventLoop: loop)
         }.get()

@@ -16,6 +16,8 @@ final class Worker {
     private let names: NameTable?
     /// Counts clients over all workers.
     let admission: Admission
+    /// The upstreams of several targets.
+    let balancers: Balancers
     private let notice: @Sendable (String) -> Void
 
     /// Where heads are put together.
@@ -53,6 +55,7 @@ final class Worker {
         self.admission = admission
         self.certificates = settings.certificates
         self.notice = settings.notice
+        self.balancers = Balancers(notice: settings.notice)
         self.scratch.reserveCapacity(4096)
         self.toClient = ByteBufferAllocator().buffer(capacity: 16_384)
         self.toUpstream = ByteBufferAllocator().buffer(capacity: 4096)
@@ -232,6 +235,7 @@ final class Worker {
             let upstream = self.upstreams[index]
             if upstream.deadline <= now { upstream.timeIsUp() }
         }
+        if !self.isDraining { self.balancers.tick(self, at: now) }
     }
 
     /// Lets exchanges end and takes no new ones; calls `then` once no connection is left.
@@ -248,6 +252,7 @@ final class Worker {
         self.isDraining = true
         self.sweeper?.cancel()
         self.sweeper = nil
+        self.balancers.stop()
         for connection in self.connections { connection.abort() }
         for upstream in self.upstreams { upstream.abort() }
         self.names?.stop()

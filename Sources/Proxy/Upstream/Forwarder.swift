@@ -22,6 +22,8 @@ struct UpstreamPassage {
     var offer: Range<Int>?
     /// Octets that a tunnel has carried to the upstream.
     var tunnelledBytes = 0
+    /// The target that has it, where the upstream has several.
+    var turn: BalancedTurn?
 }
 
 extension ClientStream {
@@ -32,13 +34,17 @@ extension ClientStream {
             return self.resume()
         }
         self.phase = .forwarding
-        self.exchange.progress.endpoint = order.terms.endpoint
         self.passage = UpstreamPassage()
         self.passage.order = order
         if exchange.head.fields.kinds.contains(.upgrade) {
             self.passage.offer = UpgradeRequest.offer(of: exchange.head)
         }
-        self.lease(order, fresh: false)
+        if let group = order.terms.group {
+            self.forward(order, to: group)
+        } else {
+            self.exchange.progress.endpoint = order.terms.endpoint
+            self.lease(order, fresh: false)
+        }
         self.resume()
     }
 
@@ -48,11 +54,11 @@ extension ClientStream {
     }
 
     /// Asks for a connection; `attach` or `upstreamFailed` follows, now or later.
-    private func lease(_ order: ForwardOrder, fresh: Bool) {
+    func lease(_ order: ForwardOrder, fresh: Bool) {
         let id = self.worker.nextRequestID()
         self.passage.waiting = id
         self.deadline = .distantFuture
-        self.worker.pool(for: order.terms.endpoint).lease(id, for: self, fresh: fresh)
+        self.worker.pool(for: order.endpoint).lease(id, for: self, fresh: fresh)
         guard self.passage.waiting == id else { return }
         self.deadline = .now() + order.terms.connectLimit
     }
@@ -173,25 +179,34 @@ extension ClientStream {
         guard self.phase == .forwarding, let order = self.passage.order else { return }
         self.passage.link = nil
         self.passage.waiting = nil
-        guard !self.passage.hasAnswered else { return self.abandonAnswer(error) }
-        if self.mayTryAgain(error, order) {
-            self.passage.attempts += 1
-            return self.lease(order, fresh: true)
+        guard !self.passage.hasAnswered else {
+            self.endTurn(error)
+            return self.abandonAnswer(error)
         }
+        if self.tryAgain(self.retryQuestion(error, order), order) { return }
         self.fail(error)
         self.resume()
     }
 
-    /// Whether the same request may be sent once more (X17).
-    private func mayTryAgain(_ error: ProxyError, _ order: ForwardOrder) -> Bool {
-        switch error.retry {
-        case .never: false
-        case .ifNothingWasSent: self.body.received == 0 && self.passage.attempts < order.terms.retries
-        case .ifConnectionWasReused:
-            self.passage.isReused && self.shape.method.isIdempotent
-                && (order.method?.method.isIdempotent ?? true) && self.exchange.head.framing == .none
-                && self.passage.attempts < max(1, order.terms.retries)
-        }
+    /// Sends the same request once more, if that is safe (X17).
+    private func tryAgain(_ question: RetryQuestion, _ order: ForwardOrder) -> Bool {
+        guard self.passage.turn == nil else { return self.tryElsewhere(question, order) }
+        guard question.mayRepeat else { return false }
+        self.passage.attempts += 1
+        self.lease(order, fresh: true)
+        return true
+    }
+
+    private func retryQuestion(_ error: ProxyError, _ order: ForwardOrder) -> RetryQuestion {
+        RetryQuestion(
+            error: error,
+            isReused: self.passage.isReused,
+            isIdempotent: self.shape.method.isIdempotent && (order.method?.method.isIdempotent ?? true),
+            hasBody: self.exchange.head.framing != .none,
+            hasSentBody: self.body.received > 0,
+            attempts: self.passage.attempts,
+            retries: order.terms.retries
+        )
     }
 
     /// An answer that has begun cannot be ended: the client must see that it is not whole (X18).
@@ -203,12 +218,13 @@ extension ClientStream {
     /// Takes the upstream away from the exchange; it cannot be used for another.
     func dropUpstream() {
         if let waiting = self.passage.waiting, let order = self.passage.order {
-            self.worker.pool(for: order.terms.endpoint).forget(waiting)
+            self.worker.pool(for: order.endpoint).forget(waiting)
         }
         let link = self.passage.link
         self.passage.waiting = nil
         self.passage.link = nil
         link?.abort()
+        self.endTurn()
     }
 
     /// The client was too slow, or no connection to the upstream came free.

@@ -15,6 +15,7 @@ extension ClientStream {
     final func upstreamHead(_ head: inout ResponseHead) {
         let now = NIODeadline.now()
         self.exchange.noteAnswer(sentAt: self.passage.sentAt, now)
+        if self.passage.turn != nil { self.noteTurn(status: head.status, at: now) }
         self.worker.handler.answered(self.exchange, head: &head)
         self.exchange.progress.status = head.status
         self.passage.hasAnswered = true

@@ -6,6 +6,7 @@ extension ClientStream {
     /// The upstream speaks another protocol from here on, as the client asked (X15).
     final func upstreamSwitched(_ head: inout ResponseHead, at now: NIODeadline) {
         self.exchange.noteAnswer(sentAt: self.passage.sentAt, now)
+        if self.passage.turn != nil { self.noteTurn(status: head.status, at: now) }
         self.worker.handler.answered(self.exchange, head: &head)
         self.exchange.progress.status = head.status
         self.passage.hasAnswered = true

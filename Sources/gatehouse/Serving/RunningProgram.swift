@@ -120,7 +120,7 @@ struct RunningProgram: Sendable {
 
     private func followPlans() async {
         for await plan in self.plans {
-            await self.proxy.keepUpstreams(plan.upstreams)
+            await self.proxy.keepUpstreams(plan.upstreams, plan.targetGroups)
             await AccessPlugins.start(plan)
         }
     }
@@ -281,6 +281,7 @@ struct RunningProgram: Sendable {
             )
         }
         snapshot.count(MetricKey("gatehouse_accept_pauses_total"), by: Double(self.proxy.acceptPauses))
+        for report in await self.proxy.upstreamReports() { snapshot.add(report) }
         let reloads = await self.keeper.counts
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "taken"]), by: Double(reloads.taken))
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "kept"]), by: Double(reloads.kept))

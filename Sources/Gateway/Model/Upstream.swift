@@ -1,0 +1,49 @@
+// Upstreams and their targets, as a file names them.
+package import Proxy
+
+/// What of a request chooses the target, where an upstream hashes.
+package enum HashSource: Sendable, Hashable {
+    case consumer, ip, path
+    case header(FieldName)
+    /// The cookie's name, and the path for which it is set where a client has none.
+    case cookie(String, path: String)
+    case queryArgument(String)
+}
+
+/// One of an upstream's targets.
+package struct UpstreamPlace: Sendable, Hashable {
+    package var host: String
+    package var port: Int
+    package var weight = 100
+    package var isFailover = false
+
+    /// Describes a target.
+    package init(host: String, port: Int, weight: Int = 100, isFailover: Bool = false) {
+        self.host = host
+        self.port = port
+        self.weight = weight
+        self.isFailover = isFailover
+    }
+}
+
+/// Several targets under one name; a service whose host is the name goes to one of them.
+package struct Upstream: Sendable {
+    /// The file's `id`, or one made from the name.
+    package var id: String
+    /// In lower case, as hosts are.
+    package var name: String
+    package var rules = BalancingRules()
+    /// What is hashed, and what instead where a request has none of it.
+    package var hashOn: HashSource?
+    package var hashFallback: HashSource?
+    package var targets: [UpstreamPlace] = []
+    package var tags: [String] = []
+    package var position: Position = .nowhere
+
+    /// Describes an upstream.
+    package init(id: String, name: String, targets: [UpstreamPlace] = []) {
+        self.id = id
+        self.name = name
+        self.targets = targets
+    }
+}

@@ -24,7 +24,9 @@ struct Listening {
         for (index, socket) in mine.enumerated() {
             try await self.take(socket, self.workers[index % self.workers.count])
         }
-        var bound = mine.isEmpty ? try await self.claim(first) : self.address
+        // A port that the system chooses is nobody else's; one claimed and let go could become two servers'.
+        let isGiven = self.address.port != 0
+        var bound = mine.isEmpty && isGiven ? try await self.claim(first) : self.address
         for worker in self.workers.dropFirst(mine.count) {
             let channel = try await self.bootstrap(worker).bind(host: bound.host, port: bound.port).get()
             self.keep(channel)

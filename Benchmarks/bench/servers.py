@@ -42,6 +42,8 @@ BACKEND = """server {{
 GRPC_BACKEND = """server {{
     listen 127.0.0.1:{port} http2 backlog=4096;
     http2_max_requests 100000000;
+    # A file takes no POST; that is answered with the file all the same.
+    error_page 405 =200 /message;
     location / {{ default_type application/grpc; add_trailer grpc-status 0; root {folder}; try_files /message =404; }}
   }}"""
 HTTP2_PROXY = """upstream backend {{

@@ -88,7 +88,7 @@ WRONG = {
         "plugins:\n- name: openid-connect\n  config:\n    issuer: https://login.test/{tenantid}/v2.0\n"
         "    client_id: [a]\n", 4, 13, None),
     "a field of Kong's that is not served yet": (
-        "services:\n- name: api\n  url: http://a\n  client_certificate: {id: 5d1b}\n", 4, 3, None),
+        "services:\n- name: api\n  url: http://a\n  tls_sans: {dnsnames: [a]}\n", 4, 3, None),
     "an issuer without TLS": (
         "plugins:\n- name: openid-connect\n  config:\n    issuer: http://issuer.test\n    client_id: [a]\n",
         4, None, "https"),

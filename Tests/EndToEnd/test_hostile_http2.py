@@ -2,7 +2,7 @@
 import pytest
 
 from support.gatehouse import Gatehouse, plugin, route, service
-from support.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, RawHTTP2, request
+from support.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, Exchange, RawHTTP2, request
 from support.origin import StrictOrigin
 
 
@@ -136,8 +136,10 @@ def test_a_head_that_breaks_a_rule_never_reaches_the_origin(served, name):
     program, origin = served
     before = len(origin.records)
     with RawHTTP2(program.port) as client:
-        stream = client.open(REFUSED[name])
-        answer = client.finish(stream)
+        try:
+            answer = client.finish(client.open(REFUSED[name]))
+        except (BrokenPipeError, ConnectionResetError):
+            answer = Exchange()
         # An exchange that is not over was ended with its connection.
         assert answer.status in (None, 400, 404, 405, 413, 414, 417, 431, 501), f"{name}: {answer.fields}"
     assert expect_untouched(program, origin, before) == []

@@ -126,8 +126,8 @@ CASES = [
     bad("another protocol that nobody asked for", "H5 X15, RFC 9110 §15.2.2",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + POISON),
     bad("another protocol that was asked for and not passed on", "H5 X15, RFC 9110 §7.8",
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + POISON,
-        fields=b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n" + POISON,
+        fields=b"Connection: Upgrade\r\nUpgrade: h2c\r\n"),
     bad("another protocol behind an interim answer", "H5 X15", interim(1) + b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n",
         interim=(103,)),
     # Answers that have no body whatever they say

@@ -5,6 +5,8 @@ from hostile.case import (
 HOP = "X11, RFC 9110 §7.6.1"
 NOMINATED = "H2 X11, RFC 9110 §7.6.1"
 UPGRADE = "H5 X11 X15, RFC 9110 §7.8"
+# What the origin sees of an upgrade that goes on.
+UPGRADES = (b"Connection: upgrade", b"Upgrade: websocket")
 EXPECT = "X15 H5, RFC 9110 §10.1.1"
 CLOSING = "X19, RFC 9112 §9.3, §9.6"
 OLD = "X7, RFC 9112 §9.3, RFC 9110 §2.5"
@@ -89,18 +91,18 @@ CASES = [
         b"hello"),
            as_post(b"hello"), stays=False),
     # Upgrade
-    passes("an upgrade is not passed on", UPGRADE, connection(b" Upgrade",
+    passes("an upgrade is passed on", UPGRADE, connection(b" Upgrade",
         b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
-           as_get(b"/", b"Sec-WebSocket-Version: 13")),
+           as_get(b"/", b"Sec-WebSocket-Version: 13", *UPGRADES)),
     passes("h2c is not passed on", UPGRADE, connection(b" Upgrade, HTTP2-Settings",
         b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"), as_get()),
     passes("TLS is not begun", UPGRADE, connection(b" Upgrade", b"Upgrade: TLS/1.0, HTTP/1.1\r\n"), as_get()),
     Case("a frame behind an upgrade is a bad request", UPGRADE, connection(b" Upgrade",
         b"Upgrade: websocket\r\n") + FRAME,
-         (200, 400), saw=(as_get(),)),
+         (200, 400), saw=(as_get(b"/", *UPGRADES),)),
     passes("a request behind an upgrade is a request", UPGRADE, connection(b" Upgrade",
         b"Upgrade: websocket\r\n") + SMUGGLED,
-           as_get(), as_get(b"/smuggled")),
+           as_get(b"/", *UPGRADES), as_get(b"/smuggled")),
     refused("HTTP/2 by prior knowledge", "E3 X3",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 505),
     refused("a TLS handshake", "X3 E1", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64)),

@@ -1,4 +1,5 @@
 """HTTP/2 frame by frame, for what no HTTP library would send (RFC 9113)."""
+import contextlib
 import socket
 import struct
 import time
@@ -138,13 +139,18 @@ class RawHTTP2:
         self.note(frame)
         return frame
 
+    def reply(self, *frame):
+        """Sends a frame that nobody may be there to read any more."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.frame(*frame)
+
     def note(self, frame: Frame):
         exchange = self.streams.setdefault(frame.stream, Exchange()) if frame.stream else None
         if frame.kind == SETTINGS:
             if frame.flags & ACK:
                 self.acks += 1
             else:
-                self.frame(SETTINGS, ACK, 0)
+                self.reply(SETTINGS, ACK, 0)
         elif frame.kind == PING and frame.flags & ACK:
             self.pongs += 1
         elif frame.kind == GOAWAY:
@@ -158,9 +164,9 @@ class RawHTTP2:
         elif frame.kind == DATA:
             exchange.body += frame.payload
             if self.auto and frame.payload:
-                self.window(0, len(frame.payload))
+                self.reply(WINDOW_UPDATE, 0, 0, struct.pack(">I", len(frame.payload)))
                 if not frame.flags & END_STREAM:
-                    self.window(frame.stream, len(frame.payload))
+                    self.reply(WINDOW_UPDATE, 0, frame.stream, struct.pack(">I", len(frame.payload)))
         elif frame.kind == RST_STREAM:
             exchange.reset = frame.code
         if frame.kind in (HEADERS, DATA) and frame.flags & END_STREAM:

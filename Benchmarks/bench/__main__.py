@@ -63,7 +63,7 @@ def main() -> int:
         serving = []
         try:
             serving.append(servers.backend(folder / "backend", backend))
-            serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_backend))
+            serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_backend, backend))
             for one in serving:
                 pin(one.popen.pid, {LOAD_CPU})
             world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend)

@@ -38,13 +38,17 @@ BACKEND = """server {{
     location / {{ default_type application/json; return 200 '{answer}'; }}
     location /large {{ root {folder}; }}
   }}"""
-# A call's answer is one message of gRPC, its status a trailer.
-GRPC_BACKEND = """server {{
+# A call is answered by the plain backend, so that its body is read first; its status is a trailer.
+GRPC_BACKEND = """upstream plain {{ server 127.0.0.1:{backend}; keepalive 256; keepalive_requests 100000000; }}
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  server {{
     listen 127.0.0.1:{port} http2 backlog=4096;
     http2_max_requests 100000000;
-    # A file takes no POST; that is answered with the file all the same.
-    error_page 405 =200 /message;
-    location / {{ default_type application/grpc; add_trailer grpc-status 0; root {folder}; try_files /message =404; }}
+    location / {{
+      proxy_pass http://plain; proxy_method GET; proxy_hide_header Content-Type;
+      add_header Content-Type application/grpc; add_trailer grpc-status 0;
+    }}
   }}"""
 HTTP2_PROXY = """upstream backend {{
     server 127.0.0.1:{backend}; keepalive 256; keepalive_requests 100000000; keepalive_timeout 600s;
@@ -162,12 +166,9 @@ def certificate(folder: pathlib.Path) -> pathlib.Path:
     return file
 
 
-def grpc_backend(folder: pathlib.Path, port: int) -> Process:
-    """What calls of gRPC are proxied to: one short message."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    (folder / "message").write_bytes(b"\0" + len(ANSWER).to_bytes(4, "big") + ANSWER.encode())
-    return nginx(folder, port, GRPC_BACKEND.format(port=port, folder=folder))
+def grpc_backend(folder: pathlib.Path, port: int, plain: int) -> Process:
+    """What calls of gRPC are proxied to: one short message, as far as its length goes."""
+    return nginx(folder, port, GRPC_BACKEND.format(port=port, backend=plain))
 
 
 def reference(folder: pathlib.Path, port: int, upstream: int, workers: int, speaks: str = "http1",

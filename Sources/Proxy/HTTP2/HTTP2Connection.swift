@@ -19,14 +19,13 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     /// Reads every request of the connection: they come whole.
     var parser: RequestParser
     private(set) var isWritable = true
-    private var context: ChannelHandlerContext?
+    /// The way out, for its streams too.
+    let output = FrameOutput()
     private var streams: [HTTP2StreamID: HTTP2Stream] = [:]
     /// Streams that have ended, for the next.
     private var spare: [HTTP2Stream] = []
     private var requests = 0
     private var isLeaving = false
-    /// Octets that were taken and not yet told to the client.
-    private var credit = 0
     private let errors = FatalErrors()
 
     private let arrival: Arrival
@@ -54,7 +53,7 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+        self.output.open(context)
         if context.channel.isActive { self.begin(context) }
     }
 
@@ -71,8 +70,7 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
         self.facts = facts
         self.origin = HeadWriter.Origin(facts)
         self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
-        self.write(.rootStream, .windowUpdate(windowSizeIncrement: HTTP2Limits.connectionWindow - 65_535))
-        context.flush()
+        self.output.widen()
         if self.worker.isDraining { self.drain(.now()) }
     }
 
@@ -81,8 +79,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     func handlerRemoved(context: ChannelHandlerContext) { self.end() }
 
     private func end() {
-        guard self.context != nil else { return }
-        self.context = nil
+        guard self.output.isOpen else { return }
+        self.output.close()
         for stream in self.streams.values { stream.gone() }
         self.streams = [:]
         self.spare = []
@@ -119,9 +117,9 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
         case .data(let data):
             guard case .byteBuffer(let buffer) = data.data else { return }
             let padding = data.paddingBytes.map { $0 + 1 } ?? 0
-            self.taken(padding, of: frame.streamID, more: !data.endStream)
+            self.output.taken(padding, of: frame.streamID, more: !data.endStream)
             guard let stream = self.streams[frame.streamID] else {
-                return self.taken(buffer.readableBytes, of: frame.streamID, more: false)
+                return self.output.taken(buffer.readableBytes, of: frame.streamID, more: false)
             }
             stream.receive(buffer, isLast: data.endStream)
         case .goAway: self.leave(.now())
@@ -153,34 +151,6 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
         if self.requests >= self.worker.limits.requestsPerConnection { self.leave(.now()) }
     }
 
-    // MARK: What streams ask of it
-
-    func write(
-        _ id: HTTP2StreamID,
-        _ payload: HTTP2Frame.FramePayload,
-        promise: EventLoopPromise<Void>? = nil
-    ) {
-        guard let context = self.context else {
-            promise?.fail(ChannelError.ioOnClosedChannel)
-            return
-        }
-        context.write(self.wrapOutboundOut(HTTP2Frame(streamID: id, payload: payload)), promise: promise)
-    }
-
-    func flush() { self.context?.flush() }
-
-    /// Octets of a stream's body have gone on: the client may send as many again.
-    func taken(_ count: Int, of id: HTTP2StreamID, more: Bool) {
-        guard count > 0 else { return }
-        self.credit += count
-        if more { self.write(id, .windowUpdate(windowSizeIncrement: count)) }
-        if self.credit >= HTTP2Limits.connectionWindow / 4 {
-            self.write(.rootStream, .windowUpdate(windowSizeIncrement: self.credit))
-            self.credit = 0
-        }
-        self.context?.flush()
-    }
-
     // MARK: Time and end
 
     func timeIsUp(_ now: NIODeadline) {
@@ -194,12 +164,12 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
             }
             return
         }
-        self.write(
+        self.output.write(
             .rootStream,
             .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil)
         )
         self.deadline = .distantFuture
-        self.context?.flush()
+        self.output.flush()
         self.abort()
     }
 
@@ -213,11 +183,11 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     private func leave(_ now: NIODeadline) {
         guard !self.isLeaving else { return }
         self.isLeaving = true
-        self.write(.rootStream, .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
-        self.context?.flush()
+        self.output.write(.rootStream, .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
+        self.output.flush()
         guard self.streams.isEmpty else { return }
         self.deadline = min(self.deadline, now + TimeAmount(seconds: self.worker.limits.drainIdleSeconds))
     }
 
-    func abort() { self.context?.close(promise: nil) }
+    func abort() { self.output.context?.close(promise: nil) }
 }

@@ -64,7 +64,7 @@ final class HTTP2Stream: ClientStream {
     func receive(_ data: ByteBuffer, isLast: Bool) {
         self.hasEnded = isLast
         guard self.phase == .deciding || self.phase == .forwarding, !self.body.isComplete else {
-            return self.connection.taken(data.readableBytes, of: self.id, more: !isLast)
+            return self.connection.output.taken(data.readableBytes, of: self.id, more: !isLast)
         }
         if self.held.readableBytes == 0 {
             self.held = data
@@ -90,7 +90,7 @@ final class HTTP2Stream: ClientStream {
         self.held = ByteBuffer()
         let before = buffer.readableBytes
         if before > 0 { self.pumpBody(&buffer) }
-        self.connection.taken(before - buffer.readableBytes, of: self.id, more: !self.hasEnded)
+        self.connection.output.taken(before - buffer.readableBytes, of: self.id, more: !self.hasEnded)
         guard self.phase == .forwarding, !self.body.isComplete else { return }
         self.held = buffer
         if self.hasEnded, buffer.readableBytes == 0, !self.passage.isUpstreamFull { self.endBody() }
@@ -124,8 +124,8 @@ final class HTTP2Stream: ClientStream {
         self.worker.scratch.removeAll(keepingCapacity: true)
         self.worker.writer.writeInterim(head, into: &self.worker.scratch)
         let (fields, _) = HTTP2Head.answer(self.worker.scratch, status: head.status)
-        self.connection.write(self.id, .headers(.init(headers: fields)))
-        self.connection.flush()
+        self.connection.output.write(self.id, .headers(.init(headers: fields)))
+        self.connection.output.flush()
     }
 
     override func stage(_ head: borrowing ResponseHead) {
@@ -155,7 +155,7 @@ final class HTTP2Stream: ClientStream {
     override func flushStaged() {
         self.sendFields()
         self.sendGathered()
-        self.connection.flush()
+        self.connection.output.flush()
     }
 
     override func sendEnd(hasSurplus: Bool, at now: NIODeadline) { self.sendLast(at: now) }
@@ -163,7 +163,7 @@ final class HTTP2Stream: ClientStream {
     private func sendFields() {
         guard let fields = self.fields else { return }
         self.fields = nil
-        self.connection.write(self.id, .headers(.init(headers: fields)))
+        self.connection.output.write(self.id, .headers(.init(headers: fields)))
     }
 
     private func sendGathered() {
@@ -185,7 +185,7 @@ final class HTTP2Stream: ClientStream {
             self.unsent -= count
             self.writabilityChanged()
         }
-        self.connection.write(self.id, .data(.init(data: .byteBuffer(data))), promise: promise)
+        self.connection.output.write(self.id, .data(.init(data: .byteBuffer(data))), promise: promise)
     }
 
     /// Writes what is left of the answer and the stream's end; a body that still comes is not wanted any more.
@@ -202,7 +202,7 @@ final class HTTP2Stream: ClientStream {
             self.reset(.noError)
         }
         self.write(data, then: promise)
-        self.connection.flush()
+        self.connection.output.flush()
     }
 
     /// Writes all that is left; `promise` hears of the frame that ends the stream.
@@ -213,15 +213,19 @@ final class HTTP2Stream: ClientStream {
         if let fields {
             let isAll = !hasData && trailers == nil
             let frame = HTTP2Frame.FramePayload.Headers(headers: fields, endStream: isAll)
-            self.connection.write(self.id, .headers(frame), promise: isAll ? promise : nil)
+            self.connection.output.write(self.id, .headers(frame), promise: isAll ? promise : nil)
             if isAll { return }
         }
         if hasData || trailers == nil {
             let frame = HTTP2Frame.FramePayload.Data(data: .byteBuffer(data), endStream: trailers == nil)
-            self.connection.write(self.id, .data(frame), promise: trailers == nil ? promise : nil)
+            self.connection.output.write(self.id, .data(frame), promise: trailers == nil ? promise : nil)
         }
         guard let trailers else { return }
-        self.connection.write(self.id, .headers(.init(headers: trailers, endStream: true)), promise: promise)
+        self.connection.output.write(
+            self.id,
+            .headers(.init(headers: trailers, endStream: true)),
+            promise: promise
+        )
     }
 
     /// Whether what is written leaves has changed.
@@ -263,8 +267,8 @@ final class HTTP2Stream: ClientStream {
 
     private func reset(_ code: HTTP2ErrorCode) {
         guard self.phase != .closed else { return }
-        self.connection.write(self.id, .rstStream(code))
-        self.connection.flush()
+        self.connection.output.write(self.id, .rstStream(code))
+        self.connection.output.flush()
     }
 
     /// The deadline has passed.
@@ -280,7 +284,7 @@ final class HTTP2Stream: ClientStream {
     /// The stream is closed, by whom ever.
     func gone() {
         guard self.phase != .closed else { return }
-        self.connection.taken(self.held.readableBytes, of: self.id, more: false)
+        self.connection.output.taken(self.held.readableBytes, of: self.id, more: false)
         self.held = ByteBuffer()
         self.id = .rootStream
         guard self.phase == .lingering else { return self.endExchange() }

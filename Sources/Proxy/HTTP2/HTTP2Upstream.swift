@@ -19,14 +19,14 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     private(set) var isReady = false
     /// Whether the attempt to connect has succeeded.
     private(set) var isMade = false
-    private var context: ChannelHandlerContext?
+    /// The way out, for its streams too.
+    let output = FrameOutput()
     private var streams: [HTTP2StreamID: HTTP2UpstreamStream] = [:]
     private var nextID = 1
     /// Streams that the upstream allows.
     private var mostStreams = HTTP2Limits.assumedStreams
     /// Whether it takes no more exchanges.
     private(set) var isLeaving = false
-    private var credit = 0
     private let errors = FatalErrors()
 
     init(worker: Worker, pool: HTTP2Pool) {
@@ -46,13 +46,13 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
 
     /// Whether it can carry one more exchange.
     var hasRoom: Bool {
-        self.isReady && self.context != nil && !self.isLeaving && self.streams.count < self.mostStreams
+        self.isReady && self.output.isOpen && !self.isLeaving && self.streams.count < self.mostStreams
     }
 
     /// The attempt to connect has succeeded; false if the connection has closed since.
     func made() -> Bool {
         self.isMade = true
-        return self.context != nil
+        return self.output.isOpen
     }
 
     /// A stream for an exchange.
@@ -81,7 +81,7 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
 
     /// Takes no more exchanges, if it leads to one of these.
     func leave(_ gone: Set<IPAddress>) {
-        if let context = self.context, context.leads(to: gone) { self.retire() }
+        if let context = self.output.context, context.leads(to: gone) { self.retire() }
     }
 
     func timeIsUp() {
@@ -91,12 +91,12 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
         self.abort()
     }
 
-    func abort() { self.context?.close(promise: nil) }
+    func abort() { self.output.context?.close(promise: nil) }
 
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+        self.output.open(context)
         // Where a handshake came first.
         if context.channel.isActive { self.channelActive(context: context) }
     }
@@ -104,8 +104,7 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     func channelActive(context: ChannelHandlerContext) {
         guard self.place == nil else { return }
         self.worker.add(self)
-        self.write(.rootStream, .windowUpdate(windowSizeIncrement: HTTP2Limits.connectionWindow - 65_535))
-        context.flush()
+        self.output.widen()
         self.isReady = true
         self.pool.connected(self)
     }
@@ -115,8 +114,8 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     func handlerRemoved(context: ChannelHandlerContext) { self.end() }
 
     private func end() {
-        guard self.context != nil else { return }
-        self.context = nil
+        guard self.output.isOpen else { return }
+        self.output.close()
         self.isLeaving = true
         // Of an attempt that fails its own end tells.
         guard self.isReady || self.isMade else { return }
@@ -149,9 +148,13 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
             self.streams[frame.streamID]?.receive(headers.headers, isLast: headers.endStream)
         case .data(let data):
             guard case .byteBuffer(let buffer) = data.data else { return }
-            self.taken(data.paddingBytes.map { $0 + 1 } ?? 0, of: frame.streamID, more: !data.endStream)
+            self.output.taken(
+                data.paddingBytes.map { $0 + 1 } ?? 0,
+                of: frame.streamID,
+                more: !data.endStream
+            )
             guard let stream = self.streams[frame.streamID] else {
-                return self.taken(buffer.readableBytes, of: frame.streamID, more: false)
+                return self.output.taken(buffer.readableBytes, of: frame.streamID, more: false)
             }
             stream.receive(buffer, isLast: data.endStream)
         case .settings(.settings(let settings)):
@@ -177,33 +180,5 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
         stream.gone(closed.reason)
         if self.streams.isEmpty { self.rest(at: .now()) }
         self.pool.roomChanged(self)
-    }
-
-    // MARK: What streams ask of it
-
-    func write(
-        _ id: HTTP2StreamID,
-        _ payload: HTTP2Frame.FramePayload,
-        promise: EventLoopPromise<Void>? = nil
-    ) {
-        guard let context = self.context else {
-            promise?.fail(ChannelError.ioOnClosedChannel)
-            return
-        }
-        context.write(self.wrapOutboundOut(HTTP2Frame(streamID: id, payload: payload)), promise: promise)
-    }
-
-    func flush() { self.context?.flush() }
-
-    /// Octets of a stream's answer have gone on: the upstream may send as many again.
-    func taken(_ count: Int, of id: HTTP2StreamID, more: Bool) {
-        guard count > 0 else { return }
-        self.credit += count
-        if more { self.write(id, .windowUpdate(windowSizeIncrement: count)) }
-        if self.credit >= HTTP2Limits.connectionWindow / 4 {
-            self.write(.rootStream, .windowUpdate(windowSizeIncrement: self.credit))
-            self.credit = 0
-        }
-        self.context?.flush()
     }
 }

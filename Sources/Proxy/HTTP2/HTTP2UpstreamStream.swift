@@ -40,8 +40,8 @@ final class HTTP2UpstreamStream: UpstreamLink {
             into: &self.worker.scratch
         )
         let fields = HTTP2Head.request(self.worker.scratch)
-        self.connection.write(self.id, .headers(.init(headers: fields, endStream: isWhole)))
-        if flush || isWhole { self.connection.flush() }
+        self.connection.output.write(self.id, .headers(.init(headers: fields, endStream: isWhole)))
+        if flush || isWhole { self.connection.output.flush() }
     }
 
     override func send(_ buffer: ByteBuffer, _ range: Range<Int>) {
@@ -55,14 +55,14 @@ final class HTTP2UpstreamStream: UpstreamLink {
             self.unsent -= count
             self.writabilityChanged()
         }
-        self.connection.write(self.id, .data(.init(data: .byteBuffer(data))), promise: promise)
+        self.connection.output.write(self.id, .data(.init(data: .byteBuffer(data))), promise: promise)
     }
 
     override func sendEnd() {
-        self.connection.write(self.id, .data(.init(data: .byteBuffer(ByteBuffer()), endStream: true)))
+        self.connection.output.write(self.id, .data(.init(data: .byteBuffer(ByteBuffer()), endStream: true)))
     }
 
-    override func flush() { self.connection.flush() }
+    override func flush() { self.connection.output.flush() }
 
     override var isWritable: Bool { self.takesMore && self.connection.isWritable }
 
@@ -115,12 +115,12 @@ final class HTTP2UpstreamStream: UpstreamLink {
     func receive(_ data: ByteBuffer, isLast: Bool) {
         let count = data.readableBytes
         guard let client = self.client, self.phase == .body else {
-            return self.connection.taken(count, of: self.id, more: false)
+            return self.connection.output.taken(count, of: self.id, more: false)
         }
         self.worker.toClient.clear()
         if count > 0 { client.upstreamData(data, 0..<count) }
         if isLast {
-            self.connection.taken(count, of: self.id, more: false)
+            self.connection.output.taken(count, of: self.id, more: false)
             return self.end(client)
         }
         self.withheld += count
@@ -132,7 +132,7 @@ final class HTTP2UpstreamStream: UpstreamLink {
     private func grant() {
         let count = self.withheld
         self.withheld = 0
-        self.connection.taken(count, of: self.id, more: true)
+        self.connection.output.taken(count, of: self.id, more: true)
     }
 
     override func resumeReading() {
@@ -167,8 +167,8 @@ final class HTTP2UpstreamStream: UpstreamLink {
 
     private func reset(_ code: HTTP2ErrorCode) {
         guard self.phase != .closed else { return }
-        self.connection.write(self.id, .rstStream(code))
-        self.connection.flush()
+        self.connection.output.write(self.id, .rstStream(code))
+        self.connection.output.flush()
     }
 
     /// What was to be written on it may not be: nothing has gone out.
@@ -187,7 +187,7 @@ final class HTTP2UpstreamStream: UpstreamLink {
         self.phase = .closed
         self.deadline = .distantFuture
         self.worker.remove(self)
-        self.connection.taken(self.withheld, of: self.id, more: false)
+        self.connection.output.taken(self.withheld, of: self.id, more: false)
         self.withheld = 0
         guard let client = self.client else { return }
         self.client = nil

@@ -83,7 +83,7 @@ let package = Package(
         module("JSON", ["CJansson"]),
         module("Names", ["CNames"]),
         module("Pattern", ["CPCRE2"]),
-        module("Proxy", [nioCore, nioPosix, nioHTTP2, nioHPACK, nioSSL, nioTLS]),
+        module("Proxy", [nioCore, nioPosix, nioSSL, nioTLS]),
         // Floor 2: a token, a route
         module("JOSE", ["Cryptography", "JSON"]),
         module("Gateway", ["JSON", "Pattern", "Proxy"]),

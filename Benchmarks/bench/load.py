@@ -35,11 +35,8 @@ def wrk(contestant: Contestant, seconds: float, connections: int, folder: pathli
 def h2load(contestant: Contestant, seconds: float, connections: int, folder: pathlib.Path, cpus: set[int],
            is_grpc: bool) -> dict:
     """One round of load over HTTP/2, eight streams a connection; what it cost."""
-    file, log, call = folder / "requests", folder / "times", folder / "call"
-    file.write_text(f"http://127.0.0.1:{contestant.port}{PATH}\n")
-    call.write_bytes(b"\0\0\0\0\5hello")
+    log, more = folder / "times", call_of_grpc(folder, is_grpc)
     log.unlink(missing_ok=True)
-    more = ["-d", str(call), "-H", "content-type: application/grpc", "-H", "te: trailers"] if is_grpc else []
     before, busy = cpu_seconds(contestant.pid), busy_seconds(cpus)
     said = subprocess.run(
         ["taskset", "-c", str(LOAD_CPU), "h2load", "-t1", f"-c{connections}", "-m8", f"-D{round(seconds)}",
@@ -52,6 +49,24 @@ def h2load(contestant: Contestant, seconds: float, connections: int, folder: pat
             "per_second": answers / seconds, "p50_ms": times[len(times) // 2] / 1000,
             "p99_ms": times[len(times) * 99 // 100] / 1000,
             "others_percent": max(0.0, (busy - used) / seconds / len(cpus) * 100)}
+
+
+def ask_over_http2(contestant: Contestant, count: int, folder: pathlib.Path, is_grpc: bool):
+    """`count` requests over one connection, eight at a time; each must be answered with 2xx."""
+    said = subprocess.run(
+        ["taskset", "-c", str(LOAD_CPU), "h2load", "-t1", "-c1", "-m8", f"-n{count}", *call_of_grpc(folder, is_grpc),
+         f"http://127.0.0.1:{contestant.port}{PATH}"], capture_output=True, text=True, check=True).stdout
+    if f"{count} succeeded" not in said:
+        raise RuntimeError(f"{contestant.name} answered: {said}")
+
+
+def call_of_grpc(folder: pathlib.Path, is_grpc: bool) -> list[str]:
+    """What h2load is told so that it calls as gRPC does."""
+    if not is_grpc:
+        return []
+    call = folder / "call"
+    call.write_bytes(b"\0\0\0\0\5hello")
+    return ["-d", str(call), "-H", "content-type: application/grpc", "-H", "te: trailers"]
 
 
 def asked_over_tls(port: int) -> bool:

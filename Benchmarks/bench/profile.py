@@ -16,9 +16,10 @@ import tempfile
 from bench import servers
 from bench.callgrind import Callgrind
 from bench.contestants import Contestant, Ours, World
-from bench.load import ask_in_turn, wrk
+from bench.load import ask_in_turn, ask_over_http2
 from bench.machine import LOAD_CPU, PROXY_CPU, pin
-from bench.rows import ROWS
+from bench.measuring import load
+from bench.rows import ROWS, Row
 from bench.symbols import GROUPS, group, readable
 from support import gatehouse as support_gatehouse
 from support.issuer import Issuer
@@ -70,10 +71,18 @@ def samples(data: pathlib.Path) -> dict[tuple[str, str], float]:
     return cost
 
 
-def sampled(contestant: Contestant, arguments, folder: pathlib.Path):
+def ask(row: Row, one: Contestant, count: int, folder: pathlib.Path):
+    """`count` requests over one connection, in the protocol that the row speaks."""
+    if row.speaks in ("http2", "grpc"):
+        ask_over_http2(one, count, folder, row.speaks == "grpc")
+    else:
+        ask_in_turn(one, count)
+
+
+def sampled(row: Row, contestant: Contestant, arguments, folder: pathlib.Path):
     """Samples of the CPU clock during one round of load."""
     pin(contestant.pid, {PROXY_CPU})
-    wrk(contestant, 1, arguments.connections, folder, {PROXY_CPU})
+    load(row, contestant, 1, arguments.connections, folder)
     contestant.refresh()
     data = folder / "perf.data"
     perf = subprocess.Popen(
@@ -81,7 +90,7 @@ def sampled(contestant: Contestant, arguments, folder: pathlib.Path):
          "-p", str(contestant.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: data.exists() or perf.poll() is not None, "perf records")
-        result = wrk(contestant, arguments.seconds, arguments.connections, folder, {PROXY_CPU})
+        result = load(row, contestant, arguments.seconds, arguments.connections, folder)
     finally:
         perf.send_signal(signal.SIGINT)
         perf.wait(60)
@@ -91,7 +100,7 @@ def sampled(contestant: Contestant, arguments, folder: pathlib.Path):
     show(cost, result["cpu_us"], "µs", arguments.top)
 
 
-def counted(ours: Ours, world: World, arguments, folder: pathlib.Path):
+def counted(row: Row, ours: Ours, world: World, arguments, folder: pathlib.Path):
     """Instructions a request: `calls` requests and twice as many, so that what runs on its own falls out."""
     callgrind, program = Callgrind(folder), support_gatehouse.program()
     os.environ["GATEHOUSE"] = str(callgrind.wrap(program))
@@ -100,11 +109,11 @@ def counted(ours: Ours, world: World, arguments, folder: pathlib.Path):
     finally:
         os.environ["GATEHOUSE"] = program
     try:
-        ask_in_turn(contestant, WARM)
+        ask(row, contestant, WARM, folder)
         callgrind.read(contestant.pid, "warm")
-        ask_in_turn(contestant, arguments.calls)
+        ask(row, contestant, arguments.calls, folder)
         once = callgrind.read(contestant.pid, "once")
-        ask_in_turn(contestant, 2 * arguments.calls)
+        ask(row, contestant, 2 * arguments.calls, folder)
         cost, calls = callgrind.read(contestant.pid, "twice").more_than(once, arguments.calls)
     finally:
         contestant.process.kill()
@@ -116,7 +125,7 @@ def counted(ours: Ours, world: World, arguments, folder: pathlib.Path):
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="where a row's CPU time goes")
-    parser.add_argument("row", choices=[row.name for row in ROWS if not row.idle])
+    parser.add_argument("row", choices=[row.name for row in ROWS if not row.idle and row.speaks != "tls"])
     parser.add_argument("--of", help="which Gatehouse of a row that has several, such as `many routes`")
     parser.add_argument("--routes", type=int, default=10_000, help="how many routes are many")
     parser.add_argument("--seconds", type=int, default=5)
@@ -136,38 +145,41 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
-def chosen(arguments: argparse.Namespace) -> Ours:
-    """The Gatehouse of the row that was asked for."""
+def chosen(arguments: argparse.Namespace) -> tuple[Row, Ours]:
+    """The row that was asked for, and its Gatehouse."""
     row = next(row for row in ROWS if row.name == arguments.row)
     names = {ours.name: ours for ours in row.ours}
     if arguments.of and arguments.of not in names:
         sys.exit(f"profile: {row.name} has {', '.join(names)}")
-    return names[arguments.of] if arguments.of else row.ours[0]
+    return row, names[arguments.of] if arguments.of else row.ours[0]
 
 
 def main() -> int:
     arguments = read_arguments()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    ours = chosen(arguments)
+    row, ours = chosen(arguments)
     with tempfile.TemporaryDirectory() as temporary, Issuer() as issuer:
         pathlib.Path(temporary).chmod(0o755)
         folder = (arguments.keep or pathlib.Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        serving = servers.backend(folder / "backend", port)
+        port, grpc_port, serving = free_port(), free_port(), []
         try:
-            pin(serving.popen.pid, {LOAD_CPU})
-            world = World(folder, issuer, port, arguments.tokens, arguments.routes)
+            serving.append(servers.backend(folder / "backend", port))
+            serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_port, port))
+            for one in serving:
+                pin(one.popen.pid, {LOAD_CPU})
+            world = World(folder, issuer, port, arguments.tokens, arguments.routes, grpc_port)
             if not arguments.no_perf:
                 contestant = ours.start(world, folder / "sampled")
                 try:
-                    sampled(contestant, arguments, folder)
+                    sampled(row, contestant, arguments, folder)
                 finally:
                     contestant.process.stop(5)
             if not arguments.no_callgrind:
-                counted(ours, world, arguments, folder)
+                counted(row, ours, world, arguments, folder)
         finally:
-            serving.stop(5)
+            for one in serving:
+                one.stop(5)
     return 0
 
 

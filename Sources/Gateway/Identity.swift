@@ -1,5 +1,4 @@
 // Who a request is for, and how that was proven.
-package import JSON
 
 /// Somebody, proven by a plugin.
 package struct Identity: Sendable {
@@ -12,7 +11,6 @@ package struct Identity: Sendable {
     package var groups: [String]
     /// What stands in `X-Credential-Identifier`: never the credential itself.
     package var credentialIdentifier: String?
-    package var claims: JSONValue?
     /// How it was proven, such as `session`, `bearer` or `key-auth`.
     package var method: String
     /// Whether nobody was proven and the plugin's `anonymous` consumer stands in.
@@ -25,7 +23,6 @@ package struct Identity: Sendable {
         consumer: Consumer? = nil,
         groups: [String] = [],
         credentialIdentifier: String? = nil,
-        claims: JSONValue? = nil,
         method: String,
         isAnonymous: Bool = false
     ) {
@@ -34,7 +31,6 @@ package struct Identity: Sendable {
         self.consumer = consumer
         self.groups = groups
         self.credentialIdentifier = credentialIdentifier
-        self.claims = claims
         self.method = method
         self.isAnonymous = isAnonymous
     }

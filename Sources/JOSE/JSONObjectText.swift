@@ -35,7 +35,13 @@ package struct JSONObjectText: Sendable {
     /// The value at the end of a path of member names.
     package func value(at path: [String]) -> JSONValue? {
         guard let first = path.first else { return value }
+        guard path.count > 1 else { return self[first] }
         return self[first]?.value(at: Array(path.dropFirst()))
+    }
+
+    /// About how many bytes of memory the text and the places of its members hold.
+    package var approximateBytes: Int {
+        octets.capacity + members.capacity * MemoryLayout<JSONScanner.Member>.stride + 128
     }
 
     /// The text of the member of this name, if it is a string.

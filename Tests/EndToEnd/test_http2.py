@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from support.gatehouse import Gatehouse, plugin, route, service
-from support.http2 import (CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, PADDED,
+from support.http2 import (CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, PADDED, REFUSED_STREAM,
                            Exchange, RawHTTP2, request)
 
 
@@ -318,6 +318,12 @@ def test_windows_that_never_open_hold_no_memory(gatehouse):
         assert resident(gatehouse) < before + 100 * 600_000
 
 
-def test_more_streams_than_allowed_are_not_served(gatehouse, upstream):
-    calm(gatehouse, lambda client: [client.open(request("GET", "/flood?wait=1")) for _ in range(140)])
-    assert len([one for one in upstream.seen if one.target.startswith("/flood")]) <= 128
+def test_more_streams_than_allowed_are_refused_and_the_others_served(gatehouse, upstream):
+    before = len(upstream.seen)
+    with RawHTTP2(gatehouse.port) as client:
+        streams = [client.open(request("GET", "/many?wait=1")) for _ in range(140)]
+        answers = [client.finish(stream) for stream in streams]
+        assert [one.reset for one in answers if one.status is None] == [REFUSED_STREAM] * 12
+        assert [one.status for one in answers if one.status is not None] == [200] * 128
+        assert client.get("/").status == 200
+    assert len([one for one in upstream.seen[before:] if one.target.startswith("/many")]) == 128

@@ -50,7 +50,7 @@ final class ProvenCredential: Sendable {
     ///
     /// The tokens of a session are counted with its cookie, which they fill.
     var approximateBytes: Int {
-        sources.sources.reduce(accessToken?.utf8.count ?? 0) { $0 + $1.claims.approximateBytes }
+        sources.sources.reduce(accessToken?.utf8.count ?? 0) { $0 + $1.approximateBytes }
     }
 }
 
@@ -77,7 +77,6 @@ extension OpenIDConnectSettings {
     /// Decides on a credential: the rules, the consumer, the fields.
     func proven(_ facts: CredentialFacts, consumers: ConsumerDirectory) -> ProvenCredential {
         var identity = Identity(subject: facts.subject, issuer: facts.issuer, method: facts.method.rawValue)
-        identity.claims = facts.sources.sources.first?.claims
         identity.credentialIdentifier = credentialIdentifier(facts)
         if let path = self.identity.authenticatedGroupsPath, let claim = facts.sources.claim(at: path) {
             identity.groups = Self.groups(claim.value)

@@ -129,14 +129,14 @@ struct TrustedParties: Sendable {
             switch try bearerCheck.verdict(on: token, at: NumericDate(seconds: now)) {
             case .needsKeys(let issuer, let seen): return .needsKeys(issuer, version: seen)
             case .accepted(let accepted):
-                let claims = accepted.token.claims
+                let claims = accepted.token.claimsText
                 guard settings.takesUnproven(claims["cnf"]) else { throw .proofRequired }
                 let sources = ClaimSources([ClaimSource("access token", claims)])
                 return .proven(
                     CredentialFacts(
                         method: .bearer,
                         issuer: accepted.issuer.settings.issuer,
-                        subject: claims["sub"]?.string,
+                        subject: claims.string("sub"),
                         sources: sources,
                         accessToken: String(decoding: token, as: UTF8.self),
                         expires: (accepted.token.expires?.seconds ?? now) + settings.tokens.leeway,

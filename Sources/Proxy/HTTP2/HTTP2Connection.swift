@@ -1,12 +1,11 @@
-// One client's connection of HTTP/2: frames in, streams through, frames out.
+// One client's connection of HTTP/2: its streams, its time and its end.
 
 import NIOCore
-import NIOHTTP2
 
-/// Keeps the streams of a connection and its share of flow control; NIOHTTP2 keeps the protocol's own state.
-final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
-    typealias InboundIn = HTTP2Frame
-    typealias OutboundOut = HTTP2Frame
+/// Makes requests of a session's streams and watches over the connection; `HTTP2Session` keeps the protocol.
+final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2SessionUser {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     let worker: Worker
     var place: Int?
@@ -18,16 +17,13 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     private(set) var origin = HeadWriter.Origin(ClientFacts())
     /// Reads every request of the connection: they come whole.
     var parser: RequestParser
-    private(set) var isWritable = true
-    /// The way out, for its streams too.
-    let output = FrameOutput()
-    private var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+    private var ownSession: HTTP2Session?
+    /// Streams under way.
+    private var streams: [HTTP2Stream] = []
     /// Streams that have ended, for the next.
     private var spare: [HTTP2Stream] = []
     private var requests = 0
     private var isLeaving = false
-    private let errors = FatalErrors()
-
     private let arrival: Arrival
 
     private init(worker: Worker, _ arrival: Arrival) {
@@ -36,24 +32,19 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
         self.parser = RequestParser(limits: worker.limits)
     }
 
+    /// Whether the channel takes more.
+    var isWritable: Bool { self.ownSession?.isWritable ?? false }
+
     // MARK: Coming and going
 
     /// Adds what speaks HTTP/2 to the end of a channel's pipeline; the next octets must be the client's preface.
     ///
     /// - Parameter arrival: what came before.
     static func install(on channel: any Channel, worker: Worker, _ arrival: Arrival = Arrival()) throws {
-        let connection = HTTP2Connection(worker: worker, arrival)
-        let handler = NIOHTTP2Handler(
-            mode: .server,
-            frameDelegate: connection.errors,
-            connectionConfiguration: HTTP2Limits.connection(worker.limits),
-            streamConfiguration: HTTP2Limits.stream
-        )
-        try channel.pipeline.syncOperations.addHandlers([handler, connection])
+        try channel.pipeline.syncOperations.addHandler(HTTP2Connection(worker: worker, arrival))
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.output.open(context)
         if context.channel.isActive { self.begin(context) }
     }
 
@@ -70,7 +61,9 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
         self.facts = facts
         self.origin = HeadWriter.Origin(facts)
         self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
-        self.output.widen()
+        let session = HTTP2Session(.server, worker: self.worker, user: self, bounds: FloodGuard.Bounds())
+        self.ownSession = session
+        session.open(context)
         if self.worker.isDraining { self.drain(.now()) }
     }
 
@@ -79,62 +72,49 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
     func handlerRemoved(context: ChannelHandlerContext) { self.end() }
 
     private func end() {
-        guard self.output.isOpen else { return }
-        self.output.close()
-        for stream in self.streams.values { stream.gone() }
-        self.streams = [:]
+        guard let session = self.ownSession else { return }
+        self.ownSession = nil
+        session.close()
+        self.streams = []
         self.spare = []
         self.worker.remove(self, self.facts)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let refused = error as? NIOHTTP2Errors.StreamError {
-            // What was to be written there may not be.
-            self.streams[refused.streamID]?.breakAnswer()
-            return
-        }
-        guard self.errors.hasFailed || !(error is any NIOHTTP2Error) else { return }
-        context.close(promise: nil)
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        self.isWritable = context.channel.isWritable
-        for stream in Array(self.streams.values) { stream.writabilityChanged() }
+        guard let session = self.ownSession else { return }
+        session.isWritable = context.channel.isWritable
+        session.sendWaiting()
+        for stream in self.streams { stream.sentSome() }
     }
-
-    // MARK: Frames
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = self.unwrapInboundIn(data)
-        switch frame.payload {
-        case .headers(let headers):
-            if let stream = self.streams[frame.streamID] {
-                // Trailers (X10): that the body has ended is all that crosses.
-                if headers.endStream { stream.receiveEnd() }
-                return
-            }
-            self.open(frame.streamID, headers)
-        case .data(let data):
-            guard case .byteBuffer(let buffer) = data.data else { return }
-            let padding = data.paddingBytes.map { $0 + 1 } ?? 0
-            self.output.taken(padding, of: frame.streamID, more: !data.endStream)
-            guard let stream = self.streams[frame.streamID] else {
-                return self.output.taken(buffer.readableBytes, of: frame.streamID, more: false)
-            }
-            stream.receive(buffer, isLast: data.endStream)
-        case .goAway: self.leave(.now())
-        case .rstStream, .priority, .settings, .pushPromise, .ping, .windowUpdate, .alternativeService,
-            .origin:
-            return
-        }
+        self.ownSession?.receive(self.unwrapInboundIn(data))
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard let closed = event as? StreamClosedEvent, let stream = self.streams[closed.streamID] else {
-            return
+    // MARK: Streams
+
+    func opened(_ id: UInt32, _ fields: FieldList, isLast: Bool) {
+        guard let session = self.ownSession else { return }
+        self.requests += 1
+        let stream = self.spare.popLast() ?? HTTP2Stream(connection: self, session)
+        stream.number = self.streams.count
+        self.streams.append(stream)
+        self.deadline = .distantPast
+        session.add(stream.flow, id, isPeerEnded: isLast)
+        stream.begin(fields)
+        if self.requests >= self.worker.limits.requestsPerConnection { self.leave(.now()) }
+    }
+
+    /// A stream is over.
+    func closed(_ stream: HTTP2Stream) {
+        guard stream.number < self.streams.count, self.streams[stream.number] === stream else { return }
+        let last = self.streams.removeLast()
+        if last !== stream {
+            self.streams[stream.number] = last
+            last.number = stream.number
         }
-        self.streams[closed.streamID] = nil
-        stream.gone()
         if self.spare.count < HTTP2Limits.spareStreams { self.spare.append(stream) }
         guard self.streams.isEmpty else { return }
         let limits = self.worker.limits
@@ -142,20 +122,15 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
             .now() + TimeAmount(seconds: self.isLeaving ? limits.drainIdleSeconds : limits.idleSeconds)
     }
 
-    private func open(_ id: HTTP2StreamID, _ headers: HTTP2Frame.FramePayload.Headers) {
-        self.requests += 1
-        let stream = self.spare.popLast() ?? HTTP2Stream(connection: self)
-        self.streams[id] = stream
-        self.deadline = .distantPast
-        stream.begin(id, headers.headers, isWhole: headers.endStream)
-        if self.requests >= self.worker.limits.requestsPerConnection { self.leave(.now()) }
-    }
+    func settingsCame() {}
+
+    func peerLeaves(after last: UInt32) { self.leave(.now()) }
 
     // MARK: Time and end
 
     func timeIsUp(_ now: NIODeadline) {
         guard self.streams.isEmpty else {
-            for stream in Array(self.streams.values) {
+            for stream in self.streams {
                 if stream.endsAt <= now {
                     stream.identityEnded()
                 } else if stream.deadline <= now {
@@ -164,30 +139,30 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection {
             }
             return
         }
-        self.output.write(
-            .rootStream,
-            .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil)
-        )
         self.deadline = .distantFuture
-        self.output.flush()
+        self.ownSession?.writeGoAway(0x7FFF_FFFF, .noError)
+        self.ownSession?.flushNow()
         self.abort()
     }
 
     func identityEnded() {}
 
-    func rest() { self.spare = [] }
+    func rest() {
+        self.spare = []
+        self.ownSession?.rest()
+    }
 
     func drain(_ now: NIODeadline) { self.leave(now) }
 
     /// Asks the client to open no more streams; those that are on their way are served (RFC 9113 §6.8).
     private func leave(_ now: NIODeadline) {
-        guard !self.isLeaving else { return }
+        guard !self.isLeaving, let session = self.ownSession else { return }
         self.isLeaving = true
-        self.output.write(.rootStream, .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
-        self.output.flush()
+        session.writeGoAway(0x7FFF_FFFF, .noError)
+        session.flush()
         guard self.streams.isEmpty else { return }
         self.deadline = min(self.deadline, now + TimeAmount(seconds: self.worker.limits.drainIdleSeconds))
     }
 
-    func abort() { self.output.context?.close(promise: nil) }
+    func abort() { self.ownSession?.context?.close(promise: nil) }
 }

@@ -1,7 +1,5 @@
 // The fields of HTTP/2 to a head as HTTP/1.1 writes it, and back: one set of rules for both.
 
-import NIOHPACK
-
 /// Translates heads; pure.
 ///
 /// A request is written down as HTTP/1.1 would send it and then goes through the same guard, so that what holds for one
@@ -9,224 +7,306 @@ import NIOHPACK
 enum HTTP2Head {
     // MARK: A request
 
-    /// What a request's fields say, sorted.
+    /// Where a request's fields stand, sorted.
     private struct Request {
-        var method: String?
-        var path: String?
-        var scheme: String?
-        var authority: String?
-        var host: String?
+        var method: Range<Int>?
+        var path: Range<Int>?
+        var scheme: Range<Int>?
+        var authority: Range<Int>?
+        var host: Range<Int>?
         var hasLength = false
         var cookies = 0
+        /// Whether a field came that is no pseudo-field.
+        var hasOrdinary = false
     }
 
-    /// Writes a request down in `bytes`.
+    /// What a field is, as far as the way from one protocol to the other has a rule for it.
+    private enum Kind { case ordinary, cookie, host, length, te, ofConnection }
+
+    /// Writes a request down in `output`.
     ///
     /// - Parameter isWhole: whether no body follows.
     /// - Throws: what breaks RFC 9113 §8.2, §8.3.
     static func write(
-        _ fields: HPACKHeaders,
+        _ list: borrowing FieldList,
         isWhole: Bool,
-        into bytes: inout [UInt8]
+        into output: inout [UInt8]
     ) throws(RequestRefusal) {
-        let request = try Self.sort(fields)
-        try Self.writeLine(request, into: &bytes)
-        for (name, value, _) in fields where Self.crosses(name) {
-            bytes.append(contentsOf: name.utf8)
-            bytes.append(": ")
-            bytes.append(contentsOf: value.utf8)
-            bytes.append("\r\n")
+        let bytes = list.bytes
+        let request = try Self.sort(list.fields, bytes)
+        try Self.writeLine(request, bytes, into: &output)
+        for field in list.fields where Self.crosses(bytes, field.name) {
+            Self.writeLine(bytes, field, into: &output)
         }
-        if request.cookies > 0 { Self.writeCookies(fields, into: &bytes) }
-        if !isWhole, !request.hasLength { bytes.append("transfer-encoding: chunked\r\n") }
-        bytes.append("\r\n")
+        if request.cookies > 0 { Self.writeCookies(list.fields, bytes, into: &output) }
+        if !isWhole, !request.hasLength { output.append("transfer-encoding: chunked\r\n") }
+        output.append("\r\n")
+    }
+
+    private static func writeLine(_ bytes: [UInt8], _ field: FieldList.Field, into output: inout [UInt8]) {
+        output.append(contentsOf: bytes[field.name])
+        output.append(": ")
+        output.append(contentsOf: bytes[field.value])
+        output.append("\r\n")
     }
 
     /// Whether a field is copied as it is.
-    private static func crosses(_ name: String) -> Bool {
-        name.utf8.first != Octet.colon && name != "cookie" && name != "host" && name != "te"
+    private static func crosses(_ bytes: [UInt8], _ name: Range<Int>) -> Bool {
+        guard bytes[name.lowerBound] != Octet.colon else { return false }
+        switch Self.kind(bytes, name) {
+        case .ordinary, .length: return true
+        case .cookie, .host, .te, .ofConnection: return false
+        }
     }
 
     /// Crumbs of cookies are one field outside of HTTP/2 (RFC 9113 §8.2.3).
-    private static func writeCookies(_ fields: HPACKHeaders, into bytes: inout [UInt8]) {
-        bytes.append("cookie: ")
+    private static func writeCookies(
+        _ fields: [FieldList.Field],
+        _ bytes: [UInt8],
+        into output: inout [UInt8]
+    ) {
+        output.append("cookie: ")
         var isFirst = true
-        for (name, value, _) in fields where name == "cookie" {
-            if !isFirst { bytes.append("; ") }
+        for field in fields where Self.kind(bytes, field.name) == .cookie {
+            if !isFirst { output.append("; ") }
             isFirst = false
-            bytes.append(contentsOf: value.utf8)
+            output.append(contentsOf: bytes[field.value])
         }
-        bytes.append("\r\n")
+        output.append("\r\n")
     }
 
-    private static func sort(_ fields: HPACKHeaders) throws(RequestRefusal) -> Request {
+    private static func sort(
+        _ fields: [FieldList.Field],
+        _ bytes: [UInt8]
+    ) throws(RequestRefusal) -> Request {
         var request = Request()
-        for (name, value, _) in fields {
-            guard value.utf8.allSatisfy(Octet.isFieldValue) else { throw .malformed(.fieldValue) }
-            switch name {
-            case ":method": try Self.take(value, &request.method)
-            case ":path": try Self.take(value, &request.path)
-            case ":scheme": try Self.take(value, &request.scheme)
-            case ":authority": try Self.take(value, &request.authority)
-            case "host":
+        for field in fields {
+            let (name, value) = (field.name, field.value)
+            guard Self.isValue(bytes, value) else { throw .malformed(.fieldValue) }
+            guard !name.isEmpty else { throw .malformed(.fieldName) }
+            guard bytes[name.lowerBound] != Octet.colon else {
+                try Self.takePseudo(bytes, name, value, &request)
+                continue
+            }
+            request.hasOrdinary = true
+            guard Self.isName(bytes, name) else { throw .malformed(.fieldName) }
+            switch Self.kind(bytes, name) {
+            case .ordinary: break
+            case .host:
                 guard request.host == nil else { throw .malformed(.host) }
                 request.host = value
-            case "cookie": request.cookies += 1
-            case "content-length": request.hasLength = true
-            case "te":
-                guard value == "trailers" else { throw .malformed(.connection) }
-            case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
-                throw .malformed(.connection)
-            default:
-                // Capitals are malformed here (RFC 9113 §8.2.1), and so is a pseudo-field that nobody knows.
-                guard !name.isEmpty, name.utf8.allSatisfy({ Octet.isToken($0) && $0 &- 0x41 >= 26 }) else {
-                    throw .malformed(.fieldName)
-                }
+            case .cookie: request.cookies += 1
+            case .length: request.hasLength = true
+            case .te:
+                guard bytes.equals(value, "trailers") else { throw .malformed(.connection) }
+            case .ofConnection: throw .malformed(.connection)
             }
         }
         return request
     }
 
-    private static func take(_ value: String, _ place: inout String?) throws(RequestRefusal) {
-        guard place == nil else { throw .malformed(.requestLine) }
-        place = value
+    /// Takes a pseudo-field; each comes once, and before all others (RFC 9113 §8.3).
+    private static func takePseudo(
+        _ bytes: [UInt8],
+        _ name: Range<Int>,
+        _ value: Range<Int>,
+        _ request: inout Request
+    ) throws(RequestRefusal) {
+        guard !request.hasOrdinary else { throw .malformed(.requestLine) }
+        let isSecond: Bool
+        if bytes.equals(name, ":method") {
+            isSecond = request.method.replace(with: value)
+        } else if bytes.equals(name, ":path") {
+            isSecond = request.path.replace(with: value)
+        } else if bytes.equals(name, ":scheme") {
+            isSecond = request.scheme.replace(with: value)
+        } else if bytes.equals(name, ":authority") {
+            isSecond = request.authority.replace(with: value)
+        } else {
+            throw .malformed(.fieldName)
+        }
+        guard !isSecond else { throw .malformed(.requestLine) }
     }
 
     /// Writes the request line and `Host`.
-    private static func writeLine(_ request: Request, into bytes: inout [UInt8]) throws(RequestRefusal) {
-        guard let method = request.method, !method.isEmpty, method.utf8.allSatisfy(Octet.isToken) else {
-            throw .malformed(.requestLine)
-        }
-        guard method != "CONNECT" else { throw .methodNotAllowed }  // X14
-        guard request.scheme == "https" || request.scheme == "http", let path = request.path,
-            path.utf8.first == 0x2F || (path == "*" && method == "OPTIONS"),
-            path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x23 })
+    private static func writeLine(
+        _ request: Request,
+        _ bytes: [UInt8],
+        into output: inout [UInt8]
+    ) throws(RequestRefusal) {
+        guard let method = request.method, !method.isEmpty,
+            method.allSatisfy({ Octet.isToken(bytes[$0]) })
+        else { throw .malformed(.requestLine) }
+        guard !bytes.equals(method, "CONNECT") else { throw .methodNotAllowed }  // X14
+        guard let scheme = request.scheme, bytes.equals(scheme, "https") || bytes.equals(scheme, "http"),
+            let path = request.path, !path.isEmpty,
+            bytes[path.lowerBound] == 0x2F
+                || (bytes.equals(path, "*") && bytes.equals(method, "OPTIONS")),
+            path.allSatisfy({ Self.isVisible(bytes[$0]) && bytes[$0] != 0x23 })
         else { throw .malformed(.target) }
-        guard let host = request.authority ?? request.host,
-            !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        guard let host = request.authority ?? request.host, !host.isEmpty,
+            host.allSatisfy({ Self.isVisible(bytes[$0]) })
         else { throw .malformed(.host) }
         // Two names of one thing must be one (RFC 9113 §8.3.1; P5).
-        if let other = request.host, other.lowercased() != host.lowercased() { throw .malformed(.host) }
-        bytes.append(contentsOf: method.utf8)
-        bytes.append(Octet.space)
-        bytes.append(contentsOf: path.utf8)
-        bytes.append(" HTTP/1.1\r\nhost: ")
-        bytes.append(contentsOf: host.utf8)
-        bytes.append("\r\n")
+        if let other = request.host, !bytes.matches(other, host) { throw .malformed(.host) }
+        output.append(contentsOf: bytes[method])
+        output.append(Octet.space)
+        output.append(contentsOf: bytes[path])
+        output.append(" HTTP/1.1\r\nhost: ")
+        output.append(contentsOf: bytes[host])
+        output.append("\r\n")
     }
 
     // MARK: An answer
 
-    /// Reads a head that was written for HTTP/1.1; what belongs to a connection alone is left out.
+    /// Turns a head that was written for HTTP/1.1 into a field block; what belongs to a connection alone is left out.
     ///
-    /// - Returns: the fields, `:status` first, and where the body begins.
-    static func answer(_ bytes: [UInt8], status: Int) -> (HPACKHeaders, bodyStart: Int) {
-        var fields = HPACKHeaders()
-        fields.reserveCapacity(12)
-        fields.add(name: ":status", value: String(status))
-        let end = Self.forEachLine(bytes) { name, value in
-            let text = Self.lowercased(bytes, name)
-            guard !Self.isOfConnection(text) else { return }
-            fields.add(
-                name: text,
-                value: String(decoding: bytes[value], as: UTF8.self),
-                indexing: text == "set-cookie" ? .neverIndexed : .indexable
+    /// - Returns: where the body begins.
+    static func answer(_ bytes: [UInt8], status: Int, into block: inout [UInt8]) -> Int {
+        FieldBlockWriter.append(status: status, to: &block)
+        return HeadLines.forEach(bytes) { name, value in
+            guard Self.kind(bytes, name) != .ofConnection else { return }
+            let isSecret = bytes.matches(name, lowercased: Self.setCookie)
+            FieldBlockWriter.append(
+                bytes,
+                name: name,
+                value: value,
+                isSecret ? .never : .free,
+                to: &block
             )
         }
-        return (fields, end)
+    }
+
+    /// Writes an answer down as HTTP/1.1 would send it; false if it breaks RFC 9113 §8.3.2.
+    static func write(answer list: borrowing FieldList, into output: inout [UInt8]) -> Bool {
+        let bytes = list.bytes
+        guard let status = list.fields.first, bytes.equals(status.name, ":status"), status.value.count == 3,
+            status.value.allSatisfy({ Octet.isDigit(bytes[$0]) })
+        else { return false }
+        output.append("HTTP/1.1 ")
+        output.append(contentsOf: bytes[status.value])
+        output.append(" \r\n")
+        for field in list.fields.dropFirst() {
+            guard Self.isPlain(bytes, field) else { return false }
+            Self.writeLine(bytes, field, into: &output)
+        }
+        output.append("\r\n")
+        return true
+    }
+
+    /// Appends what of an answer's trailers may cross: no field that says how the message ends or what becomes of it
+    /// (RFC 9110 §6.5.1).
+    static func trailers(_ list: borrowing FieldList, into block: inout [UInt8]) {
+        let bytes = list.bytes
+        for field in list.fields where Self.isPlain(bytes, field) && !Self.isOfHead(bytes, field.name) {
+            FieldBlockWriter.append(bytes, name: field.name, value: field.value, to: &block)
+        }
     }
 
     // MARK: Towards an upstream
 
-    /// Reads a request's head that was written for HTTP/1.1.
-    static func request(_ bytes: [UInt8], isSecure: Bool = false) -> HPACKHeaders {
-        var fields = HPACKHeaders()
-        fields.reserveCapacity(16)
-        let words = bytes[..<Self.lineEnd(bytes, from: 0)].split(separator: Octet.space, maxSplits: 2)
-        fields.add(name: ":method", value: words.first.map { String(decoding: $0, as: UTF8.self) } ?? "GET")
-        fields.add(name: ":scheme", value: isSecure ? "https" : "http")
-        fields.add(
-            name: ":path",
-            value: words.count > 1 ? String(decoding: words[1], as: UTF8.self) : "/",
-            indexing: .nonIndexable
+    /// Turns a request's head that was written for HTTP/1.1 into a field block.
+    static func request(_ bytes: [UInt8], isSecure: Bool = false, into block: inout [UInt8]) {
+        let line = HeadLines.end(bytes.span, from: 0)
+        let methodEnd = bytes.span.place(of: Octet.space, from: 0)
+        let targetEnd = bytes.span.place(of: Octet.space, from: methodEnd + 1)
+        FieldBlockWriter.append(entry: 2, bytes, value: 0..<min(methodEnd, line), to: &block)
+        block.append(isSecure ? 0x87 : 0x86)
+        FieldBlockWriter.append(
+            entry: 4,
+            bytes,
+            value: min(methodEnd + 1, line)..<min(targetEnd, line),
+            to: &block
         )
-        _ = Self.forEachLine(bytes) { name, value in
-            let name = Self.lowercased(bytes, name)
-            guard !Self.isOfConnection(name) else { return }
-            fields.add(
-                name: name == "host" ? ":authority" : name,
-                value: String(decoding: bytes[value], as: UTF8.self),
-                indexing: name == "authorization" || name == "cookie" ? .neverIndexed : .indexable
+        var host: Range<Int>?
+        _ = HeadLines.forEach(bytes) { name, value in
+            if host == nil, Self.kind(bytes, name) == .host { host = value }
+        }
+        if let host { FieldBlockWriter.append(entry: 1, bytes, value: host, to: &block) }
+        _ = HeadLines.forEach(bytes) { name, value in
+            let kind = Self.kind(bytes, name)
+            guard kind != .host, kind != .te, kind != .ofConnection else { return }
+            let isSecret = kind == .cookie || bytes.matches(name, lowercased: Self.authorization)
+            FieldBlockWriter.append(
+                bytes,
+                name: name,
+                value: value,
+                isSecret ? .never : .free,
+                to: &block
             )
         }
         // Trailers do cross here, and gRPC asks to be told so.
-        fields.add(name: "te", value: "trailers")
-        return fields
+        block.append(contentsOf: Self.takesTrailers)
     }
 
-    /// Writes an answer down as HTTP/1.1 would send it; false if it breaks RFC 9113 §8.3.2.
-    static func write(answer fields: HPACKHeaders, into bytes: inout [UInt8]) -> Bool {
-        guard let status = fields.first(name: ":status"), status.utf8.count == 3,
-            status.utf8.allSatisfy(Octet.isDigit)
-        else { return false }
-        bytes.append("HTTP/1.1 ")
-        bytes.append(contentsOf: status.utf8)
-        bytes.append(" \r\n")
-        for (name, value, _) in fields where name != ":status" {
-            guard Self.isPlain(name, value) else { return false }
-            bytes.append(contentsOf: name.utf8)
-            bytes.append(": ")
-            bytes.append(contentsOf: value.utf8)
-            bytes.append("\r\n")
+    private static let setCookie = Array("set-cookie".utf8)
+    private static let authorization = Array("authorization".utf8)
+    private static let cookie = Array("cookie".utf8)
+    private static let takesTrailers = [0x00, 2] + Array("te".utf8) + [8] + Array("trailers".utf8)
+
+    // MARK: Octets
+
+    /// What the field of a name is, whose letters may be of either case.
+    private static func kind(_ bytes: [UInt8], _ name: Range<Int>) -> Kind {
+        switch FieldKind.table.kind(bytes.span, name) {
+        case .host: .host
+        case .contentLength: .length
+        case .te: .te
+        // Fields that HTTP/2 has no place for (RFC 9113 §8.2.2).
+        case .connection, .keepAlive, .proxyConnection, .transferEncoding: .ofConnection
+        // `http2-settings` is of that kind too, and means nothing here.
+        case .upgrade: name.count == 7 ? .ofConnection : .ordinary
+        default: bytes.matches(name, lowercased: Self.cookie) ? .cookie : .ordinary
         }
-        bytes.append("\r\n")
+    }
+
+    /// Whether a field's name is one of HTTP/2: a token without capitals (RFC 9113 §8.2.1).
+    private static func isName(_ bytes: [UInt8], _ name: Range<Int>) -> Bool {
+        for place in name where !Octet.isToken(bytes[place]) || bytes[place] &- 0x41 < 26 { return false }
+        return !name.isEmpty
+    }
+
+    private static func isValue(_ bytes: [UInt8], _ value: Range<Int>) -> Bool {
+        for place in value where !Octet.isFieldValue(bytes[place]) { return false }
         return true
     }
 
-    /// What of an answer's trailers may cross: no field that says how the message ends or what becomes of it
-    /// (RFC 9110 §6.5.1).
-    static func trailers(_ fields: HPACKHeaders) -> HPACKHeaders {
-        var crossing = HPACKHeaders()
-        for (name, value, indexing) in fields where Self.isPlain(name, value) && !Self.isOfHead(name) {
-            crossing.add(name: name, value: value, indexing: indexing)
-        }
-        return crossing
+    private static func isVisible(_ octet: UInt8) -> Bool { octet > 0x20 && octet < 0x7F }
+
+    /// Whether a field is one that may come out of HTTP/2 at all.
+    private static func isPlain(_ bytes: [UInt8], _ field: FieldList.Field) -> Bool {
+        Self.isName(bytes, field.name) && Self.kind(bytes, field.name) != .ofConnection
+            && Self.isValue(bytes, field.value)
     }
 
     /// Fields that mean something in a head alone.
-    private static func isOfHead(_ name: String) -> Bool {
-        switch name {
-        case "content-length", "content-type", "host", "location", "set-cookie", "te", "trailer",
-            "www-authenticate":
-            true
-        default: false
+    private static func isOfHead(_ bytes: [UInt8], _ name: Range<Int>) -> Bool {
+        switch Self.kind(bytes, name) {
+        case .length, .host, .te, .cookie, .ofConnection: return true
+        case .ordinary: break
         }
+        return bytes.equals(name, "content-type") || bytes.equals(name, "location")
+            || bytes.equals(name, "set-cookie") || bytes.equals(name, "trailer")
+            || bytes.equals(name, "www-authenticate")
     }
+}
 
-    /// Whether a field is one that may come out of HTTP/2 at all.
-    private static func isPlain(_ name: String, _ value: String) -> Bool {
-        !name.isEmpty && name.utf8.allSatisfy { Octet.isToken($0) && $0 &- 0x41 >= 26 }
-            && !Self.isOfConnection(name) && value.utf8.allSatisfy(Octet.isFieldValue)
-    }
-
-    /// Fields that HTTP/2 has no place for (RFC 9113 §8.2.2).
-    private static func isOfConnection(_ name: String) -> Bool {
-        switch name {
-        case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade": true
-        default: false
-        }
-    }
-
+/// Walks over the lines of a head that we wrote.
+enum HeadLines {
     /// Calls `body` with each field's name and value; tells where the head ends.
-    private static func forEachLine(_ bytes: [UInt8], _ body: (Range<Int>, Range<Int>) -> Void) -> Int {
-        var line = Self.lineEnd(bytes, from: 0) + 2
+    static func forEach(
+        _ octets: [UInt8],
+        _ body: (Range<Int>, Range<Int>) -> Void
+    ) -> Int {
+        let bytes = octets.span
+        var line = Self.end(bytes, from: 0) + 2
         while line < bytes.count {
-            let end = Self.lineEnd(bytes, from: line)
+            let end = Self.end(bytes, from: line)
             guard end > line else { return end + 2 }
-            if let colon = bytes[line..<end].firstIndex(of: Octet.colon) {
-                var start = colon + 1
-                while start < end, bytes[start] == Octet.space || bytes[start] == Octet.tab { start += 1 }
-                var stop = end
+            let colon = bytes.place(of: Octet.colon, from: line)
+            if colon < end {
+                var (start, stop) = (colon + 1, end)
+                while start < stop, bytes[start] == Octet.space || bytes[start] == Octet.tab { start += 1 }
                 while stop > start, bytes[stop - 1] == Octet.space || bytes[stop - 1] == Octet.tab {
                     stop -= 1
                 }
@@ -237,19 +317,37 @@ enum HTTP2Head {
         return bytes.count
     }
 
-    private static func lineEnd(_ bytes: [UInt8], from start: Int) -> Int {
-        var index = start
-        while index + 1 < bytes.count {
-            if bytes[index] == Octet.carriageReturn, bytes[index + 1] == Octet.lineFeed { return index }
-            index += 1
+    /// Where the line that begins at `start` ends, without its CR and LF.
+    static func end(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        var index = bytes.place(of: Octet.lineFeed, from: start)
+        while index < bytes.count {
+            if index > start, bytes[index - 1] == Octet.carriageReturn { return index - 1 }
+            index = bytes.place(of: Octet.lineFeed, from: index + 1)
         }
         return bytes.count
     }
+}
 
-    private static func lowercased(_ bytes: [UInt8], _ range: Range<Int>) -> String {
-        guard bytes[range].contains(where: { $0 &- 0x41 < 26 }) else {
-            return String(decoding: bytes[range], as: UTF8.self)
-        }
-        return String(decoding: bytes[range].lazy.map(Octet.lowercased), as: UTF8.self)
+extension [UInt8] {
+    /// Whether the octets in `range` are just these.
+    fileprivate func equals(_ range: Range<Int>, _ text: String) -> Bool {
+        let wanted = text.utf8.span
+        guard range.count == wanted.count else { return false }
+        for offset in wanted.indices where self[range.lowerBound &+ offset] != wanted[offset] { return false }
+        return true
+    }
+
+    /// Whether the octets in two ranges are the same in any case.
+    fileprivate func matches(_ one: Range<Int>, _ other: Range<Int>) -> Bool {
+        one.count == other.count
+            && zip(one, other).allSatisfy { Octet.lowercased(self[$0]) == Octet.lowercased(self[$1]) }
+    }
+}
+
+extension Range<Int>? {
+    /// Puts a range in; says whether there was one already.
+    fileprivate mutating func replace(with range: Range<Int>) -> Bool {
+        defer { self = range }
+        return self != nil
     }
 }

@@ -1,46 +1,51 @@
 // One stream of a client: a request and its answer.
 
 import NIOCore
-import NIOHPACK
-import NIOHTTP2
 
 /// Carries one exchange; kept by its connection for another stream afterwards.
-final class HTTP2Stream: ClientStream {
+final class HTTP2Stream: ClientStream, StreamOwner {
     private unowned let connection: HTTP2Connection
-    private var id = HTTP2StreamID.rootStream
-    /// Whether the client has sent all.
-    private var hasEnded = false
-    /// An answer's fields that wait for the first of its body.
-    private var fields: HPACKHeaders?
-    private var trailers: HPACKHeaders?
-    /// Octets that were written and not yet sent.
-    private var unsent = 0
+    private unowned let session: HTTP2Session
+    private(set) lazy var flow = StreamFlow(owner: self)
+    /// Where its connection keeps it.
+    var number = 0
+    /// The field block of an answer's head that waits for the first of its body.
+    private var block: [UInt8] = []
+    /// The field block of its trailers.
+    private var trailers: [UInt8] = []
 
-    init(connection: HTTP2Connection) {
+    init(connection: HTTP2Connection, _ session: HTTP2Session) {
         self.connection = connection
+        self.session = session
         super.init(worker: connection.worker)
         self.facts = connection.facts
         self.origin = connection.origin
     }
 
-    // MARK: Frames in
+    // MARK: What comes
 
     /// Takes a request.
-    func begin(_ id: HTTP2StreamID, _ fields: HPACKHeaders, isWhole: Bool) {
-        self.id = id
+    func begin(_ fields: FieldList) {
         self.phase = .head
         self.held = ByteBuffer()
-        (self.hasEnded, self.fields, self.trailers, self.unsent) = (isWhole, nil, nil, 0)
-        (self.isReadingPaused, self.isWritable) = (false, self.connection.isWritable)
+        self.block.removeAll(keepingCapacity: true)
+        self.trailers.removeAll(keepingCapacity: true)
+        (self.isReadingPaused, self.isWritable) = (false, self.session.isWritable)
         self.passage = UpstreamPassage()
         self.exchange.facts = self.facts
         self.connection.parser.reset(&self.exchange.head)
         do throws(RequestRefusal) {
-            try self.read(fields, isWhole: isWhole)
+            try self.read(fields)
         } catch {
             return self.refuse(error)
         }
         let head = self.exchange.head
+        switch head.framing {
+        case .length(let count): self.flow.promised = count
+        // A length of 0; without any, the body is taken for one of unknown length.
+        case .none: self.flow.promised = self.flow.isPeerEnded ? nil : 0
+        case .chunked, .untilClose: break
+        }
         // Where nothing says how long the body is, the stream's end does.
         self.beginExchange(head.framing == .chunked ? .untilClose : head.framing, at: .now())
         self.shape = AnswerShape(isHTTP11: true, method: head.method, keepsAlive: true)
@@ -48,7 +53,9 @@ final class HTTP2Stream: ClientStream {
         self.worker.handler.began(self.exchange)
     }
 
-    private func read(_ fields: HPACKHeaders, isWhole: Bool) throws(RequestRefusal) {
+    private func read(_ fields: FieldList) throws(RequestRefusal) {
+        guard !fields.isCut else { throw .headTooLarge }
+        let isWhole = self.flow.isPeerEnded
         try HTTP2Head.write(fields, isWhole: isWhole, into: &self.exchange.head.fields.bytes)
         let count = self.exchange.head.fields.bytes.count
         switch self.connection.parser.advance(&self.exchange.head) {
@@ -60,11 +67,13 @@ final class HTTP2Stream: ClientStream {
         if isWhole, self.exchange.head.framing != .none { throw .malformed(.contentLength) }
     }
 
-    /// Takes data of the body.
-    func receive(_ data: ByteBuffer, isLast: Bool) {
-        self.hasEnded = isLast
+    /// Trailers (X10): that the body has ended is all that crosses.
+    func received(_ fields: FieldList, isLast: Bool) { self.resume() }
+
+    /// Data of the body.
+    func received(_ data: ByteBuffer, isLast: Bool) {
         guard self.phase == .deciding || self.phase == .forwarding, !self.body.isComplete else {
-            return self.connection.output.taken(data.readableBytes, of: self.id, more: !isLast)
+            return self.session.taken(data.readableBytes, of: self.flow)
         }
         if self.held.readableBytes == 0 {
             self.held = data
@@ -74,15 +83,9 @@ final class HTTP2Stream: ClientStream {
         self.resume()
     }
 
-    /// The body has ended without data.
-    func receiveEnd() {
-        self.hasEnded = true
-        self.resume()
-    }
-
     override func resume() {
         guard !self.isRunning, self.phase == .forwarding, self.passage.link != nil, !self.body.isComplete,
-            self.held.readableBytes > 0 || self.hasEnded
+            self.held.readableBytes > 0 || self.flow.isPeerEnded
         else { return }
         self.isRunning = true
         defer { self.isRunning = false }
@@ -90,10 +93,10 @@ final class HTTP2Stream: ClientStream {
         self.held = ByteBuffer()
         let before = buffer.readableBytes
         if before > 0 { self.pumpBody(&buffer) }
-        self.connection.output.taken(before - buffer.readableBytes, of: self.id, more: !self.hasEnded)
+        self.session.taken(before - buffer.readableBytes, of: self.flow)
         guard self.phase == .forwarding, !self.body.isComplete else { return }
         self.held = buffer
-        if self.hasEnded, buffer.readableBytes == 0, !self.passage.isUpstreamFull { self.endBody() }
+        if self.flow.isPeerEnded, buffer.readableBytes == 0, !self.passage.isUpstreamFull { self.endBody() }
     }
 
     override func resumeReading() {
@@ -102,7 +105,7 @@ final class HTTP2Stream: ClientStream {
         if self.phase == .forwarding { self.watchBody(.now()) }
     }
 
-    // MARK: Frames out
+    // MARK: What goes
 
     override func stage(_ answer: Answer) {
         self.worker.scratch.removeAll(keepingCapacity: true)
@@ -112,10 +115,11 @@ final class HTTP2Stream: ClientStream {
             shape: self.shape,
             into: &self.worker.scratch
         )
-        let (fields, bodyStart) = HTTP2Head.answer(self.worker.scratch, status: answer.status)
-        self.fields = fields
+        self.block.removeAll(keepingCapacity: true)
+        let scratch = self.worker.scratch
+        let bodyStart = HTTP2Head.answer(scratch, status: answer.status, into: &self.block)
         self.worker.toClient.clear()
-        self.worker.toClient.writeBytes(self.worker.scratch[bodyStart...])
+        self.worker.toClient.writeBytes(scratch[bodyStart...])
     }
 
     override func sendStaged(isUnread: Bool, at now: NIODeadline) { self.sendLast(at: now) }
@@ -123,9 +127,10 @@ final class HTTP2Stream: ClientStream {
     override func sendInterim(_ head: ResponseHead) {
         self.worker.scratch.removeAll(keepingCapacity: true)
         self.worker.writer.writeInterim(head, into: &self.worker.scratch)
-        let (fields, _) = HTTP2Head.answer(self.worker.scratch, status: head.status)
-        self.connection.output.write(self.id, .headers(.init(headers: fields)))
-        self.connection.output.flush()
+        var block: [UInt8] = []
+        _ = HTTP2Head.answer(self.worker.scratch, status: head.status, into: &block)
+        self.session.sendHead(self.flow, block, isLast: false)
+        self.session.flush()
     }
 
     override func stage(_ head: borrowing ResponseHead) {
@@ -136,105 +141,82 @@ final class HTTP2Stream: ClientStream {
             shape: &self.shape,
             into: &self.worker.scratch
         )
-        self.fields = HTTP2Head.answer(self.worker.scratch, status: head.status).0
+        self.block.removeAll(keepingCapacity: true)
+        _ = HTTP2Head.answer(self.worker.scratch, status: head.status, into: &self.block)
         self.worker.toClient.clear()
     }
 
     override func stage(_ buffer: ByteBuffer, _ range: Range<Int>) {
         let start = buffer.readerIndex &+ range.lowerBound
-        guard range.count > 8192, let data = buffer.getSlice(at: start, length: range.count) else {
+        guard range.count > HTTP2Limits.copiedBytes,
+            let data = buffer.getSlice(at: start, length: range.count)
+        else {
             self.worker.toClient.writeBytes(buffer.readableBytesView[start..<(start &+ range.count)])
             return
         }
         self.sendGathered()
-        self.send(data)
+        self.sendBlock(isLast: false)
+        self.session.send(self.flow, data, isLast: false)
+        self.noteWritability()
     }
 
-    override func stage(trailers: HPACKHeaders) { self.trailers = trailers }
+    override func stage(trailers: FieldList) {
+        self.trailers.removeAll(keepingCapacity: true)
+        HTTP2Head.trailers(trailers, into: &self.trailers)
+    }
 
     override func flushStaged() {
-        self.sendFields()
+        self.sendBlock(isLast: false)
         self.sendGathered()
-        self.connection.output.flush()
+        self.session.flush()
     }
 
     override func sendEnd(hasSurplus: Bool, at now: NIODeadline) { self.sendLast(at: now) }
 
-    private func sendFields() {
-        guard let fields = self.fields else { return }
-        self.fields = nil
-        self.connection.output.write(self.id, .headers(.init(headers: fields)))
+    private func sendBlock(isLast: Bool) {
+        guard !self.block.isEmpty else { return }
+        self.session.sendHead(self.flow, self.block, isLast: isLast)
+        self.block.removeAll(keepingCapacity: true)
     }
 
     private func sendGathered() {
         guard self.worker.toClient.readableBytes > 0 else { return }
-        let data = self.worker.toClient
+        self.sendBlock(isLast: false)
+        self.session.send(self.flow, self.worker.toClient, isLast: false)
         self.worker.toClient.clear()
-        self.send(data)
+        self.noteWritability()
     }
 
-    /// Writes data, and learns when it is gone: until then it counts.
-    private func send(_ data: ByteBuffer) {
-        self.sendFields()
-        let (count, mine) = (data.readableBytes, self.id)
-        self.unsent += count
-        if self.unsent > HTTP2Limits.bufferedBytes { self.isWritable = false }
-        let promise = self.worker.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { _ in
-            guard self.id == mine else { return }
-            self.unsent -= count
-            self.writabilityChanged()
-        }
-        self.connection.output.write(self.id, .data(.init(data: .byteBuffer(data))), promise: promise)
-    }
-
-    /// Writes what is left of the answer and the stream's end; a body that still comes is not wanted any more.
+    /// Writes what is left of the answer and the stream's end.
     private func sendLast(at now: NIODeadline) {
         self.phase = .lingering
         self.deadline = now + TimeAmount(seconds: self.worker.limits.readerSeconds)
-        let data = self.worker.toClient
+        let (hasData, hasTrailers) = (self.worker.toClient.readableBytes > 0, !self.trailers.isEmpty)
+        let isAll = !self.block.isEmpty && !hasData && !hasTrailers
+        self.sendBlock(isLast: isAll)
+        if hasData || !(isAll || hasTrailers) {
+            self.session.send(self.flow, self.worker.toClient, isLast: !hasTrailers)
+        }
         self.worker.toClient.clear()
-        let mine = self.id
-        let promise = self.hasEnded ? nil : self.worker.eventLoop.makePromise(of: Void.self)
-        // The whole answer may stand before the whole request: that is no error (RFC 9113 §8.1).
-        promise?.futureResult.assumeIsolated().whenSuccess {
-            guard self.id == mine, !self.hasEnded else { return }
-            self.reset(.noError)
-        }
-        self.write(data, then: promise)
-        self.connection.output.flush()
+        if hasTrailers { self.session.sendTrailers(self.flow, self.trailers) }
+        self.session.flush()
     }
 
-    /// Writes all that is left; `promise` hears of the frame that ends the stream.
-    private func write(_ data: ByteBuffer, then promise: EventLoopPromise<Void>?) {
-        let (fields, trailers) = (self.fields, self.trailers)
-        (self.fields, self.trailers) = (nil, nil)
-        let hasData = data.readableBytes > 0
-        if let fields {
-            let isAll = !hasData && trailers == nil
-            let frame = HTTP2Frame.FramePayload.Headers(headers: fields, endStream: isAll)
-            self.connection.output.write(self.id, .headers(frame), promise: isAll ? promise : nil)
-            if isAll { return }
-        }
-        if hasData || trailers == nil {
-            let frame = HTTP2Frame.FramePayload.Data(data: .byteBuffer(data), endStream: trailers == nil)
-            self.connection.output.write(self.id, .data(frame), promise: trailers == nil ? promise : nil)
-        }
-        guard let trailers else { return }
-        self.connection.output.write(
-            self.id,
-            .headers(.init(headers: trailers, endStream: true)),
-            promise: promise
-        )
-    }
-
-    /// Whether what is written leaves has changed.
-    func writabilityChanged() {
-        let wasWritable = self.isWritable
+    /// Too much waits to be sent, or no longer.
+    private func noteWritability() {
+        let waiting = self.flow.waitingBytes
         self.isWritable =
-            self.connection.isWritable
-            && (wasWritable
-                ? self.unsent <= HTTP2Limits.bufferedBytes : self.unsent < HTTP2Limits.bufferedBytes / 2)
+            self.session.isWritable
+            && (self.isWritable
+                ? waiting <= HTTP2Limits.bufferedBytes : waiting < HTTP2Limits.bufferedBytes / 2)
+    }
+
+    func sentSome() {
+        let wasWritable = self.isWritable
+        self.noteWritability()
+        if self.phase == .lingering {
+            self.deadline = .now() + TimeAmount(seconds: self.worker.limits.readerSeconds)
+        }
         guard self.isWritable, !wasWritable, self.phase == .forwarding else { return }
         self.watchBody(.now())
         self.passage.link?.resumeReading()
@@ -249,13 +231,13 @@ final class HTTP2Stream: ClientStream {
         guard self.isGRPC, error == .identityEnded else { return self.reset(.cancel) }
         self.finish(error: error)
         self.exchange.abandon()
-        self.trailers = Self.unauthenticated
+        self.stage(trailers: Self.unauthenticated)
         self.sendLast(at: .now())
     }
 
-    private static let unauthenticated: HPACKHeaders = [
-        "grpc-status": "16", "grpc-message": "the token or session has ended",
-    ]
+    private static let unauthenticated = FieldList([
+        ("grpc-status", "16"), ("grpc-message", "the token or session has ended"),
+    ])
 
     /// Whether the answer under way is one of gRPC.
     private var isGRPC: Bool {
@@ -267,8 +249,7 @@ final class HTTP2Stream: ClientStream {
 
     private func reset(_ code: HTTP2ErrorCode) {
         guard self.phase != .closed else { return }
-        self.connection.output.write(self.id, .rstStream(code))
-        self.connection.output.flush()
+        self.session.reset(self.flow, code)
     }
 
     /// The deadline has passed.
@@ -282,11 +263,11 @@ final class HTTP2Stream: ClientStream {
     }
 
     /// The stream is closed, by whom ever.
-    func gone() {
+    func closed(_ reason: HTTP2ErrorCode?) {
+        defer { self.connection.closed(self) }
         guard self.phase != .closed else { return }
-        self.connection.output.taken(self.held.readableBytes, of: self.id, more: false)
+        self.session.taken(self.held.readableBytes, of: self.flow)
         self.held = ByteBuffer()
-        self.id = .rootStream
         guard self.phase == .lingering else { return self.endExchange() }
         self.phase = .closed
         self.deadline = .distantFuture

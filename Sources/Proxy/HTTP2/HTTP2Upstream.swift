@@ -1,69 +1,75 @@
 // One connection of HTTP/2 out: many exchanges at a time.
 
 import NIOCore
-import NIOHTTP2
 
 /// Keeps the streams of a connection to an upstream; made and kept by its pool.
-final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstream {
-    typealias InboundIn = HTTP2Frame
-    typealias OutboundOut = HTTP2Frame
+final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstream, HTTP2SessionUser {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     let worker: Worker
     unowned let pool: HTTP2Pool
     var place: Int?
     private(set) var deadline = NIODeadline.distantFuture
-    private(set) var isWritable = true
     /// Whether it has carried an exchange before.
     private(set) var hasServed = false
     /// Whether its preface has gone out, before which nothing may.
     private(set) var isReady = false
     /// Whether the attempt to connect has succeeded.
     private(set) var isMade = false
-    /// The way out, for its streams too.
-    let output = FrameOutput()
-    private var streams: [HTTP2StreamID: HTTP2UpstreamStream] = [:]
-    private var nextID = 1
-    /// Streams that the upstream allows.
-    private var mostStreams = HTTP2Limits.assumedStreams
+    private(set) lazy var session = HTTP2Session(
+        .client,
+        worker: self.worker,
+        user: self,
+        bounds: HTTP2Limits.ofUpstreams
+    )
+    private var hasEnded = false
+    /// Streams under way.
+    private var streams: [UInt32: HTTP2UpstreamStream] = [:]
+    private var nextID: UInt32 = 1
     /// Whether it takes no more exchanges.
     private(set) var isLeaving = false
-    private let errors = FatalErrors()
 
     init(worker: Worker, pool: HTTP2Pool) {
         self.worker = worker
         self.pool = pool
     }
 
-    func install(on channel: any Channel) throws {
-        let handler = NIOHTTP2Handler(
-            mode: .client,
-            frameDelegate: self.errors,
-            connectionConfiguration: HTTP2Limits.upstream(self.worker.limits),
-            streamConfiguration: HTTP2Limits.upstreamStream
-        )
-        try channel.pipeline.syncOperations.addHandlers([handler, self])
-    }
+    func install(on channel: any Channel) throws { try channel.pipeline.syncOperations.addHandler(self) }
 
     /// Whether it can carry one more exchange.
     var hasRoom: Bool {
-        self.isReady && self.output.isOpen && !self.isLeaving && self.streams.count < self.mostStreams
+        self.isReady && self.session.isOpen && !self.isLeaving
+            && self.streams.count < self.session.peerStreams
     }
 
     /// The attempt to connect has succeeded; false if the connection has closed since.
     func made() -> Bool {
         self.isMade = true
-        return self.output.isOpen
+        return !self.hasEnded
     }
 
     /// A stream for an exchange.
     func open() -> HTTP2UpstreamStream {
-        let stream = HTTP2UpstreamStream(connection: self, id: HTTP2StreamID(self.nextID))
+        let stream = HTTP2UpstreamStream(connection: self, self.session)
+        let id = self.nextID
         self.nextID += 2
         if self.nextID > HTTP2Limits.lastStreamID { self.isLeaving = true }
-        self.streams[stream.id] = stream
+        self.streams[id] = stream
+        self.session.lastOwnStream = id
+        self.session.add(stream.flow, id)
+        stream.number = id
         self.deadline = .distantFuture
         self.worker.add(stream)
         return stream
+    }
+
+    /// A stream is over.
+    func closed(_ stream: HTTP2UpstreamStream) {
+        guard self.streams.removeValue(forKey: stream.number) != nil, !self.hasEnded else { return }
+        self.hasServed = true
+        if self.streams.isEmpty { self.rest(at: .now()) }
+        self.pool.roomChanged(self)
     }
 
     /// Nobody asked for it any more, or all its exchanges are over.
@@ -81,7 +87,7 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
 
     /// Takes no more exchanges, if it leads to one of these.
     func leave(_ gone: Set<IPAddress>) {
-        if let context = self.output.context, context.leads(to: gone) { self.retire() }
+        if let context = self.session.context, context.leads(to: gone) { self.retire() }
     }
 
     func timeIsUp() {
@@ -91,12 +97,14 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
         self.abort()
     }
 
-    func abort() { self.output.context?.close(promise: nil) }
+    func abort() {
+        self.session.flushNow()
+        self.session.context?.close(promise: nil)
+    }
 
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.output.open(context)
         // Where a handshake came first.
         if context.channel.isActive { self.channelActive(context: context) }
     }
@@ -104,7 +112,7 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     func channelActive(context: ChannelHandlerContext) {
         guard self.place == nil else { return }
         self.worker.add(self)
-        self.output.widen()
+        self.session.open(context)
         self.isReady = true
         self.pool.connected(self)
     }
@@ -114,71 +122,39 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     func handlerRemoved(context: ChannelHandlerContext) { self.end() }
 
     private func end() {
-        guard self.output.isOpen else { return }
-        self.output.close()
+        guard !self.hasEnded else { return }
+        self.hasEnded = true
         self.isLeaving = true
         // Of an attempt that fails its own end tells.
         guard self.isReady || self.isMade else { return }
         if self.place != nil { self.worker.remove(self) }
-        let streams = self.streams
+        self.session.close()
         self.streams = [:]
-        for stream in streams.values { stream.gone(nil) }
         self.pool.gone(self)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let refused = error as? NIOHTTP2Errors.StreamError {
-            self.streams[refused.streamID]?.refused()
-            return
-        }
-        guard self.errors.hasFailed || !(error is any NIOHTTP2Error) else { return }
-        context.close(promise: nil)
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        self.isWritable = context.channel.isWritable
-        for stream in Array(self.streams.values) { stream.writabilityChanged() }
+        self.session.isWritable = context.channel.isWritable
+        self.session.sendWaiting()
+        for stream in Array(self.streams.values) { stream.sentSome() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = self.unwrapInboundIn(data)
-        switch frame.payload {
-        case .headers(let headers):
-            self.worker.toClient.clear()
-            self.streams[frame.streamID]?.receive(headers.headers, isLast: headers.endStream)
-        case .data(let data):
-            guard case .byteBuffer(let buffer) = data.data else { return }
-            self.output.taken(
-                data.paddingBytes.map { $0 + 1 } ?? 0,
-                of: frame.streamID,
-                more: !data.endStream
-            )
-            guard let stream = self.streams[frame.streamID] else {
-                return self.output.taken(buffer.readableBytes, of: frame.streamID, more: false)
-            }
-            stream.receive(buffer, isLast: data.endStream)
-        case .settings(.settings(let settings)):
-            for setting in settings where setting.parameter == .maxConcurrentStreams {
-                self.mostStreams = max(1, setting.value)
-            }
-            self.pool.roomChanged(self)
-        case .goAway(let last, _, _):
-            self.isLeaving = true
-            for stream in Array(self.streams.values) where stream.id > last { stream.notProcessed() }
-            self.rest(at: .now())
-        case .settings, .rstStream, .priority, .pushPromise, .ping, .windowUpdate, .alternativeService,
-            .origin:
-            return
-        }
+        self.session.receive(self.unwrapInboundIn(data))
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard let closed = event as? StreamClosedEvent,
-            let stream = self.streams.removeValue(forKey: closed.streamID)
-        else { return }
-        self.hasServed = true
-        stream.gone(closed.reason)
-        if self.streams.isEmpty { self.rest(at: .now()) }
-        self.pool.roomChanged(self)
+    // MARK: What the session tells
+
+    /// Nobody opens streams towards a client (RFC 9113 §8.4).
+    func opened(_ id: UInt32, _ fields: FieldList, isLast: Bool) {}
+
+    func settingsCame() { self.pool.roomChanged(self) }
+
+    func peerLeaves(after last: UInt32) {
+        self.isLeaving = true
+        for stream in Array(self.streams.values) where stream.number > last { stream.notProcessed() }
+        self.rest(at: .now())
     }
 }

@@ -1,27 +1,26 @@
 // One stream to an upstream: a request out, its answer back.
 
 import NIOCore
-import NIOHPACK
-import NIOHTTP2
 
 /// Carries one exchange.
-final class HTTP2UpstreamStream: UpstreamLink {
+final class HTTP2UpstreamStream: UpstreamLink, StreamOwner {
     private enum Phase { case head, body, closed }
 
-    let id: HTTP2StreamID
-    private unowned let connection: HTTP2Upstream
+    private let connection: HTTP2Upstream
+    private let session: HTTP2Session
+    private(set) lazy var flow = StreamFlow(owner: self)
+    /// Its number on the connection.
+    var number: UInt32 = 0
     private var phase = Phase.head
     private var head = ResponseHead()
     private var interims = 0
-    /// Octets that were written and not yet sent.
-    private var unsent = 0
     private var takesMore = true
     /// Octets that came while the client did not take them: the upstream hears of them later.
     private var withheld = 0
 
-    init(connection: HTTP2Upstream, id: HTTP2StreamID) {
+    init(connection: HTTP2Upstream, _ session: HTTP2Session) {
         self.connection = connection
-        self.id = id
+        self.session = session
         super.init(worker: connection.worker)
     }
 
@@ -39,38 +38,30 @@ final class HTTP2UpstreamStream: UpstreamLink {
             client.origin,
             into: &self.worker.scratch
         )
-        let fields = HTTP2Head.request(self.worker.scratch)
-        self.connection.output.write(self.id, .headers(.init(headers: fields, endStream: isWhole)))
-        if flush || isWhole { self.connection.output.flush() }
+        self.worker.block.removeAll(keepingCapacity: true)
+        let isSecure = self.connection.pool.endpoint.tls != nil
+        HTTP2Head.request(self.worker.scratch, isSecure: isSecure, into: &self.worker.block)
+        self.session.sendHead(self.flow, self.worker.block, isLast: isWhole)
+        if flush || isWhole { self.session.flush() }
     }
 
     override func send(_ buffer: ByteBuffer, _ range: Range<Int>) {
         guard let data = buffer.getSlice(at: buffer.readerIndex + range.lowerBound, length: range.count)
         else { return }
-        let count = range.count
-        self.unsent += count
-        if self.unsent > HTTP2Limits.bufferedBytes { self.takesMore = false }
-        let promise = self.worker.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { _ in
-            self.unsent -= count
-            self.writabilityChanged()
-        }
-        self.connection.output.write(self.id, .data(.init(data: .byteBuffer(data))), promise: promise)
+        self.session.send(self.flow, data, isLast: false)
+        if self.flow.waitingBytes > HTTP2Limits.bufferedBytes { self.takesMore = false }
     }
 
-    override func sendEnd() {
-        self.connection.output.write(self.id, .data(.init(data: .byteBuffer(ByteBuffer()), endStream: true)))
-    }
+    override func sendEnd() { self.session.send(self.flow, ByteBuffer(), isLast: true) }
 
-    override func flush() { self.connection.output.flush() }
+    override func flush() { self.session.flush() }
 
-    override var isWritable: Bool { self.takesMore && self.connection.isWritable }
+    override var isWritable: Bool { self.takesMore && self.session.isWritable }
 
     override var isAwaiting: Bool { self.phase != .closed }
 
-    /// Whether what is written leaves has changed.
-    func writabilityChanged() {
-        if self.unsent < HTTP2Limits.bufferedBytes / 2 { self.takesMore = true }
+    func sentSome() {
+        if self.flow.waitingBytes < HTTP2Limits.bufferedBytes / 2 { self.takesMore = true }
         guard self.isWritable else { return }
         self.client?.upstreamBecameWritable()
     }
@@ -78,7 +69,8 @@ final class HTTP2UpstreamStream: UpstreamLink {
     // MARK: The answer
 
     /// A head, 1xx or final, or trailers.
-    func receive(_ fields: HPACKHeaders, isLast: Bool) {
+    func received(_ fields: FieldList, isLast: Bool) {
+        self.worker.toClient.clear()
         guard let client = self.client, self.phase != .closed else { return }
         if self.phase == .body {
             client.upstreamTrailers(fields)
@@ -93,6 +85,11 @@ final class HTTP2UpstreamStream: UpstreamLink {
             }
             return client.upstreamInterim(self.head)
         }
+        if case .length(let count) = self.head.framing {
+            // What it promises has to come (RFC 9113 §8.1.1).
+            guard !isLast || count == 0 else { return self.fail(.malformedAnswer) }
+            self.flow.promised = count
+        }
         self.phase = .body
         client.upstreamHead(&self.head)
         guard self.client === client else { return }
@@ -103,7 +100,8 @@ final class HTTP2UpstreamStream: UpstreamLink {
         self.end(client)
     }
 
-    private func read(_ fields: HPACKHeaders) -> Bool {
+    private func read(_ fields: FieldList) -> Bool {
+        guard !fields.isCut else { return false }
         var parser = ResponseParser(limits: self.worker.limits)
         parser.reset(&self.head)
         guard HTTP2Head.write(answer: fields, into: &self.head.fields.bytes) else { return false }
@@ -112,15 +110,15 @@ final class HTTP2UpstreamStream: UpstreamLink {
     }
 
     /// Data of the answer's body.
-    func receive(_ data: ByteBuffer, isLast: Bool) {
+    func received(_ data: ByteBuffer, isLast: Bool) {
         let count = data.readableBytes
         guard let client = self.client, self.phase == .body else {
-            return self.connection.output.taken(count, of: self.id, more: false)
+            return self.session.taken(count, of: self.flow)
         }
         self.worker.toClient.clear()
         if count > 0 { client.upstreamData(data, 0..<count) }
         if isLast {
-            self.connection.output.taken(count, of: self.id, more: false)
+            self.session.taken(count, of: self.flow)
             return self.end(client)
         }
         self.withheld += count
@@ -132,7 +130,7 @@ final class HTTP2UpstreamStream: UpstreamLink {
     private func grant() {
         let count = self.withheld
         self.withheld = 0
-        self.connection.output.taken(count, of: self.id, more: true)
+        self.session.taken(count, of: self.flow)
     }
 
     override func resumeReading() {
@@ -167,12 +165,8 @@ final class HTTP2UpstreamStream: UpstreamLink {
 
     private func reset(_ code: HTTP2ErrorCode) {
         guard self.phase != .closed else { return }
-        self.connection.output.write(self.id, .rstStream(code))
-        self.connection.output.flush()
+        self.session.reset(self.flow, code)
     }
-
-    /// What was to be written on it may not be: nothing has gone out.
-    func refused() { self.fail(.malformedAnswer) }
 
     /// The upstream has said that it never looked at the request.
     func notProcessed() {
@@ -182,12 +176,13 @@ final class HTTP2UpstreamStream: UpstreamLink {
     }
 
     /// The stream is closed, by whom ever; `reason` is nil if nobody says that it went wrong.
-    func gone(_ reason: HTTP2ErrorCode?) {
+    func closed(_ reason: HTTP2ErrorCode?) {
+        defer { self.connection.closed(self) }
         let phase = self.phase
         self.phase = .closed
         self.deadline = .distantFuture
         self.worker.remove(self)
-        self.connection.output.taken(self.withheld, of: self.id, more: false)
+        self.session.taken(self.withheld, of: self.flow)
         self.withheld = 0
         guard let client = self.client else { return }
         self.client = nil

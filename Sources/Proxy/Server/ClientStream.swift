@@ -1,7 +1,6 @@
 // One request of a client and its answer, whatever protocol carries them.
 
 import NIOCore
-import NIOHPACK
 
 /// What an exchange needs of its client's side: the exchange itself, what goes to the upstream, and where both stand.
 ///
@@ -92,7 +91,7 @@ class ClientStream: ExchangeTransport {
     func stage(_ buffer: ByteBuffer, _ range: Range<Int>) {}
 
     /// Keeps trailers for the answer's end, where the protocol has a place for them.
-    func stage(trailers: HPACKHeaders) {}
+    func stage(trailers: FieldList) {}
 
     /// Sends what is ready.
     func flushStaged() {}

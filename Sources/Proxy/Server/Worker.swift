@@ -25,6 +25,10 @@ final class Worker {
     /// What leaves for a client, and for an upstream; reused once written.
     var toClient: ByteBuffer
     var toUpstream: ByteBuffer
+    /// What leaves for an upstream of HTTP/2 as a head.
+    var block: [UInt8] = []
+    /// Sessions that have written and not yet flushed.
+    private var unflushed: [HTTP2Session] = []
     private(set) var isDraining = false
     private var connections: [any ClientConnection] = []
     private var upstreams: [any WatchedUpstream] = []
@@ -200,6 +204,20 @@ final class Worker {
         guard now >= self.pauseTold else { return }
         self.pauseTold = now + .minutes(1)
         self.notice("no connection is accepted for a moment: the system has no room (errno \(code))")
+    }
+
+    /// Flushes a session once all that came in this turn of the loop has been looked at: many answers, one write.
+    func plan(_ session: HTTP2Session) {
+        self.unflushed.append(session)
+        guard self.unflushed.count == 1 else { return }
+        let mine = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.eventLoop.execute { mine.value.flushPlanned() }
+    }
+
+    private func flushPlanned() {
+        let sessions = self.unflushed
+        self.unflushed.removeAll(keepingCapacity: true)
+        for session in sessions { session.flushNow() }
     }
 
     /// A number that no other request on this loop has.

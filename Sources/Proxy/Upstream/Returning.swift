@@ -1,7 +1,6 @@
 // An upstream's answer on its way to the client.
 
 import NIOCore
-import NIOHPACK
 
 extension ClientStream {
     /// A 1xx head; the final one is still to come.
@@ -38,7 +37,7 @@ extension ClientStream {
     }
 
     /// Fields behind the answer's body; they cross where the client's protocol has a place for them.
-    final func upstreamTrailers(_ fields: HPACKHeaders) { self.stage(trailers: HTTP2Head.trailers(fields)) }
+    final func upstreamTrailers(_ fields: FieldList) { self.stage(trailers: fields) }
 
     /// The answer is whole; the upstream has already been given back or closed.
     final func upstreamEnd(hasSurplus: Bool, at now: NIODeadline) {

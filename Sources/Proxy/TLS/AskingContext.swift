@@ -11,32 +11,32 @@ import Synchronization
 /// certificates are forgotten.
 final class AskingContext: Sendable {
     private struct State {
-        var context: NIOSSLContext
+        /// Made when first asked for: most certificates never ask.
+        var context: NIOSSLContext?
         var memory = ChainMemory()
     }
 
     private let configuration: TLSConfiguration
-    private let state: Mutex<State>
+    private let state = Mutex(State())
     private let rememberedBytes: Int
 
     /// - Parameter configuration: that of handshakes which ask for nothing.
-    init(_ configuration: TLSConfiguration, rememberedBytes: Int = 4 << 20) throws {
+    init(_ configuration: TLSConfiguration, rememberedBytes: Int = 4 << 20) {
         var configuration = configuration
         configuration.certificateVerification = .optionalVerification
         // Nobody is believed by the handshake; the system's authorities would only be loaded in vain.
         configuration.trustRoots = .certificates([])
         self.configuration = configuration
         self.rememberedBytes = rememberedBytes
-        self.state = Mutex(State(context: try NIOSSLContext(configuration: configuration)))
     }
 
     /// What does the handshake on one connection.
     func begin() throws -> AskingHandshake {
         let (context, memory) = try self.state.withLock { state in
-            if state.memory.bytes > self.rememberedBytes {
-                state = State(context: try NIOSSLContext(configuration: self.configuration))
-            }
-            return (state.context, state.memory)
+            if state.memory.bytes > self.rememberedBytes { state = State() }
+            let context = try state.context ?? NIOSSLContext(configuration: self.configuration)
+            state.context = context
+            return (context, state.memory)
         }
         return AskingHandshake(context, memory)
     }

@@ -124,7 +124,7 @@ package final class ServerCertificate: Sendable {
         do {
             configuration.applicationProtocols = [ClientProtocol.http1.rawValue]
             let http1 = try NIOSSLContext(configuration: configuration)
-            let askingHTTP1 = try AskingContext(configuration)
+            let askingHTTP1 = AskingContext(configuration)
             configuration.applicationProtocols = ClientProtocol.allCases.map(\.rawValue)
             return Contexts(
                 chain: octets,
@@ -132,7 +132,7 @@ package final class ServerCertificate: Sendable {
                 http1: http1,
                 http2: try NIOSSLContext(configuration: configuration),
                 askingHTTP1: askingHTTP1,
-                askingHTTP2: try AskingContext(configuration)
+                askingHTTP2: AskingContext(configuration)
             )
         } catch {
             throw .keyDoesNotFit

@@ -207,6 +207,7 @@ extension HTTP2Session {
     /// Sends what was written.
     func flushNow() {
         self.isFlushPlanned = false
+        self.firstUnsent = 0
         self.writeOut()
         self.context?.flush()
     }

@@ -57,6 +57,8 @@ final class HTTP2Session {
     var peerStreams = HTTP2Limits.assumedStreams
     /// Whether the peer has to hear that its table is not used.
     var tellsNoTable = false
+    /// The first of our streams of which nothing has left yet; 0 if there is none.
+    var firstUnsent: UInt32 = 0
     /// Streams with something to send that had to wait, in turn.
     var line: [StreamFlow] = []
     var isFlushPlanned = false
@@ -102,7 +104,12 @@ final class HTTP2Session {
         self.streams = [:]
         self.line = []
         (self.out, self.pending, self.openBlock) = (ByteBuffer(), ByteBuffer(), nil)
-        for flow in streams.values { self.leave(flow, .internalError) }
+        // What never left may be sent elsewhere, whatever it is.
+        let unsent = self.firstUnsent
+        for flow in streams.values {
+            let isUnsent = self.role == .client && unsent != 0 && flow.id >= unsent
+            self.leave(flow, isUnsent ? .refusedStream : .internalError)
+        }
     }
 
     /// Lets go of memory that only a request needs.
@@ -118,6 +125,7 @@ final class HTTP2Session {
         flow.begin(id, sendWindow: self.peerInitialWindow, receiveWindow: HTTP2Limits.streamWindow)
         flow.isPeerEnded = isPeerEnded
         self.streams[id] = flow
+        if self.firstUnsent == 0 { self.firstUnsent = id }
         self.guarding.noteUse()
     }
 

@@ -14,7 +14,10 @@ extension OpenIDConnectSettings {
         }
         let isPseudo = settings.flag("using_pseudo_issuer")
         let keysURL = settings.string("jwks_endpoint")
-        if isPseudo, keysURL == nil { check.fail("jwks_endpoint", "is required with using_pseudo_issuer") }
+        let extraKeyURLs = settings.strings("extra_jwks_uris") ?? []
+        if isPseudo, keysURL == nil, extraKeyURLs.isEmpty {
+            check.fail("jwks_endpoint", "or extra_jwks_uris is required with using_pseudo_issuer")
+        }
         if !isPseudo, keysURL != nil {
             check.fail("jwks_endpoint", "is read only with using_pseudo_issuer: true")
         }
@@ -26,8 +29,9 @@ extension OpenIDConnectSettings {
             allowed: settings.strings("issuers_allowed") ?? [],
             isPseudo: isPseudo,
             keysURL: keysURL,
-            extraKeyURLs: settings.strings("extra_jwks_uris") ?? [],
+            extraKeyURLs: extraKeyURLs,
             rediscoverySeconds: settings.number("rediscovery_lifetime") ?? 30,
+            outageSeconds: settings.number("cache_ttl_resurrect") ?? 86_400,
             fields: pairs("discovery_headers_names", "discovery_headers_values", settings),
             authorizationEndpoint: settings.string("authorization_endpoint"),
             tokenEndpoint: settings.string("token_endpoint"),

@@ -178,7 +178,7 @@ extension EntityReader {
     ) {
         if !kind.mayBindConsumers, binding.consumer != nil || binding.consumerGroup != nil {
             let why =
-                kind.order < .authenticateByKey
+                kind.order < .authenticateByCertificate
                 ? "it is asked before the consumer is known" : "it decides who the consumer is or may do"
             self.reader.fail(
                 at: settings.position(of: "name"),

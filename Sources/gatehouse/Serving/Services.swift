@@ -78,7 +78,7 @@ enum Plugins {
         AccessPlugins.kinds(services) + [
             APIKey.kind, AccessControlList.kind, CORS.kind, CorrelationID.kind, IPRestriction.kind,
             RateLimiting.kind(Self.counters), RequestTermination.kind, RequestTransformer.kind,
-            ResponseTransformer.kind,
+            ResponseTransformer.kind, TLSHandshakeModifier.kind,
         ]
     }
 }

@@ -4,6 +4,35 @@ import Proxy
 
 extension OpenIDConnectSettings {
     static func issuer(_ check: inout SettingsCheck) -> IssuerChoice {
+        requireIssuer(&check)
+        let settings = check.settings
+        return IssuerChoice(
+            url: settings.string("issuer") ?? "",
+            allowed: settings.strings("issuers_allowed") ?? [],
+            isPseudo: settings.flag("using_pseudo_issuer"),
+            keysURL: settings.string("jwks_endpoint"),
+            extraKeyURLs: settings.strings("extra_jwks_uris") ?? [],
+            rediscoverySeconds: settings.number("rediscovery_lifetime") ?? 30,
+            outageSeconds: settings.number("cache_ttl_resurrect") ?? 86_400,
+            fields: pairs("discovery_headers_names", "discovery_headers_values", settings),
+            authorizationEndpoint: settings.string("authorization_endpoint"),
+            tokenEndpoint: settings.string("token_endpoint"),
+            userInfoEndpoint: settings.string("userinfo_endpoint"),
+            endSessionEndpoint: settings.string("end_session_endpoint"),
+            verifiesTLS: settings.boolean("ssl_verify") ?? true,
+            timeoutSeconds: (settings.number("timeout") ?? 10_000) / 1000,
+            httpProxy: settings.string("http_proxy"),
+            httpsProxy: settings.string("https_proxy"),
+            httpProxyAuthorization: settings.string("http_proxy_authorization"),
+            httpsProxyAuthorization: settings.string("https_proxy_authorization"),
+            proxyExceptions: (settings.string("no_proxy") ?? "").split(separator: ",").map { part in
+                String(part.filter { $0 != " " })
+            }
+        )
+    }
+
+    /// What must be said of an issuer, and what must not.
+    private static func requireIssuer(_ check: inout SettingsCheck) {
         let settings = check.settings
         let written = settings.string("issuer") ?? ""
         if written.contains("{") || written.contains("%7B") {
@@ -24,29 +53,6 @@ extension OpenIDConnectSettings {
         if settings.wrote("issuers_allowed"), (settings.strings("issuers_allowed") ?? []).isEmpty {
             check.fail("issuers_allowed", "must not be empty; leave it out instead")
         }
-        return IssuerChoice(
-            url: written,
-            allowed: settings.strings("issuers_allowed") ?? [],
-            isPseudo: isPseudo,
-            keysURL: keysURL,
-            extraKeyURLs: extraKeyURLs,
-            rediscoverySeconds: settings.number("rediscovery_lifetime") ?? 30,
-            outageSeconds: settings.number("cache_ttl_resurrect") ?? 86_400,
-            fields: pairs("discovery_headers_names", "discovery_headers_values", settings),
-            authorizationEndpoint: settings.string("authorization_endpoint"),
-            tokenEndpoint: settings.string("token_endpoint"),
-            userInfoEndpoint: settings.string("userinfo_endpoint"),
-            endSessionEndpoint: settings.string("end_session_endpoint"),
-            verifiesTLS: settings.boolean("ssl_verify") ?? true,
-            timeoutSeconds: (settings.number("timeout") ?? 10_000) / 1000,
-            httpProxy: settings.string("http_proxy"),
-            httpsProxy: settings.string("https_proxy"),
-            httpProxyAuthorization: settings.string("http_proxy_authorization"),
-            httpsProxyAuthorization: settings.string("https_proxy_authorization"),
-            proxyExceptions: (settings.string("no_proxy") ?? "").split(separator: ",").map { part in
-                String(part.filter { $0 != " " })
-            }
-        )
     }
 
     static func client(_ settings: Settings) -> ClientChoice? {

@@ -119,6 +119,16 @@ package enum OIDCError: Error, Sendable, Equatable {
         }
     }
 
+    /// Whether the issuer could not be asked, or said that it cannot answer now.
+    ///
+    /// An answer that is no good is none: it may be about one token, and whoever shows it must not make others wait.
+    var isOutage: Bool {
+        switch self {
+        case .unreachable, .failed: true
+        default: false
+        }
+    }
+
     /// The OAuth error code with which the issuer refused, if it gave one.
     package var oauthError: String? {
         if case .refused(_, _, let error) = self { error } else { nil }

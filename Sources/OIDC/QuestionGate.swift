@@ -86,7 +86,7 @@ package final class QuestionGate: Sendable {
     }
 
     private func note(_ error: OIDCError?, _ state: inout State, at now: Double) {
-        guard let error, error.isUnavailable else {
+        guard let error, error.isOutage else {
             state.failures = 0
             state.backoff.succeeded()
             return

@@ -90,6 +90,22 @@ def test_a_revoked_token_is_refused_after_at_most_the_stated_time(start, upstrea
     assert all(ask(gatehouse, token).status_code == 401 for _ in range(5))
 
 
+def test_no_route_keeps_an_answer_for_longer_than_it_says(start, upstream, issuer):
+    """H4: another route that asks the same may keep it longer; that is its own affair."""
+    routes = [route(name, f"/{name}", plugins=[openid_connect(
+        issuer, auth_methods=["introspection"], cache_ttl=seconds)]) for name, seconds in (("long", 300), ("short", 1))]
+    gatehouse = start({"services": [service(upstream.url, *routes)]})
+    token = issuer.opaque_token()
+
+    def status(path: str) -> int:
+        return httpx.get(gatehouse.url + path, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    assert [status("/long"), status("/short")] == [200, 200]
+    issuer.revoke(token)
+    wait_until(lambda: status("/short") == 401, "the revoked token is refused", 5)
+    assert status("/long") == 200
+
+
 def test_answers_are_shared_by_workers_and_requests_wait_for_one_question(start, upstream, issuer):
     """H4: one question a token, however many ask at the same time; each answer is its own token's."""
     gatehouse = gateway(start, upstream, issuer, upstream_headers_claims=["sub"], upstream_headers_names=["X-User"])

@@ -17,7 +17,7 @@ def gateway(start, upstream, provider, client: str = "service", **config):
     """The program with one route, for a client of a real provider."""
     known = provider.info["clients"][client]
     fields = {"issuer": provider.issuer, "client_id": [client], "auth_methods": ["introspection"],
-              "upstream_headers_claims": ["client_id"], "upstream_headers_names": ["X-Client"],
+              "upstream_headers_claims": ["scope"], "upstream_headers_names": ["X-Scope"],
               **({"client_secret": [known["client_secret"]]} if "client_secret" in known else {}), **config}
     return start({"services": [service(
         upstream.url, route("api", "/", plugins=[plugin("openid-connect", **fields)]))]})
@@ -39,7 +39,7 @@ def test_opaque_tokens_of_canaille(start, upstream, providers):
     token = service_token(canaille)
     assert token.count(".") != 2
     answer = ask(gatehouse, token)
-    assert answer.status_code == 200 and answer.json()["headers"]["x-client"] == "service"
+    assert answer.status_code == 200 and answer.json()["headers"]["x-scope"] == "openid"
     assert ask(gatehouse, secrets.token_urlsafe(32)).status_code == 401
     canaille.revoke(token)
     revoked = time.monotonic()
@@ -47,8 +47,9 @@ def test_opaque_tokens_of_canaille(start, upstream, providers):
     assert time.monotonic() - revoked < 2 + 2
 
 
-@pytest.mark.parametrize("form", ["application/json", "application/token-introspection+jwt"])
-def test_introspection_of_glewlwyds_jwts(start, upstream, providers, form):
+# Asked for a signed answer about a token that is not active, Glewlwyd 2.7.5 answers 400 and says nothing.
+@pytest.mark.parametrize("form, refusal", [("application/json", 401), ("application/token-introspection+jwt", 503)])
+def test_introspection_of_glewlwyds_jwts(start, upstream, providers, form, refusal):
     """RFC 9068 tokens that verify are asked about as well: a revoked one is refused after at most the stated time."""
     glewlwyd = providers("glewlwyd")
     gatehouse = gateway(
@@ -58,7 +59,7 @@ def test_introspection_of_glewlwyds_jwts(start, upstream, providers, form):
     assert ask(gatehouse, token).status_code == 200
     glewlwyd.revoke(token)
     revoked = time.monotonic()
-    wait_until(lambda: ask(gatehouse, token).status_code == 401, "the revoked token is refused", 6)
+    wait_until(lambda: ask(gatehouse, token).status_code == refusal, "the revoked token is refused", 6)
     assert time.monotonic() - revoked < 2 + 2
     assert ask(gatehouse, service_token(glewlwyd)).status_code == 200
 
@@ -90,7 +91,7 @@ def test_assertions_of_ours_are_taken_by_glewlwyd(start, upstream, providers, cl
     form = {"grant_type": "client_credentials", "scope": "api", **assertions.made(client, endpoint, key)}
     token = httpx.post(endpoint, data=form).raise_for_status().json()["access_token"]
     answer = ask(gatehouse, token)
-    assert answer.status_code == 200 and answer.json()["headers"]["x-client"] == client
+    assert answer.status_code == 200 and answer.json()["headers"]["x-scope"] == "api"
     assert ask(gatehouse, secrets.token_urlsafe(32)).status_code == 401
 
 

@@ -1,5 +1,6 @@
 // How many questions an issuer gets at a time, and that it gets none for a moment after it failed.
 import Fetch
+import JOSE
 import Testing
 
 @testable import OIDC
@@ -96,11 +97,16 @@ struct QuestionGateTests {
         #expect(await self.ask(gate, failing: nil) == (true, "ok"))
     }
 
-    @Test func `what an issuer refuses is no failure of its`() async {
+    @Test func `an answer that is no good is no outage, whoever's token it was about`() async {
         let clock = ManualClock()
         let gate = QuestionGate(clock: { clock.now })
-        let refused = OIDCError.refused(.userinfo, status: 401, error: nil)
-        for _ in 0..<20 { #expect(await self.ask(gate, failing: refused) == (true, "userinfo-refused")) }
+        for error in [
+            OIDCError.refused(.userinfo, status: 401, error: nil),
+            .refused(.introspection, status: 400, error: nil), .malformedAnswer(.introspection, "no"),
+            .answerToken(.introspection, .badSignature),
+        ] {
+            for _ in 0..<20 { #expect(await self.ask(gate, failing: error) == (true, error.reason)) }
+        }
     }
 
     @Test func `those who wait are turned away when the issuer fails`() async {

@@ -65,8 +65,8 @@ extension OpenIDConnect {
         )
     }
 
-    /// Everything that an answer depends on is part of the key (security row H4); the rules of a route are not, so
-    /// that routes share answers.
+    /// Everything that an answer depends on is part of the key (security row H4), and how long it may be kept; the
+    /// rules of a route are not, so that routes share answers.
     private func question(
         _ choice: QuestionChoice,
         _ token: String,
@@ -79,7 +79,12 @@ extension OpenIDConnect {
             settings.issuer.userInfoEndpoint ?? "", settings.client?.id ?? "",
         ]
         let form = [terms.form.rawValue, terms.hint ?? "", terms.tokenParameter]
-        let lists = [terms.audiences, terms.fields.words, terms.parameters.words].map(SealedCookie.tuple)
+        let times = [choice.seconds, choice.refusalSeconds, settings.tokens.leeway].map { String($0) }
+        let info = settings.userInfoTerms
+        let lists = [
+            terms.audiences, terms.fields.words, terms.parameters.words, info.fields.words,
+            info.arguments.words, [String(info.isSigned)], times,
+        ].map(SealedCookie.tuple)
         do throws(CryptoError) {
             let key = try services.state.grants.key(for: who + form + lists + ["question", token])
             return IssuerQuestion(choice: choice, token: token, terms: terms, besides: facts, key: key)

@@ -60,17 +60,26 @@ class Provider:
 
     def document(self) -> dict:
         """The discovery document."""
-        return httpx.get(self.issuer + "/.well-known/openid-configuration").json()
+        answer = httpx.get(self.issuer + "/.well-known/openid-configuration")
+        return answer.raise_for_status().json()
 
     def published(self) -> list[str]:
         """The names of the keys that are published now."""
-        return [key["kid"] for key in httpx.get(self.document()["jwks_uri"]).json()["keys"]]
+        answer = httpx.get(self.document()["jwks_uri"])
+        return [key["kid"] for key in answer.raise_for_status().json()["keys"]]
 
     def rotate(self) -> str:
         """Makes it sign with a new key, live; returns the key's name."""
         before = set(self.published())
         self.process.popen.send_signal(signal.SIGHUP)
-        return wait_until(lambda: next(iter(set(self.published()) - before), None), "a new key is published", 20)
+
+        def new() -> str | None:
+            try:
+                return next(iter(set(self.published()) - before), None)
+            except httpx.HTTPError:
+                return None  # It answers nothing while it reads its keys anew.
+
+        return wait_until(new, "a new key is published", 20)
 
     def revoke(self, token: str, client: str = "service"):
         """Makes a token worth nothing from now on (RFC 7009)."""

@@ -340,10 +340,8 @@ extension OpenIDConnectFields {
         field(
             "cache_ttl_resurrect",
             .number,
-            status: .refused(
-                why: "an answer whose time is over is never used; an issuer that is down is a 503"
-            ),
-            "Seconds that an old answer would be used for while the issuer is down."
+            default: 86400,
+            "Seconds that an issuer's keys serve beyond their lifetime while they cannot be fetched."
         ),
         field(
             "cache_user_info",

@@ -278,16 +278,22 @@ def test_client_secret_jwt_sends_no_secret(start, upstream, issuer):
     assert ask(gatehouse, issuer.opaque_token()).status_code == 503
 
 
+def asking_for_certificates(authority: Authority, clients: Authority, folder) -> ssl.SSLContext:
+    """What a server needs that asks clients for certificates of an authority; `ca.pem` is to believe the server by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("127.0.0.1").files(folder))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=clients.cert)
+    (folder / "ca.pem").write_text(authority.cert)
+    return context
+
+
 @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
 def test_a_certificate_shows_who_we_are(start, upstream, tmp_path, method):
     """RFC 8705 §2, and the endpoint for it that the metadata names (§5)."""
     authority, clients = Authority(), Authority("Clients")
     shown, other = clients.sign("app"), clients.sign("other")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.sign("127.0.0.1").files(tmp_path))
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_verify_locations(cadata=clients.cert)
-    (tmp_path / "ca.pem").write_text(authority.cert)
+    context = asking_for_certificates(authority, clients, tmp_path)
     plain = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     plain.load_cert_chain(*authority.sign("127.0.0.1").files(tmp_path))
     with Issuer(tls=plain) as issuer, Issuer(tls=context, name="mtls") as door:
@@ -311,6 +317,31 @@ def test_a_certificate_shows_who_we_are(start, upstream, tmp_path, method):
             tls_client_auth_cert_id="0f0e7c1e-95b1-4a36-9a2c-000000000002")
         assert ask(wrong, issuer.opaque_token()).status_code == 503
         assert reason(wrong, 503) == "client-refused"
+
+
+def test_no_connection_is_used_again_under_another_certificate(start, upstream, tmp_path):
+    """H5: two routes of one program ask the same endpoint, each as its own client, and once as nobody."""
+    authority, clients = Authority(), Authority("Clients")
+    shown, other = clients.sign("app"), clients.sign("other")
+    with Issuer(tls=asking_for_certificates(authority, clients, tmp_path)) as issuer:
+        issuer.takes, issuer.client_keys = "tls_client_auth", [shown.certificate.public_bytes(Encoding.DER)]
+        fields = {"client_secret": None, "auth_methods": ["introspection"], "cache_introspection": False}
+        routes = [route(name, f"/{name}", plugins=[openid_connect(issuer, **fields, **more)]) for name, more in (
+            ("right", {"client_auth": ["tls_client_auth"], "tls_client_auth_cert_id": "right"}),
+            ("wrong", {"client_auth": ["tls_client_auth"], "tls_client_auth_cert_id": "wrong"}),
+            ("bare", {"client_auth": ["none"]}))]
+        gatehouse = start({
+            "services": [service(upstream.url, *routes)],
+            "certificates": [shown.entity("a.example", id="right"), other.entity("b.example", id="wrong")],
+        }, GATEHOUSE_TRUSTED_CA_FILE=str(tmp_path / "ca.pem"))
+        token = issuer.opaque_token()
+
+        def status(path: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            return httpx.get(f"{gatehouse.url}/{path}", headers=headers, timeout=30).status_code
+
+        for _ in range(3):
+            assert [status(path) for path in ("right", "wrong", "right", "bare")] == [200, 503, 200, 503]
 
 
 def test_a_certificate_that_is_not_there_is_an_error(start, upstream, issuer, tmp_path):

@@ -43,6 +43,7 @@ final class ScriptedIssuer: HTTPClient {
         var counts: [String: Int] = [:]
         var last: [String: FetchRequest] = [:]
         var isDown = false
+        var elsewhere: (@Sendable (String) throws(FetchError) -> FetchResponse)?
     }
 
     let url = "https://id.example"
@@ -87,7 +88,15 @@ final class ScriptedIssuer: HTTPClient {
         state.withLock { $0.last[path] }.flatMap { QueryArguments($0.body) }
     }
 
+    /// Answers for all other issuers, by their URLs.
+    func elsewhere(_ answer: @escaping @Sendable (String) throws(FetchError) -> FetchResponse) {
+        state.withLock { $0.elsewhere = answer }
+    }
+
     func fetch(_ request: FetchRequest) async throws(FetchError) -> FetchResponse {
+        if !request.url.hasPrefix(url), let elsewhere = state.withLock({ $0.elsewhere }) {
+            return try elsewhere(request.url)
+        }
         let path = String(request.url.dropFirst(url.count).prefix { $0 != "?" })
         let (script, isDown) = state.withLock { state in
             state.counts[path, default: 0] += 1

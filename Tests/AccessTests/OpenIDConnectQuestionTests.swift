@@ -1,5 +1,6 @@
 // Tokens that their issuer is asked about: taken, refused with their reason, kept for as long as may be.
 import Fetch
+import JOSE
 import JSON
 import Proxy
 import Testing
@@ -312,6 +313,27 @@ struct OpenIDConnectQuestionTests {
         let last = try await stage.ask(Self.line, try stage.bearer(["jti": "4"]))
         #expect(last.passes)
         #expect(last.passage.identity?.subject == "alice")
+    }
+
+    @Test func `a JWT of another issuer is not shown to the one that can be asked`() async throws {
+        let stage = try stage([
+            "auth_methods": ["bearer", "introspection"], "introspect_jwt_tokens": true,
+            "issuers_allowed": ["https://other.example"],
+        ])
+        let other: [String: JSONValue] = ["iss": "https://other.example"]
+        let key = stage.key
+        stage.issuer.elsewhere { url throws(FetchError) in
+            let document: JSONValue =
+                url.hasSuffix("/jwks")
+                ? ["keys": .array([key.key.publicJSON].compactMap { $0 })]
+                : ["issuer": "https://other.example", "jwks_uri": "https://other.example/jwks"]
+            return FetchResponse(status: 200, body: document.serialized())
+        }
+        let outcome = try await stage.ask(Self.line, try stage.bearer(other))
+        #expect(outcome.reason == "wrong-issuer")
+        #expect(stage.issuer.count("/introspect") == 0)
+        #expect(try await stage.ask(Self.line, try stage.bearer()).passes)
+        #expect(stage.issuer.count("/introspect") == 1)
     }
 
     @Test func `where introspection alone is open, JWTs are asked about like all others`() async throws {

@@ -45,6 +45,10 @@ extension OpenIDConnect {
         guard BearerForm.isToken(token), let party = parties.client else {
             throw badCredential("malformed", detail: "the token is none of RFC 6750 §2.1")
         }
+        // We are a client of one issuer; the others' tokens are none of its business.
+        guard facts.map({ $0.issuer == parties.issuer.settings.issuer }) ?? true else {
+            throw badCredential("wrong-issuer", detail: "the token's issuer is not the one that can be asked")
+        }
         let question = try question(choice, String(decoding: token, as: UTF8.self), facts, passage)
         if choice.keepsAnswers, let kept = services.state.answers.answer(question.key, at: passage.now) {
             count(choice, Self.word(kept.answer, isKept: true), passage)

@@ -109,6 +109,13 @@ struct SettingsCheck {
                 "bearer tokens need audience_required or client_id; write audience_required: [] to take any audience"
             )
         }
+        if methods.contains(.bearer), settings.wrote("issuers_allowed"), !settings.wrote("audience_required")
+        {
+            warn(
+                "issuers_allowed",
+                "another issuer may have a client of the same name as ours; write audience_required"
+            )
+        }
         let needsClient: [AuthenticationMethod] = [.authorizationCode, .password, .refreshToken]
         guard (settings.strings("client_id") ?? []).isEmpty else { return }
         // Kong's default methods stand for themselves: who names none of ours to write meant what can work.

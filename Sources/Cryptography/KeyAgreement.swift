@@ -37,7 +37,7 @@ package enum RSAOAEP {
         case sha1
         case sha256
 
-        fileprivate var method: DigestMethod {
+        var method: DigestMethod {
             switch self {
             case .sha1: .sha1
             case .sha256: .sha256
@@ -53,7 +53,7 @@ package enum RSAOAEP {
     ) throws(CryptoError) -> [UInt8] {
         var bytes = secret.copy()
         defer { Secret.wipe(&bytes) }
-        return try run(bytes.span, key.kind, key.handle, hash, encrypts: true)
+        return try RSAEncryption.run(bytes.span, key.kind, key.handle, .oaep(hash), encrypts: true)
     }
 
     /// Decrypts; every failure is `CryptoError.notAuthentic`.
@@ -63,40 +63,10 @@ package enum RSAOAEP {
         _ hash: Hash
     ) throws(CryptoError) -> Secret {
         do {
-            var bytes = try run(ciphertext, key.kind, key.handle, hash, encrypts: false)
+            var bytes = try RSAEncryption.run(ciphertext, key.kind, key.handle, .oaep(hash), encrypts: false)
             defer { Secret.wipe(&bytes) }
             return Secret(bytes)
         } catch { throw .notAuthentic }
-    }
-
-    private static func run(
-        _ input: Span<UInt8>,
-        _ kind: KeyKind,
-        _ key: KeyHandle,
-        _ hash: Hash,
-        encrypts: Bool
-    ) throws(CryptoError) -> [UInt8] {
-        guard case .rsa(let bits) = kind else { throw .wrongKeyKind }
-        guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key.pointer, nil) else {
-            throw .last("oaep")
-        }
-        defer { unsafe EVP_PKEY_CTX_free(context) }
-        let begun = unsafe encrypts ? EVP_PKEY_encrypt_init(context) : EVP_PKEY_decrypt_init(context)
-        guard begun == 1, unsafe EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1,
-            unsafe EVP_PKEY_CTX_set_rsa_oaep_md(context, hash.method.pointer) == 1,
-            unsafe EVP_PKEY_CTX_set_rsa_mgf1_md(context, hash.method.pointer) == 1
-        else { throw .last("oaep") }
-        var output = [UInt8](repeating: 0, count: (bits + 7) / 8)
-        var count = output.count
-        let result = unsafe input.withUnsafeBufferPointer { input in
-            unsafe output.withUnsafeMutableBufferPointer { output in
-                unsafe encrypts
-                    ? EVP_PKEY_encrypt(context, output.baseAddress, &count, input.baseAddress, input.count)
-                    : EVP_PKEY_decrypt(context, output.baseAddress, &count, input.baseAddress, input.count)
-            }
-        }
-        guard result == 1 else { throw .last("oaep") }
-        return Array(output[..<count])
     }
 }
 

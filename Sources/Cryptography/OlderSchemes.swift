@@ -8,7 +8,7 @@ package enum RSAPKCS1 {
     package static func encrypt(_ secret: Secret, to key: PublicKey) throws(CryptoError) -> [UInt8] {
         var bytes = secret.copy()
         defer { Secret.wipe(&bytes) }
-        return try run(bytes.span, key.kind, key.handle, encrypts: true)
+        return try RSAEncryption.run(bytes.span, key.kind, key.handle, .pkcs1, encrypts: true)
     }
 
     /// Decrypts; the caller goes on with a random secret where this throws, and tells nobody which (RFC 8017 §7.2.2).
@@ -17,39 +17,10 @@ package enum RSAPKCS1 {
         with key: PrivateKey
     ) throws(CryptoError) -> Secret {
         do {
-            var bytes = try run(ciphertext, key.kind, key.handle, encrypts: false)
+            var bytes = try RSAEncryption.run(ciphertext, key.kind, key.handle, .pkcs1, encrypts: false)
             defer { Secret.wipe(&bytes) }
             return Secret(bytes)
         } catch { throw .notAuthentic }
-    }
-
-    private static func run(
-        _ input: Span<UInt8>,
-        _ kind: KeyKind,
-        _ key: KeyHandle,
-        encrypts: Bool
-    ) throws(CryptoError) -> [UInt8] {
-        guard case .rsa(let bits) = kind else { throw .wrongKeyKind }
-        guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key.pointer, nil) else {
-            throw .last("rsa")
-        }
-        defer { unsafe EVP_PKEY_CTX_free(context) }
-        let begun = unsafe encrypts ? EVP_PKEY_encrypt_init(context) : EVP_PKEY_decrypt_init(context)
-        guard begun == 1, unsafe EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 else {
-            throw .last("rsa")
-        }
-        var output = [UInt8](repeating: 0, count: (bits + 7) / 8)
-        defer { Secret.wipe(&output) }
-        var count = output.count
-        let result = unsafe input.withUnsafeBufferPointer { input in
-            unsafe output.withUnsafeMutableBufferPointer { output in
-                unsafe encrypts
-                    ? EVP_PKEY_encrypt(context, output.baseAddress, &count, input.baseAddress, input.count)
-                    : EVP_PKEY_decrypt(context, output.baseAddress, &count, input.baseAddress, input.count)
-            }
-        }
-        guard result == 1 else { throw .last("rsa") }
-        return Array(output[..<count])
     }
 }
 

@@ -80,28 +80,32 @@ package struct Explainer {
         return Self.finish(outcome, members)
     }
 
-    /// Asks the plugins in order, up to the first that does not let it pass.
+    /// Asks the plugins in order, up to the first that does not let it pass; the rest are not reached.
     private func ask(
         _ planned: PlannedRoute,
         _ passage: Passage,
         _ claims: JSONValue?
     ) -> (Explanation.Outcome, [JSONValue]) {
         var asked: [JSONValue] = []
+        var end: Explanation.Outcome?
         for step in planned.steps {
             guard let plugin = step.plugin(for: passage.identity) else { continue }
+            guard end == nil else {
+                asked.append(["plugin": .string(step.name), "verdict": "not reached", "rules": []])
+                continue
+            }
             let verdict = plugin.explain(passage, claims: claims)
             var described = verdict.json.object ?? [:]
             described["plugin"] = .string(step.name)
             asked.append(.object(described))
             switch verdict.outcome {
             case .passes: continue
-            case .answers(let status): return (.answers(status: status, reason: passage.reason), asked)
-            case .refuses(let refusal):
-                return (.answers(status: refusal.status, reason: refusal.reason), asked)
-            case .undecided(let why): return (.undecided("\(step.name): \(why)"), asked)
+            case .answers(let status): end = .answers(status: status, reason: passage.reason)
+            case .refuses(let refusal): end = .answers(status: refusal.status, reason: refusal.reason)
+            case .undecided(let why): end = .undecided("\(step.name): \(why)")
             }
         }
-        return (.passes, asked)
+        return (end ?? .passes, asked)
     }
 
     private static func describe(_ planned: PlannedRoute) -> JSONValue {

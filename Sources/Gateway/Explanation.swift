@@ -3,27 +3,45 @@ package import JSON
 
 /// What one rule says of a request.
 package struct RuleVerdict: Sendable {
+    /// Its verdict; the words that are shown.
+    package enum Outcome: String, Sendable {
+        case passed, failed
+        /// One before it failed.
+        case notReached = "not reached"
+        /// Nothing was asked that it could judge.
+        case notAsked = "not asked"
+    }
+
     /// The rule in words: `scopes_required`.
     package let rule: String
     /// Where the rule comes from: a standard's section, or the field of the configuration.
     package let source: String
-    package let passes: Bool
+    package let outcome: Outcome
     /// What was wanted and found; never a secret.
     package let detail: String?
 
     /// Describes a verdict.
-    package init(rule: String, source: String, passes: Bool, detail: String? = nil) {
+    package init(rule: String, source: String, outcome: Outcome, detail: String? = nil) {
         self.rule = rule
         self.source = source
-        self.passes = passes
+        self.outcome = outcome
         self.detail = detail
+    }
+
+    /// Describes the verdict of a rule that was asked.
+    package init(rule: String, source: String, passes: Bool, detail: String? = nil) {
+        self.init(rule: rule, source: source, outcome: passes ? .passed : .failed, detail: detail)
     }
 
     /// As shown by `gatehouse explain`.
     package var json: JSONValue {
         var members: [String: JSONValue] = [
-            "rule": .string(self.rule), "source": .string(self.source), "passes": .bool(self.passes),
+            "rule": .string(self.rule), "source": .string(self.source),
+            "verdict": .string(self.outcome.rawValue),
         ]
+        if self.outcome == .passed || self.outcome == .failed {
+            members["passes"] = .bool(self.outcome == .passed)
+        }
         if let detail = self.detail { members["detail"] = .string(detail) }
         return .object(members)
     }

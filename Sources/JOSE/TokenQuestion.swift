@@ -108,6 +108,11 @@ extension TokenQuestion {
     /// The longest line that is read: room for tokens far beyond the limit, so that they are called too large.
     package static let maximumLineBytes = 64 << 20
 
+    /// What each rule says of the token, where its claims are judged.
+    package var rules: [RuleReport] {
+        signatureOnly ? [] : TokenRules.report(on: token, keys: keys, expecting: expectations, at: now)
+    }
+
     /// The verdict, as the contract writes it.
     package func answer() -> TokenAnswer {
         do {
@@ -153,6 +158,20 @@ package struct TokenAnswer: Sendable {
     /// The verdict as one JSON object.
     package var json: JSONValue {
         .object(members.merging(["valid": .bool(isValid)]) { _, new in new })
+    }
+
+    /// The verdict, and what each rule says; `rules` is left out where there is none.
+    package func json(rules: [RuleReport]) -> JSONValue {
+        guard !rules.isEmpty, var members = json.object else { return json }
+        members["rules"] = .array(
+            rules.map { rule in
+                [
+                    "rule": .string(rule.name), "source": .string(rule.source),
+                    "verdict": .string(rule.outcome.rawValue),
+                ]
+            }
+        )
+        return .object(members)
     }
 
     /// The verdict with the asker's name for the question.

@@ -81,9 +81,7 @@ package struct AccessTokenCheck: Sendable {
     ) throws(AccessTokenError) -> AccessTokenVerdict {
         let token: UnverifiedToken
         do throws(TokenError) { token = try UnverifiedToken(parsing: text) } catch { throw .token(error) }
-        let named = token.unverifiedIssuer.flatMap { name in
-            self.issuers.first { $0.settings.issuer.isIdentical(toUTF8Of: name) }
-        }
+        let named = self.named(token)
         // A token of nobody we know is judged with the first issuer's keys, so that the reason stays in order.
         let issuer = named ?? self.issuers[0]
         let snapshot = issuer.keySnapshot
@@ -135,7 +133,14 @@ package struct AccessTokenCheck: Sendable {
         return token
     }
 
-    private func expectations(_ issuer: Issuer) -> TokenExpectations {
+    /// The issuer that a token names, if it is one of ours: only its keys, audiences and algorithms count (B7).
+    func named(_ token: UnverifiedToken) -> Issuer? {
+        token.unverifiedIssuer.flatMap { name in
+            self.issuers.first { $0.settings.issuer.isIdentical(toUTF8Of: name) }
+        }
+    }
+
+    func expectations(_ issuer: Issuer) -> TokenExpectations {
         var expectations = TokenExpectations(
             issuers: [issuer.settings.issuer],
             audiences: self.audiences,

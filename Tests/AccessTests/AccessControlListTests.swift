@@ -115,7 +115,7 @@ struct AccessControlListTests {
         )
         let passage = try self.verdict(["allow": ["a"]], self.member(["b"])).1
         let rule = try #require(plugin.explain(passage, claims: nil).rules.first)
-        #expect(!rule.passes)
+        #expect(rule.outcome == .failed)
         #expect(rule.detail == "allow a; found b")
     }
 }

@@ -49,6 +49,46 @@ struct OpenIDConnectExplainTests {
         #expect(stage.issuer.count("/.well-known/openid-configuration") == 0)
     }
 
+    @Test func `of a token that is shown each rule is told, and what was not reached`() async throws {
+        let stage = try AccessStage(["groups_required": ["admin"]])
+        await AccessPlugins.start(stage.plan)
+        let verdicts = { (changes: [String: JSONValue]) throws -> [String: String] in
+            let said = try self.explain(stage, claims: nil, fields: try stage.bearer(changes))
+            let rules = said.json["plugins"]?.array?.first?["rules"]?.array ?? []
+            return Dictionary(
+                uniqueKeysWithValues: rules.map { ($0["rule"]?.string ?? "", $0["verdict"]?.string ?? "") }
+            )
+        }
+        let passing = try verdicts(["groups": ["admin"]])
+        for name in [
+            "signature", "expiry", "kind of token", "proof of possession", "groups_required on groups",
+        ] {
+            #expect(passing[name] == "passed", "\(name)")
+        }
+        let expired = try verdicts(["groups": ["admin"], "exp": 1])
+        #expect(expired["signature"] == "passed" && expired["expiry"] == "failed")
+        #expect(
+            expired["not before"] == "not reached" && expired["groups_required on groups"] == "not reached"
+        )
+        let bound = try verdicts(["cnf": ["jkt": "x"]])
+        #expect(bound["kind of token"] == "passed" && bound["proof of possession"] == "failed")
+        let outside = try verdicts(["groups": ["user"]])
+        #expect(
+            outside["proof of possession"] == "passed" && outside["groups_required on groups"] == "failed"
+        )
+    }
+
+    @Test func `another issuer's clients may have our name, says a warning`() throws {
+        let warned = try AccessStage(["issuers_allowed": ["https://two.example"]]).plan.warnings.map(
+            \.message
+        )
+        #expect(warned.contains { $0.hasPrefix("issuers_allowed: another issuer may have") })
+        let settled: [String: JSONValue] = [
+            "issuers_allowed": ["https://two.example"], "audience_required": ["api"],
+        ]
+        #expect(try AccessStage(settled).plan.warnings == [])
+    }
+
     @Test func `a plan says what is allowed and unwise`() throws {
         #expect(try AccessStage().plan.warnings == [])
         #expect(

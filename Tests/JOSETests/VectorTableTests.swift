@@ -14,22 +14,23 @@ struct VectorTableTests {
         var testDescription: String { name }
     }
 
-    static func rows(_ table: String) -> [Vector] {
+    static let document: JSONValue? = {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(
             path: "../Vectors/jose.json"
         )
-        guard let bytes = try? Data(contentsOf: file), let document = try? JSONValue(parsing: Array(bytes))
-        else {
-            return []
-        }
-        return document[table]?.array?.map { Vector(name: $0["name"]?.string ?? "", row: $0) } ?? []
+        return (try? Data(contentsOf: file)).flatMap { try? JSONValue(parsing: Array($0)) }
+    }()
+
+    static func rows(_ table: String) -> [Vector] {
+        document?[table]?.array?.map { Vector(name: $0["name"]?.string ?? "", row: $0) } ?? []
     }
 
     static let tokens = rows("tokens")
     static let keys = rows("keys")
+    static let recipients = document?["recipients"] ?? [:]
 
     @Test func `no row is missing`() {
-        #expect(Self.tokens.count == 46 && Self.keys.count == 17)
+        #expect(Self.tokens.count == 48 && Self.keys.count == 17)
         #expect(Set(Self.tokens.map(\.name)).count == Self.tokens.count)
     }
 
@@ -105,6 +106,71 @@ struct VectorTableTests {
             for name in ["kty", "n", "e", "x", "y", "crv", "kid"] {
                 #expect(json[name] == value[name], "\(name)")
             }
+        }
+    }
+
+    @Test func `RFC 7516 B, AES-CBC with HMAC, there and back`() throws {
+        let key = Secret([
+            4, 211, 31, 197, 84, 157, 252, 254, 11, 100, 157, 250, 63, 170, 106, 206, 107, 124, 212, 45, 111,
+            107, 9,
+            219, 200, 177, 0, 240, 143, 156, 44, 207,
+        ])
+        let nonce: [UInt8] = [3, 22, 60, 12, 43, 67, 104, 105, 108, 108, 105, 99, 111, 116, 104, 101]
+        let data = Array("eyJhbGciOiJBMTI4S1ciLCJlbmMiOiJBMTI4Q0JDLUhTMjU2In0".utf8)
+        let text = Array("Live long and prosper.".utf8)
+        let box = try AESCBCHMAC.seal(text.span, key: key, nonce: nonce.span, authenticating: data.span)
+        #expect(
+            box.ciphertext == [
+                40, 57, 83, 181, 119, 33, 133, 148, 198, 185, 243, 24, 152, 230, 6, 75, 129, 223, 127, 19,
+                210, 82,
+                183, 230, 168, 33, 215, 104, 143, 112, 56, 102,
+            ]
+        )
+        #expect(
+            box.tag == [83, 73, 191, 98, 104, 205, 211, 128, 201, 189, 199, 133, 32, 38, 194, 85]
+        )
+        let opened = try AESCBCHMAC.open(
+            box.ciphertext.span,
+            tag: box.tag.span,
+            key: key,
+            nonce: nonce.span,
+            authenticating: data.span
+        )
+        #expect(opened == text)
+    }
+
+    @Test func `RFC 7520 §5.13, each recipient's way to the one content key`() throws {
+        let row = try #require(Self.recipients["content"])
+        let protected = try row.requiredString("protected")
+        for recipient in Self.recipients["recipients"]?.array ?? [] {
+            let header = try recipient.required("header")
+            let management = try #require(KeyManagement(rawValue: try header.requiredString("alg")))
+            let parts = JWE.Parts(
+                header: try JSONObjectText(header.serialized()),
+                encryptedKey: try #require(Base64URL.decode(try recipient.requiredString("encrypted_key"))),
+                nonce: try #require(Base64URL.decode(try row.requiredString("iv"))),
+                ciphertext: try #require(Base64URL.decode(try row.requiredString("ciphertext"))),
+                tag: try #require(Base64URL.decode(try row.requiredString("tag"))),
+                authenticated: Array(protected.utf8)
+            )
+            let key = try DecryptionKeys.contentKey(
+                parts,
+                try JWK(parsing: try recipient.required("key"), from: .configuration),
+                management,
+                .a128CBCHS256
+            )
+            #expect(
+                Base64URL.encode(key.copy()) == "zXayeJ4gvm8NJr3IUInyokTUO-LbQNKEhe_zWlYbdpQ",
+                "\(management)"
+            )
+            let text = try AESCBCHMAC.open(
+                parts.ciphertext.span,
+                tag: parts.tag.span,
+                key: key,
+                nonce: parts.nonce.span,
+                authenticating: parts.authenticated.span
+            )
+            #expect(String(decoding: text, as: UTF8.self).hasPrefix("You can trust us to stick with you"))
         }
     }
 

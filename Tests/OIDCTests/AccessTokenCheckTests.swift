@@ -115,6 +115,46 @@ struct AccessTokenCheckTests {
         #expect(await self.word(try self.stage.other.sign(others)) == "unknown-key")
     }
 
+    @Test func `B7 B1 an issuer's algorithms are those of its own keys, whatever another one has`()
+        async throws
+    {
+        let rsa = try TestKeys.rsa.get()
+        let remote = try ScriptedIssuer("https://two.example", keys: [SigningKey(rsa, kid: "one")])
+        let clock = self.stage.clock
+        let directory = IssuerDirectory(
+            client: remote,
+            dataDirectory: nil,
+            clock: { clock.now },
+            events: remote
+        )
+        let second = try directory.issuer(for: IssuerSettings(issuer: remote.issuer))
+        await second.start()
+        let check = AccessTokenCheck(issuer: self.stage.issuer, allowed: [second], audiences: ["app"])
+        let others = self.stage.accessClaims(["iss": "https://two.example"])
+        #expect(await self.word(try SigningKey(rsa, kid: "one").sign(others), check) == "ok")
+        // The name of a key that both have, and the algorithm that the other one has.
+        #expect(await self.word(try self.stage.key.sign(others), check) == "algorithm-not-allowed")
+        #expect(
+            await self.word(try SigningKey(rsa, kid: "one").sign(self.stage.accessClaims()), check)
+                == "algorithm-not-allowed"
+        )
+        let rules = check.report(on: Array(try self.stage.key.sign(others).utf8), at: self.stage.now)
+        #expect(rules.first { $0.outcome == .failed }?.name == "algorithm")
+    }
+
+    @Test func `a report says of each rule what it says, the kind of token last`() async throws {
+        let report = { (changes: [String: JSONValue]) throws -> [String] in
+            let token = Array(try self.stage.key.sign(self.stage.accessClaims(changes)).utf8)
+            let rules = self.check.report(on: token, at: self.stage.now)
+            #expect(rules.last?.name == "kind of token")
+            return rules.filter { $0.outcome == .failed }.map(\.name) + [rules.last?.outcome.rawValue ?? ""]
+        }
+        #expect(try report([:]) == ["passed"])
+        #expect(try report(["at_hash": "x"]) == ["kind of token", "failed"])
+        #expect(try report(["exp": 1]) == ["expiry", "not reached"])
+        #expect(try report(["cnf": ["jkt": "x"]]) == ["passed"])
+    }
+
     @Test func `a token of nobody we know never makes the keys be fetched`() async throws {
         let claims = self.stage.accessClaims(["iss": "https://evil.example"])
         #expect(await self.word(try self.stage.other.sign(claims)) == "unknown-key")

@@ -81,6 +81,22 @@ extension OpenIDConnect {
         }
     }
 
+    /// The bearer token that a request shows, if it shows one.
+    func shownToken(_ passage: Passage) -> [UInt8]? {
+        guard settings.methods.contains(.bearer) else { return nil }
+        let request = passage.request
+        var place: (range: FieldRange, start: Int)?
+        if let range = request.first(.authorization), let start = after("bearer ", range, request) {
+            place = (range, start)
+        } else if let range = settings.tokens.bearerFields.lazy.compactMap({ request.first($0) }).first {
+            place = (range, bareOrScheme(range, request))
+        }
+        guard let place else { return nil }
+        return request.withValue(place.range) { value in
+            (place.start..<value.count).map { value[$0] }
+        }
+    }
+
     /// A field of its own may hold the bare token, or `Bearer` before it.
     private func bareOrScheme(_ range: FieldRange, _ request: RequestHead) -> Int {
         after("bearer ", range, request) ?? 0

@@ -8,15 +8,16 @@ extension OpenIDConnect {
     /// Says what would become of the request: of `claims` where they are given, else of what the request shows.
     package func explain(_ passage: Passage, claims: JSONValue?) -> PluginVerdict {
         if let claims { return explain(passage, proven: proven(claims)) }
+        let shown = shownToken(passage).map { parties.rules(on: $0, settings, at: passage.now) } ?? []
         do throws(Refusal) {
             switch try request(passage) {
-            case .proceed: return PluginVerdict(.passes, rules: rules(passage))
+            case .proceed: return PluginVerdict(.passes, rules: shown + rules(passage))
             case .answer(let answer): return PluginVerdict(.answers(status: answer.status))
             case .wait: return PluginVerdict(.undecided("the issuer would be asked"))
             case .callout: return PluginVerdict(.undecided("the verdict is about another request"))
             }
         } catch {
-            return PluginVerdict(.refuses(error), rules: rules(passage))
+            return PluginVerdict(.refuses(error), rules: shown + rules(passage))
         }
     }
 
@@ -41,42 +42,50 @@ extension OpenIDConnect {
         return settings.proven(facts, consumers: consumers)
     }
 
-    /// What each rule says of the credential that was proven.
+    /// What each rule says of the credential that was proven; where none was, that they were not reached.
     private func rules(_ passage: Passage) -> [RuleVerdict] {
-        guard let proven = passage.notes[Self.proof] as? ProvenCredential else { return [] }
-        var rules = settings.policy.verdicts(on: proven.sources).map { verdict in
-            let path = verdict.rule.path.joined(separator: ".")
+        guard let proven = passage.notes[Self.proof] as? ProvenCredential else {
+            return settings.policy.verdicts(on: ClaimSources([])).map { verdict in
+                RuleVerdict(
+                    rule: Self.title(verdict.rule),
+                    source: "openid-connect.\(verdict.rule.setting)",
+                    outcome: .notReached
+                )
+            }
+        }
+        let rules = settings.policy.verdicts(on: proven.sources).map { verdict in
             let found = verdict.source.map { "found in the \($0)" } ?? "nothing has the claim"
             let wanted =
                 verdict.rule.items.isEmpty ? "" : "one of \(verdict.rule.items.joined(separator: ", ")); "
             return RuleVerdict(
-                rule: "\(verdict.rule.setting) on \(path)",
+                rule: Self.title(verdict.rule),
                 source: "openid-connect.\(verdict.rule.setting)",
                 passes: verdict.passes,
                 detail: wanted + found
             )
         }
+        return rules + consumerRules(proven)
+    }
+
+    private static func title(_ rule: ClaimRule) -> String {
+        "\(rule.setting) on \(rule.path.joined(separator: "."))"
+    }
+
+    private func consumerRules(_ proven: ProvenCredential) -> [RuleVerdict] {
+        let (passes, detail): (Bool, String)
         switch settings.consumerRule.consumer(of: proven.sources, among: consumers) {
-        case .notAsked: break
-        case .found(let consumer, let claim):
-            rules.append(
-                RuleVerdict(
-                    rule: "consumer_claims",
-                    source: "openid-connect.consumer_claims",
-                    passes: true,
-                    detail: "\(claim) names \(consumer.title)"
-                )
-            )
+        case .notAsked: return []
+        case .found(let consumer, let claim): (passes, detail) = (true, "\(claim) names \(consumer.title)")
         case .missing:
-            rules.append(
-                RuleVerdict(
-                    rule: "consumer_claims",
-                    source: "openid-connect.consumer_claims",
-                    passes: settings.consumerRule.isOptional,
-                    detail: "no consumer has the claim's value"
-                )
-            )
+            (passes, detail) = (settings.consumerRule.isOptional, "no consumer has the claim's value")
         }
-        return rules
+        return [
+            RuleVerdict(
+                rule: "consumer_claims",
+                source: "openid-connect.consumer_claims",
+                passes: passes,
+                detail: detail
+            )
+        ]
     }
 }

@@ -95,6 +95,13 @@ struct SettingsCheck {
                 "bearer tokens need audience_required or client_id; write audience_required: [] to take any audience"
             )
         }
+        if methods.contains(.bearer), settings.wrote("issuers_allowed"), !settings.wrote("audience_required")
+        {
+            warn(
+                "issuers_allowed",
+                "another issuer may have a client of the same name as ours; write audience_required"
+            )
+        }
         if methods.contains(.userinfo), !settings.wrote("audience_required") {
             fail(
                 "audience_required",

@@ -183,6 +183,28 @@ struct TrustedParties: Sendable {
         }
     }
 
+    /// What each rule says of a bearer token, with the keys at hand; for people.
+    func rules(on token: [UInt8], _ settings: OpenIDConnectSettings, at now: Double) -> [RuleVerdict] {
+        let reports = bearerCheck.report(on: token, at: NumericDate(seconds: now))
+        var rules = reports.map { rule in
+            RuleVerdict(
+                rule: rule.name,
+                source: rule.source,
+                outcome: RuleVerdict.Outcome(rawValue: rule.outcome.rawValue) ?? .notAsked
+            )
+        }
+        var proof = RuleVerdict.Outcome.notReached
+        if !rules.contains(where: { $0.outcome == .failed }) {
+            let isRefused =
+                if case .refused("proof-required", _) = verify(token, settings, at: now) { true } else {
+                    false
+                }
+            proof = isRefused ? .failed : .passed
+        }
+        rules.append(RuleVerdict(rule: "proof of possession", source: "RFC 7800 §3", outcome: proof))
+        return rules
+    }
+
     /// The client that a name and a secret make.
     func asClient(_ pair: BasicCredential, _ settings: OpenIDConnectSettings) -> RelyingParty {
         var party = RelyingParty(issuer: issuer, clientID: pair.name, clientSecret: Secret(utf8: pair.secret))

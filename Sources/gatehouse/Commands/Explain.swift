@@ -1,4 +1,5 @@
 // `gatehouse explain`: what would become of a request, and why.
+import Access
 import ArgumentParser
 import Foundation
 import Gateway
@@ -6,12 +7,15 @@ import JSON
 import Proxy
 
 /// Asks the plan about a request; nothing is sent on.
-struct Explain: ParsableCommand {
+struct Explain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
             "Say what would become of a request: its route, its plugins, each rule's verdict and source.",
         discussion:
-            "Prints one JSON object. Exits with 0 when the request would pass, with 1 when it would not."
+            """
+            Prints one JSON object. Where the request shows a token, issuers are asked for their keys; nothing is \
+            sent on. Exits with 0 when the request would pass, with 1 when it would not.
+            """
     )
 
     @Option(help: "The configuration file.")
@@ -37,7 +41,7 @@ struct Explain: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let settings = try LookingSettings.read(self.settings)
         let file = ConfigurationFile(
             path: self.config,
@@ -49,6 +53,8 @@ struct Explain: ParsableCommand {
         guard let plan = reading.plan else {
             throw Failure(reading.errors.map(\.description).joined(separator: "\n"))
         }
+        let showsToken = self.headers.contains { $0.lowercased().hasPrefix("authorization:") }
+        if self.claims == nil, showsToken { await AccessPlugins.start(plan) }
         let explanation = try self.explanation(under: plan, settings.limits)
         print(explanation.json.serializedString)
         if !explanation.passes { throw ExitCode.failure }

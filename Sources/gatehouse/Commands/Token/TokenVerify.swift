@@ -10,7 +10,8 @@ struct TokenVerify: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Verify a token as the gateway would.",
         discussion: """
-            Prints one JSON object: {"valid":true,"claims":…} or {"valid":false,"reason":…}. Exits 0 when the token \
+            Prints one JSON object: {"valid":true,"claims":…} or {"valid":false,"reason":…}, a refused token's with \
+            every rule and its verdict: passed, failed, not reached, not asked. Exits 0 when the token \
             is valid, 1 when it is not, 2 when the question cannot be asked.
 
             With --batch each line of the input is a question of its own, {"id":…,"token":…,"jwks":{…},"issuer":…,\
@@ -35,6 +36,8 @@ struct TokenVerify: AsyncParsableCommand {
     var type: String?
     @Flag(help: "Check the signature and the header alone, over any payload.")
     var signatureOnly = false
+    @Flag(help: "Print the rules and their verdicts of a valid token, too.")
+    var rules = false
     @Flag(help: "Read one question a line from standard input.")
     var batch = false
     @Option(help: "Read the token from this file.")
@@ -77,7 +80,8 @@ struct TokenVerify: AsyncParsableCommand {
         }
         question.token = try readToken()
         let answer = question.answer()
-        try FileHandle.standardOutput.write(contentsOf: Data(answer.json.serialized() + [UInt8(ascii: "\n")]))
+        let json = answer.json(rules: rules || !answer.isValid ? question.rules : [])
+        try FileHandle.standardOutput.write(contentsOf: Data(json.serialized() + [UInt8(ascii: "\n")]))
         guard answer.isValid else { throw ExitCode(1) }
     }
 

@@ -223,6 +223,9 @@ ROWS: list[tuple] = [
     ("two-tokens", "GET", "/api/x", both(fields("Authorization: Bearer nonsense"), bearer)),
     ("token-in-query", "GET", "/api/x?access_token=nonsense", NOTHING),
     ("bad-token-in-browser", "GET", "/api/x", fields("Authorization: Bearer nonsense", *PAGE)),
+    ("two-keys", "GET", "/key/x", fields("apikey: wrong", f"apikey: {KEY}")),
+    ("health-agent", "GET", "/api/x", fields("User-Agent: kube-probe/1.29")),
+    ("health-balancer", "GET", "/api/x", fields("User-Agent: GoogleHC/1.0")),
     # Claims (H3)
     ("group", "GET", "/admin/x", owner),
     ("no-group", "GET", "/admin/x", bearer),
@@ -236,6 +239,7 @@ ROWS: list[tuple] = [
     ("other-cookies", "GET", "/open/x", fields("Cookie: a=1; b=2")),
     ("tampered-session", "GET", "/api/x", tampered),
     ("session-twice", "GET", "/api/x", lambda scene: [f"Cookie: {scene.cookie}; {scene.cookie}"]),
+    ("session-in-second-field", "GET", "/api/x", lambda scene: ["Cookie: a=1", f"Cookie: {scene.cookie}"]),
     ("browser", "GET", "/api/x?y=1", fields(*PAGE)),
     ("script", "GET", "/api/x", fields("Accept: application/json", "Sec-Fetch-Mode: cors")),
     ("browser-without-group", "GET", "/admin/x", both(fresh_session, fields(*PAGE))),
@@ -317,7 +321,7 @@ def test_every_difference_is_in_the_documentation():
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_the_verdict_is_the_proxys(scene, column, row):
-    """P1 P2 P3 P4 P7 H1 H2 H3 H6: the same verdict, and the upstream sees the same."""
+    """P1 P2 P3 P4 P5 P6 P7 H1 H2 H3 H6: the same verdict, and the upstream sees the same."""
     name, method, target, make = row
     body = BODIES.get(name, b"")
     lines = make(scene)

@@ -23,8 +23,8 @@ class Gateway:
     program = ""
     example = ""
     file = ""
-    # The path at which it asks.
-    callout = "/oauth2/forward-auth"
+    # What its clients get while Gatehouse is away.
+    without_verdict = 502
     # What its example says of addresses, and what stands there in the test.
     places: list[tuple[str, str]] = [("127.0.0.1:8000", "127.0.0.1:{gatehouse}"), ("127.0.0.1:9001", "127.0.0.1:{upstream}")]
 
@@ -77,7 +77,7 @@ class Gateway:
 class Nginx(Gateway):
     """Debian's."""
 
-    name, program, example, callout = "nginx", "/usr/sbin/nginx", "nginx.conf", "/oauth2/auth"
+    name, program, example, without_verdict = "nginx", "/usr/sbin/nginx", "nginx.conf", 500
     places = [*Gateway.places, ("listen 80;", "listen 127.0.0.1:{port};"),
               ("server_name shop.example.test;", "server_name localhost;")]
     around = """
@@ -122,7 +122,7 @@ class DebianCaddy(Caddy):
 class HAProxy(Gateway):
     """Debian's, with the script beside its file."""
 
-    name, program, example = "haproxy", "/usr/sbin/haproxy", "haproxy.cfg"
+    name, program, example, without_verdict = "haproxy", "/usr/sbin/haproxy", "haproxy.cfg", 503
     places = [*Gateway.places, ("bind :80", "bind 127.0.0.1:{port}"), ("lua-load gatehouse.lua", f"lua-load {EXAMPLES}/gatehouse.lua")]
 
     def command(self, file: pathlib.Path) -> list[str]:
@@ -132,7 +132,7 @@ class HAProxy(Gateway):
 class Envoy(Gateway):
     """The one that PyPI has."""
 
-    name, program, example, callout = "envoy", str(PYTHON / "envoy"), "envoy.yaml", "/oauth2/ext-authz"
+    name, program, example, without_verdict = "envoy", str(PYTHON / "envoy"), "envoy.yaml", 503
     places = [("127.0.0.1:8000", "127.0.0.1:{gatehouse}"), ("port_value: 8000", "port_value: {gatehouse}"),
               ("port_value: 9001", "port_value: {upstream}"),
               ("address: 0.0.0.0, port_value: 80}", "address: 127.0.0.1, port_value: {port}}}"),
@@ -148,8 +148,7 @@ class Traefik(Gateway):
     What it copies and keeps is read from the example, so that the file is held to the same table.
     """
 
-    name, example = "traefik-played", "traefik.yml"
-    places = Gateway.places
+    name, example, without_verdict = "traefik-played", "traefik.yml", 500
 
     @classmethod
     def missing(cls) -> None:
@@ -206,7 +205,10 @@ class TraefikAnswers(http.server.BaseHTTPRequestHandler):
             return self.forward(self.gatehouse, fields + told, body)
         plain = [field for field in fields if field[0].lower() not in ("host", "content-length")]
         question = [*plain, *told, ("X-Forwarded-Method", self.command), ("X-Forwarded-Uri", self.path)]
-        verdict, said = send(self.gatehouse, "GET", "/" + self.address, question, b"")
+        try:
+            verdict, said = send(self.gatehouse, "GET", "/" + self.address, question, b"")
+        except OSError:
+            return self.send_error(500)
         if not 200 <= verdict.status < 300:
             return self.reply(verdict, said)
         names = {name.lower() for name in self.copied}

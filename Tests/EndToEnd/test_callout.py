@@ -115,7 +115,7 @@ def test_the_original_request_goes_through_the_same_guard(gatehouse, target):
     ("?allowed_email_domains=*.test", 202), ("?allowed_groups=", 403), ("?surprise=1", 403),
 ])
 def test_the_query_narrows(gatehouse, issuer, query, status):
-    """As in oauth2-proxy; what is not known refuses."""
+    """P8: as in oauth2-proxy; what is not known refuses."""
     fields = bearer(issuer, email="alice@example.test", email_verified=True)
     assert auth(gatehouse, "/api", query, **fields).status_code == status
 

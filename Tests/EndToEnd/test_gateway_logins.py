@@ -1,6 +1,8 @@
 """Logins, sessions and identities through other people's gateways; who may ask, and what happens when nobody answers."""
 import concurrent.futures
 import secrets
+import signal
+import threading
 
 import httpx
 import pytest
@@ -125,12 +127,11 @@ def test_users_side_by_side_are_not_confused(gateway, issuer):
 
     def ask(number: int) -> bool:
         name = f"user-{number % len(users)}"
-        with httpx.Client() as client:
-            answer = client.get(gateway.url + f"/api/{number}", headers={"Authorization": f"Bearer {users[name]}"})
+        answer = client.get(gateway.url + f"/api/{number}", headers={"Authorization": f"Bearer {users[name]}"})
         seen = answer.json()["headers"]
         return (seen["x-auth-request-user"], seen["x-user-email"]) == (name, f"{number % len(users)}@example.test")
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with httpx.Client(timeout=30) as client, concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(400)))
 
 
@@ -164,3 +165,27 @@ def test_the_log_says_which_request_was_asked_about(gateway, gatehouse):
     assert httpx.get(gateway.url + "/open/marked").status_code == 200
     line = gatehouse.wait_for_line(lambda line: line.get("original_path") == "/open/marked")
     assert (line["original_method"], line["original_host"], line["route"]) == ("GET", "127.0.0.1", "open")
+
+
+def test_reloads_and_a_takeover_lose_no_verdict(gateway, gatehouse):
+    """Asked without a pause by three clients while the rules are read anew and the program is replaced."""
+    done, statuses = threading.Event(), []
+
+    def ask():
+        with httpx.Client(timeout=30) as client:
+            while not done.is_set():
+                statuses.append(client.get(gateway.url + "/open").status_code)
+
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    for _ in range(3):
+        before = gatehouse.metric("gatehouse_reloads_total")
+        gatehouse.process.signal(signal.SIGHUP)
+        wait_until(lambda: gatehouse.metric("gatehouse_reloads_total") > before, "the rules are read anew")
+    older = gatehouse.succeed()
+    wait_until(lambda: not older.alive, "the older program has ended", 60)
+    done.set()
+    for client in clients:
+        client.join()
+    assert len(statuses) > 20 and set(statuses) == {200}

@@ -58,7 +58,7 @@ package struct AccessServices: Sendable {
         self.limits = limits
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
-        state = try AccessState()
+        state = try AccessState(answerBytes: tokenCacheBytes)
     }
 
     /// The hosts to which `plan` lets a browser be led.
@@ -90,12 +90,17 @@ final class AccessState: Sendable {
     let grantFlights = SingleFlight<GrantOutcome>()
     /// Grants that the issuer said yes to.
     let grants: GrantCache
+    /// Questions about tokens under way.
+    let questions = SingleFlight<QuestionOutcome>()
+    /// What issuers said of tokens.
+    let answers: AnswerMemory
     /// Names the slot of each worker's memory.
     let slot = WorkerSlot<ProvenCache<ProvenCredential>>()
     private let counter = Atomic<UInt64>(0)
 
-    init() throws(CryptoError) {
+    init(answerBytes: Int) throws(CryptoError) {
         grants = try GrantCache()
+        answers = AnswerMemory(maximumBytes: answerBytes)
     }
 
     /// A number that no other instance has.

@@ -6,7 +6,10 @@ extension OpenIDConnectSettings {
     static func methods(_ check: inout SettingsCheck, hasClient: Bool) -> AuthenticationMethods {
         let settings = check.settings
         let written = settings.strings("auth_methods") ?? []
-        let methods = AuthenticationMethods(written.compactMap { AuthenticationMethod(rawValue: $0) })
+        var methods = AuthenticationMethods(written.compactMap { AuthenticationMethod(rawValue: $0) })
+        if !settings.wrote("auth_methods"), settings.wrote("introspection_endpoint") {
+            methods = methods.union([.introspection])
+        }
         check.requireAudience(methods)
         if methods.contains(.password) {
             check.warn(
@@ -22,6 +25,21 @@ extension OpenIDConnectSettings {
         let waived =
             (settings.wrote("proof_of_possession_dpop") ? ["jkt"] : [])
             + (settings.wrote("proof_of_possession_mtls") ? ["x5t#S256"] : [])
+        let types = settings.strings("bearer_token_param_type") ?? ["header"]
+        let cookie = settings.string("bearer_token_cookie_name")
+        if types.contains("cookie") {
+            if cookie.map({ FieldName($0) == nil }) ?? true {
+                check.fail(
+                    "bearer_token_cookie_name",
+                    "expected the name of the cookie that carries the token"
+                )
+            }
+        } else if cookie != nil {
+            check.fail(
+                "bearer_token_param_type",
+                "has no 'cookie' though bearer_token_cookie_name is written"
+            )
+        }
         return TokenChoice(
             audiences: settings.wrote("audience_required") ? nil : settings.strings("client_id"),
             leeway: settings.number("leeway") ?? 0,
@@ -30,6 +48,9 @@ extension OpenIDConnectSettings {
                 standard: ["access-token", "x-access-token"],
                 &check
             ),
+            takesFields: types.contains("header"),
+            bearerCookie: types.contains("cookie")
+                ? settings.string("bearer_token_cookie_name").map { Array($0.utf8) } : nil,
             refreshFields: fields(
                 "refresh_token_param_name",
                 standard: ["refresh-token", "x-refresh-token"],

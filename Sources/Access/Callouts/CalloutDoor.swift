@@ -1,8 +1,10 @@
 // The doors for other gateways: how each tells of a request, and how it is told the verdict.
 import Proxy
 
-/// One kind of gateway's way of asking. A door translates and decides nothing: which request it is, `OriginalRequest`
-/// says, and what becomes of it, the pipeline.
+/// One kind of gateway's way of asking.
+///
+/// A door translates and decides nothing: which request it is, `OriginalRequest` says, and what becomes of it, the
+/// pipeline.
 struct CalloutDoor: Sendable {
     /// How a browser is led to the login.
     enum LoginWay: Sendable, Equatable {

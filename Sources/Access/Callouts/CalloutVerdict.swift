@@ -70,8 +70,10 @@ extension CalloutVerdict.LoginOffer {
 
 /// What the asking gateway sends on with a request that passes.
 struct CalloutPass {
-    /// Fields that it may copy. Those of an identity are always there, so that a copy overwrites the client's own
-    /// (security row H1); `Authorization` and `Cookie` are as the upstream shall see them, empty if it shall not (H6).
+    /// Fields that it may copy.
+    ///
+    /// Those of an identity are always there, so that a copy overwrites the client's own (security row H1);
+    /// `Authorization` and `Cookie` are as the upstream shall see them, empty if it shall not (H6).
     private(set) var fields: [(String, String)] = []
     /// Names of the client's fields that the upstream must not see, as they are spelled.
     private(set) var takenOff: [String] = []

@@ -54,6 +54,7 @@ final class AccessLog {
         self.add("method", request.methodText.utf8)
         self.add("host", request.host)
         self.add("path", request.path)
+        if passage.enteredBy == .callout { self.addOriginal(passage.request) }
         self.add("status", record.status)
         if let route = passage.route { self.add("route", route.title.utf8) }
         if let service = passage.match?.planned.service {
@@ -74,6 +75,13 @@ final class AccessLog {
         if let upstream = record.upstreamNanoseconds { self.add("upstream_ms", milliseconds: upstream) }
         if !record.isComplete { self.lines.append(contentsOf: ",\"broken_off\":true".utf8) }
         self.lines.append(contentsOf: "}\n".utf8)
+    }
+
+    /// Adds which request a callout asked about.
+    private func addOriginal(_ request: RequestHead) {
+        self.add("original_method", request.methodText.utf8)
+        self.add("original_host", request.host)
+        self.add("original_path", request.path)
     }
 
     private func name(_ name: StaticString) {

@@ -19,17 +19,29 @@ struct OwnPaths: Sendable {
 
     /// The own path that the request is for, if it is for one.
     func path(for head: borrowing RequestHead) throws(Refusal) -> OwnPath? {
+        guard let found = self.find(head) else { return nil }
+        guard found.methods.contains(head.method) else {
+            throw .methodNotAllowed(found.methods.map { String(describing: $0).uppercased() })
+        }
+        return found
+    }
+
+    /// Whether the request is for an own path, whatever its method.
+    func hold(_ head: borrowing RequestHead) -> Bool { self.find(head) != nil }
+
+    private func find(_ head: borrowing RequestHead) -> OwnPath? {
         guard !self.exact.isEmpty || !self.prefixes.isEmpty else { return nil }
+        // A target may climb out of a prefix by dot segments: it was written for the own path all the same (P3).
+        if !head.isPathAsWritten, let own = self.prefix(of: head.target) { return own }
         let path = head.path
         guard path.count >= self.common.count else { return nil }
         for (offset, octet) in self.common.enumerated() where path[path.startIndex &+ offset] != octet {
             return nil
         }
-        let found = self.exact[Array(path)] ?? self.prefixes.first { path.starts(with: $0.path.utf8) }
-        guard let found else { return nil }
-        guard found.methods.contains(head.method) else {
-            throw .methodNotAllowed(found.methods.map { String(describing: $0).uppercased() })
-        }
-        return found
+        return self.exact[Array(path)] ?? self.prefix(of: path)
+    }
+
+    private func prefix(of path: ArraySlice<UInt8>) -> OwnPath? {
+        self.prefixes.first { path.starts(with: $0.path.utf8) }
     }
 }

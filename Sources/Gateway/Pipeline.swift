@@ -154,6 +154,11 @@ package final class Pipeline: ExchangeHandler {
         self.goOn(passage)
     }
 
+    private static let ownPathCause = Refusal.Cause(
+        "own-path",
+        detail: "the gateway has to send our own paths to us, not to ask about them"
+    )
+
     static func noRoute(_ door: Door) -> Refusal {
         door == .callout
             ? .forbidden(.init("no-route"))
@@ -196,6 +201,11 @@ package final class Pipeline: ExchangeHandler {
             }
         case .callout(let callout):
             passage.turn(to: callout)
+            guard !self.ownPaths.hold(callout.original) else {
+                // No route is meant by it, and a login that is asked about itself would never end.
+                self.deliver(.refused(.forbidden(Self.ownPathCause)), passage)
+                return
+            }
             self.judge(passage, callout.original)
         }
     }

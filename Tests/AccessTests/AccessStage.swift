@@ -242,7 +242,10 @@ struct AccessStage {
     private func judge(_ passage: Passage) async -> Outcome {
         do throws(Refusal) {
             let paths = OwnPaths.all(services)
-            if let own = paths.first(where: { $0.path == passage.request.pathText }) {
+            let path = passage.request.pathText
+            if let own = paths.first(where: {
+                $0.path == path || ($0.isPrefix && passage.request.target.starts(with: $0.path.utf8))
+            }) {
                 let step = try own.serve(passage)
                 if case .callout(let callout) = step { return await judge(callout) }
                 return Outcome(verdict: try await carry(step, passage), passage: passage)
@@ -266,7 +269,12 @@ struct AccessStage {
             door: .callout
         )
         var verdict: Verdict
-        do throws(Refusal) { verdict = try await plugins(passage) } catch { verdict = .refused(error) }
+        do throws(Refusal) {
+            verdict = try await plugins(passage)
+            try passage.setIdentityFields()
+        } catch {
+            verdict = .refused(error)
+        }
         return Outcome(verdict: .answered(callout.deliver(passage, verdict)), passage: passage)
     }
 

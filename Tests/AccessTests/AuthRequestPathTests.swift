@@ -60,7 +60,7 @@ struct AuthRequestPathTests {
         let outcome = try await stage.ask(Self.url, Self.original, from: browser, isTrusted: true)
         #expect(outcome.answer?.status == 202)
         #expect(outcome.setCookies.count == 1)
-        #expect(outcome.answer?.field("cookie") == nil)
+        #expect(outcome.answer?.field("cookie") == "")
     }
 
     // P1
@@ -105,7 +105,8 @@ struct AuthRequestPathTests {
 
     // P2, P3
     @Test(arguments: [
-        "/a%2f..%2fb", "/a/%2e%2e/../..", "/a#b", "/a b", "/a HTTP/1.1", "/a%00", "/%c0%af", "/a;b", "/a%5cb",
+        "/a%2f..%2fb", "/a/%2e%2e/../..", "/a/../b", "/a/./b", "//a", "/a//b", "/a/..", "/a/.", "/a#b",
+        "/a b", "/a HTTP/1.1", "/a%00", "/%c0%af", "/a;b", "/a%5cb",
     ])
     func `an original request that the guard would refuse is 403`(_ target: String) async throws {
         let stage = try AccessStage()

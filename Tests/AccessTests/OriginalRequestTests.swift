@@ -26,7 +26,12 @@ struct OriginalRequestTests {
     }
 
     private static func original(_ fields: [(String, String)]) throws -> OriginalRequest {
-        try OriginalRequest(Self.passage(fields), from: OriginalRequest.places, limits: ProxyLimits())
+        try OriginalRequest(
+            Self.passage(fields),
+            .fields,
+            from: OriginalRequest.places,
+            limits: ProxyLimits()
+        )
     }
 
     // P1
@@ -40,6 +45,8 @@ struct OriginalRequestTests {
         [("x-original-uri", "/p"), ("x-forwarded-proto", "http"), ("x-forwarded-proto", "https")],
         [("x-original-uri", "/p"), ("x-forwarded-host", "a.example, b.example")],
         [("x-original-uri", "/p"), ("x-forwarded-host", "a.example/x")],
+        [("x-original-uri", "/p"), ("x-forwarded-proto", "https, http")],
+        [("x-original-uri", "/p"), ("x-forwarded-proto", "gopher")],
     ])
     func `fields that name two hosts, two schemes or none are a conflict`(_ fields: [(String, String)]) throws
     {

@@ -1,13 +1,12 @@
-"""The callout `/oauth2/auth`: asked directly, and by Debian's nginx."""
-import subprocess
+"""The callout `/oauth2/auth`: asked directly, and by Debian's nginx. test_gateways.py has what all doors share."""
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from support.browser import NAVIGATION
-from support.gatehouse import ROOT, openid_connect, plugin, route, service
-from support.processes import Process, accepts, free_port, wait_until
+from support.gatehouse import openid_connect, plugin, route, service
+from support.gateways import Nginx
 from support.rawsocket import get
 
 TRUSTED = {"GATEHOUSE_TRUSTED_IPS": "127.0.0.1/32"}
@@ -116,7 +115,7 @@ def test_the_original_request_goes_through_the_same_guard(gatehouse, target):
     ("?allowed_email_domains=*.test", 202), ("?allowed_groups=", 403), ("?surprise=1", 403),
 ])
 def test_the_query_narrows(gatehouse, issuer, query, status):
-    """As in oauth2-proxy; what is not known refuses."""
+    """P8: as in oauth2-proxy; what is not known refuses."""
     fields = bearer(issuer, email="alice@example.test", email_verified=True)
     assert auth(gatehouse, "/api", query, **fields).status_code == status
 
@@ -137,42 +136,12 @@ def test_the_original_method_counts(start, upstream, issuer):
 
 # Debian's nginx
 
-NGINX = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log warn;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  {server}
-}}
-"""
-
-
-def nginx_configuration(folder, port: int, gatehouse: int, upstream: int) -> str:
-    """The example that our users are given, at the test's own ports."""
-    server = (ROOT / "examples/nginx.conf").read_text()
-    for written, here in [("listen 80;", f"listen 127.0.0.1:{port};"), (":8000;", f":{gatehouse};"),
-                          (":9001;", f":{upstream};")]:
-        assert written in server, written
-        server = server.replace(written, here)
-    return NGINX.format(folder=folder, server=server)
-
-
 @pytest.fixture
 def nginx(gatehouse, upstream, tmp_path):
     """nginx before the sample API, asking the gateway."""
-    port = free_port()
-    file = tmp_path / "nginx.conf"
-    file.write_text(nginx_configuration(tmp_path, port, gatehouse.port, upstream.port))
-    subprocess.run(["/usr/sbin/nginx", "-t", "-c", str(file), "-p", str(tmp_path)], check=True, capture_output=True)
-    process = Process(["/usr/sbin/nginx", "-c", str(file), "-p", str(tmp_path)], str(tmp_path / "nginx.log"))
-    wait_until(lambda: accepts(port), "nginx listens")
-    yield f"http://127.0.0.1:{port}"
-    process.stop()
+    gateway = Nginx(tmp_path / "nginx", gatehouse.port, upstream.port).start()
+    yield gateway.url
+    gateway.stop()
 
 
 def test_nginx_asks_and_obeys(nginx, issuer, upstream):
@@ -180,10 +149,10 @@ def test_nginx_asks_and_obeys(nginx, issuer, upstream):
     assert httpx.get(nginx + "/api/x").status_code == 401
     assert httpx.get(nginx + "/admin", headers=bearer(issuer)).status_code == 403
     before = len(upstream.seen)
-    answer = httpx.get(nginx + "/api/x", headers={**bearer(issuer), "X-User": "spoofed"})
+    answer = httpx.get(nginx + "/api/x", headers={**bearer(issuer), "X-Auth-Request-User": "spoofed"})
     assert answer.status_code == 200
     assert len(upstream.seen) == before + 1
-    assert upstream.last.all("x-user") == ["alice-id"]
+    assert upstream.last.all("x-auth-request-user") == ["alice-id"]
 
 
 def test_a_client_of_nginx_gains_nothing_by_its_own_original_url(nginx, issuer, upstream):
@@ -204,4 +173,4 @@ def test_a_login_through_nginx_lands_where_it_began(nginx, light, upstream):
     page = browser.follow(nginx + "/api/wanted?x=1")
     assert page.status_code == 200
     assert page.json()["target"] == "/api/wanted?x=1"
-    assert upstream.last.first("x-user") == "alice-id"
+    assert upstream.last.first("x-auth-request-user") == "alice-id"

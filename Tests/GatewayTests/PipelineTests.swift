@@ -191,6 +191,46 @@ struct PipelineTests {
         #expect(trip.begin().answers.first?.status == 403)
     }
 
+    /// P3: what a gateway forwards is what is judged, so nothing that it tells reaches a route by another name.
+    @Test func `no spelling leads out of a prefix of our own`() throws {
+        let plan = try plan([route("r", ["/"])])
+        let door = OwnPath(path: "/oauth2/ext-authz", methods: [.get], isPrefix: true) { _ throws(Refusal) in
+            .answer(.text(200, "door"))
+        }
+        let line = pipeline(plan, ownPaths: [door])
+        for path in [
+            "/oauth2/ext-authz/a", "/oauth2/ext-authz/../../a", "/oauth2/ext-authz/a/../../../open",
+            "/oauth2/ext-authz*",
+        ] {
+            let trip = try? Trip(line, head("GET http://x\(path)")).begin()
+            #expect(trip?.orders.isEmpty ?? true, "\(path)")
+        }
+        let climbing = try Trip(line, head("GET http://x/oauth2/ext-authz/../../a")).begin()
+        #expect(self.text(climbing.answers.first) == "door")
+    }
+
+    @Test func `a callout about a path of our own is refused`() throws {
+        let plan = try plan([route("r", ["/"])])
+        let auth = OwnPath(path: "/oauth2/auth", methods: [.get]) { passage throws(Refusal) in
+            let url = passage.request.string(of: .xOriginalURL) ?? ""
+            guard let written = try? WrittenRequest(url) else { throw .malformed(.init("bad")) }
+            return .callout(
+                Callout(original: written.head, client: written.client) { _, verdict in
+                    if case .refused(let refusal) = verdict { return .text(403, refusal.reason) }
+                    return .text(202, "")
+                }
+            )
+        }
+        let line = pipeline(plan, ownPaths: [self.own, auth])
+        for (url, status) in [
+            ("GET https://x/oauth2/start", 403), ("POST https://x/oauth2/start", 403),
+            ("GET https://x/oauth2/auth", 403), ("GET https://x/oauth2/started", 202),
+        ] {
+            let trip = try Trip(line, head("GET http://g/oauth2/auth", [("X-Original-URL", url)])).begin()
+            #expect(trip.answers.first?.status == status, "\(url)")
+        }
+    }
+
     // MARK: Identity, ids, plans
 
     /// A trace that goes on as it came, so that none is begun.

@@ -108,6 +108,10 @@ package final class OpenIDConnect: CookieOwner {
     /// Where a passage notes what was proven, for doors that answer with it.
     static var proof: ObjectIdentifier { ObjectIdentifier(OpenIDConnect.self) }
 
+    /// Where a passage notes that a login would help, for doors that have to lead the browser there.
+    static var loginOffer: ObjectIdentifier { ObjectIdentifier(LoginOffer.self) }
+    private final class LoginOffer {}
+
     // MARK: The request
 
     /// Says what shall become of the request.
@@ -139,7 +143,8 @@ package final class OpenIDConnect: CookieOwner {
             if let step = try credential(passage) { return step }
             return try nothingShown(passage)
         } catch {
-            guard case .unauthenticated = error, passage.door != .explanation || anonymousConsumer != nil
+            guard case .unauthenticated = error, passage.notes[Self.loginOffer] == nil,
+                passage.door != .explanation || anonymousConsumer != nil
             else {
                 throw error
             }
@@ -162,14 +167,18 @@ package final class OpenIDConnect: CookieOwner {
 
     /// Nothing was shown: a browser is led to the login, everyone else is asked for a credential.
     private func nothingShown(_ passage: Passage) throws(Refusal) -> Step {
-        if settings.methods.contains(.authorizationCode), passage.isBrowserNavigation,
-            passage.door != .callout
-        {
-            return try beginLogin(
-                passage,
-                target: String(decoding: passage.request.pathAndQuery, as: UTF8.self),
-                hosts: passage.route?.hosts ?? []
-            )
+        if settings.methods.contains(.authorizationCode), passage.isBrowserNavigation {
+            let hosts = passage.route?.hosts ?? []
+            guard passage.door == .callout else {
+                return try beginLogin(
+                    passage,
+                    target: String(decoding: passage.request.pathAndQuery, as: UTF8.self),
+                    hosts: hosts
+                )
+            }
+            // Whoever asks sends the browser to our own path, which begins the login.
+            _ = try redirectURI(passage, hosts)
+            passage.notes[Self.loginOffer] = self
         }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
         let isTossed = passage.reason == "broken-session-cookie"

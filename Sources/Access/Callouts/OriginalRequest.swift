@@ -2,21 +2,29 @@
 import Gateway
 import Proxy
 
-/// Reads the original request from a callout of nginx: `X-Original-*`, `X-Forwarded-*` (security row P1).
+/// The original request of a callout (security row P1).
 struct OriginalRequest {
+    /// How a gateway tells of a request.
+    enum Telling: Sendable {
+        /// In fields of the callout: `X-Original-*`, `X-Forwarded-*`.
+        case fields
+        /// The callout is the request itself, with this before its target.
+        case itself(behind: String)
+    }
+
     /// The request as the other gateway received it.
     let head: RequestHead
     /// Who sent it.
     let client: ClientFacts
 
-    /// Fields that tell of the original request; they are not part of it.
-    private static let told: FieldNameSet = [
+    /// Fields that tell of the original request, or belong to this hop; they are not part of it.
+    private static let told = FieldNameSet(toldNames)
+    private static let toldNames: [FieldName] = [
         .xOriginalURL, .xOriginalURI, .xForwardedURI, .xRewriteURL, .xOriginalMethod, .xForwardedMethod,
         .xForwardedFor, .xForwardedHost, .xForwardedPort, .xForwardedProto, .forwarded, .host, .contentLength,
         .transferEncoding, .connection, .expect, "x-forwarded-prefix", "x-forwarded-path", "x-real-ip", "te",
-        "upgrade",
-        "keep-alive", "trailer", "proxy-connection",
-    ].reduce(into: FieldNameSet()) { $0.insert($1) }
+        "upgrade", "http2-settings", "keep-alive", "trailer", "proxy-connection",
+    ]
 
     /// Where the original target may stand.
     static let places: [FieldName] = [.xOriginalURL, .xOriginalURI, .xForwardedURI, .xRewriteURL]
@@ -26,27 +34,94 @@ struct OriginalRequest {
     /// - Parameters:
     ///   - places: the fields that are read; the others are passed over.
     ///   - limits: the listener's own.
-    init(_ passage: Passage, from places: [FieldName], limits: ProxyLimits) throws(Refusal) {
+    init(
+        _ passage: Passage,
+        _ telling: Telling,
+        from places: [FieldName],
+        limits: ProxyLimits
+    ) throws(Refusal) {
         let request = passage.request
-        let named = try Self.named(passage, places)
-        guard let (origin, target) = named else { throw .forbidden(.init("no-original-request")) }
-        let method = try Self.method(request)
-        do throws(RequestRefusal) {
-            head = try RequestHead.parse(Self.bytes(method, target, origin, request), limits: limits)
-        } catch {
-            throw .forbidden(.init("malformed-original-request", detail: error.reason))
+        guard Self.isSchemePlain(request) else { throw Self.conflict }
+        switch telling {
+        case .fields:
+            guard let (origin, target) = try Self.named(passage, places) else {
+                throw .forbidden(.init("no-original-request"))
+            }
+            let method = try Self.method(request)
+            let authority = origin.port.map { "\(origin.host):\($0)" } ?? origin.host
+            let line = Line(method: Array(method.utf8), target: target, authority: Array(authority.utf8))
+            let scheme = ClientFacts.Scheme(rawValue: origin.scheme) ?? passage.client.scheme
+            try self.init(passage, line, scheme, port: origin.port, limits)
+        case .itself(let prefix):
+            guard request.target.starts(with: prefix.utf8) else { throw Self.malformed("target") }
+            let line = Line(
+                method: Array(request.methodText.utf8),
+                target: Array(request.target.dropFirst(prefix.utf8.count)),
+                authority: Array(request.authority)
+            )
+            try self.init(passage, line, passage.client.scheme, port: request.port.map { Int($0) }, limits)
         }
-        let scheme = ClientFacts.Scheme(rawValue: origin.scheme) ?? passage.client.scheme
+    }
+
+    /// What stands in a request's first line, and whom it is for.
+    private struct Line {
+        let method: [UInt8]
+        let target: [UInt8]
+        let authority: [UInt8]
+    }
+
+    /// Writes the request as it stood on the wire, and lets the guard read it like any other.
+    private init(
+        _ passage: Passage,
+        _ line: Line,
+        _ scheme: ClientFacts.Scheme,
+        port: Int?,
+        _ limits: ProxyLimits
+    ) throws(Refusal) {
+        guard Self.isSettled(line.target) else {
+            throw Self.malformed("dot segments or empty segments, which the gateway would forward")
+        }
+        let octets = passage.request.retold(
+            method: line.method,
+            target: line.target,
+            authority: line.authority,
+            dropping: Self.told
+        )
+        do throws(RequestRefusal) {
+            head = try RequestHead.parse(octets, limits: limits)
+        } catch {
+            throw Self.malformed(error.reason)
+        }
         client = ClientFacts(
             peer: passage.client.peer,
             isTrustedPeer: true,
             address: passage.client.address,
             scheme: scheme,
-            port: origin.port.flatMap { UInt16(exactly: $0) } ?? scheme.defaultPort
+            port: port.flatMap { UInt16(exactly: $0) } ?? scheme.defaultPort
         )
     }
 
     private static var conflict: Refusal { .forbidden(.init("conflicting-original-request")) }
+
+    private static func malformed(_ detail: String) -> Refusal {
+        .forbidden(.init("malformed-original-request", detail: detail))
+    }
+
+    // MARK: What is forwarded is what is judged
+
+    /// Whether a path has no segment that making it canonical takes out (security row P3).
+    ///
+    /// We forward the canonical path; another gateway forwards what it got, so there must be no difference.
+    private static func isSettled(_ target: [UInt8]) -> Bool {
+        let path = target.prefix { $0 != UInt8(ascii: "?") }
+        let segments = path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        return segments.enumerated().allSatisfy { index, segment in
+            if segment.isEmpty { return index == segments.count - 1 }
+            return segment.count > 2 || !segment.allSatisfy { $0 == UInt8(ascii: ".") }
+        }
+    }
+
+    // MARK: Fields
 
     /// The one request that the fields name; nil if they name none.
     ///
@@ -56,7 +131,7 @@ struct OriginalRequest {
         _ places: [FieldName]
     ) throws(Refusal) -> (origin: RedirectTarget.Origin, target: [UInt8])? {
         let request = passage.request
-        guard let own = RedirectTarget.Origin(passage), Self.isPlainlyTold(passage) else { throw conflict }
+        guard let own = RedirectTarget.Origin(passage), Self.isHostPlain(passage) else { throw conflict }
         var found: (origin: RedirectTarget.Origin, target: [UInt8])?
         for text in places.flatMap({ request.fields.strings(of: $0) }) {
             var one = (origin: own, target: Array(text.utf8))
@@ -72,13 +147,22 @@ struct OriginalRequest {
         return found
     }
 
-    /// Whether host and scheme are told once at most, and the host can be read.
-    private static func isPlainlyTold(_ passage: Passage) -> Bool {
-        let request = passage.request
-        guard request.count(of: .xForwardedHost) <= 1, request.count(of: .xForwardedProto) <= 1 else {
-            return false
+    /// Whether the scheme is told once at most, and can be read.
+    private static func isSchemePlain(_ request: RequestHead) -> Bool {
+        switch request.count(of: .xForwardedProto) {
+        case 0: true
+        case 1: request.string(of: .xForwardedProto).flatMap { ClientFacts.scheme($0) } != nil
+        default: false
         }
-        return request.count(of: .xForwardedHost) == 0 || passage.client.forwardedHost != nil
+    }
+
+    /// Whether the host is told once at most, and can be read.
+    private static func isHostPlain(_ passage: Passage) -> Bool {
+        switch passage.request.count(of: .xForwardedHost) {
+        case 0: true
+        case 1: passage.client.forwardedHost != nil
+        default: false
+        }
     }
 
     /// The original method; GET when nobody tells.
@@ -90,27 +174,5 @@ struct OriginalRequest {
         }
         guard methods.count <= 1 else { throw conflict }
         return methods.first ?? "GET"
-    }
-
-    /// The head as it would have stood on the wire; the guard reads it like any other.
-    private static func bytes(
-        _ method: String,
-        _ target: [UInt8],
-        _ origin: RedirectTarget.Origin,
-        _ request: RequestHead
-    ) -> [UInt8] {
-        var bytes = Array("\(method) ".utf8) + target
-        let authority = origin.port.map { "\(origin.host):\($0)" } ?? origin.host
-        bytes.append(contentsOf: " HTTP/1.1\r\nHost: \(authority)\r\n".utf8)
-        request.forEach { field in
-            let name = request.fields.name(field)
-            guard let known = FieldName(name), !told.contains(known) else { return }
-            bytes.append(contentsOf: name.utf8)
-            bytes.append(contentsOf: ": ".utf8)
-            bytes.append(contentsOf: request.fields.value(field))
-            bytes.append(contentsOf: "\r\n".utf8)
-        }
-        bytes.append(contentsOf: "\r\n".utf8)
-        return bytes
     }
 }

@@ -1,4 +1,4 @@
-// Our own paths on the proxy listener: login, logout, who am I, and the callout.
+// Our own paths on the proxy listener: login, logout, who am I, and the callouts.
 package import Gateway
 import JSON
 import Proxy
@@ -10,9 +10,7 @@ package enum OwnPaths {
         let prefix = services.authPrefix
         let login = LoginPaths(services: services)
         let logout = LogoutPath(services: services)
-        let callout = AuthRequestPath(services: services)
-        let any: [Method] = [.get, .head, .post, .put, .delete, .patch, .options]
-        return [
+        return CalloutDoor.all(prefix).map { CalloutPath(door: $0, services: services).own } + [
             OwnPath(path: "\(prefix)/start", methods: [.get]) { passage throws(Refusal) in
                 try login.start(passage)
             },
@@ -27,9 +25,6 @@ package enum OwnPaths {
             },
             OwnPath(path: "\(prefix)/userinfo", methods: [.get, .head]) { passage throws(Refusal) in
                 try login.userInfo(passage)
-            },
-            OwnPath(path: "\(prefix)/auth", methods: any) { passage throws(Refusal) in
-                try callout.serve(passage)
             },
         ]
     }

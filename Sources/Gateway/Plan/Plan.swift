@@ -22,6 +22,8 @@ package final class Plan: Sendable {
     package let plugins: [PlannedPlugin]
     /// Names that any plugin can set towards an upstream: never taken from a client, on any path (H1).
     package let identityFields: FieldNameSet
+    /// The same one by one: a callout's answer has all of them.
+    package let identityNames: [FieldName]
     /// Cookies of plugins: kept from every upstream, on any route (H6, K8).
     package let ownedCookies: OwnedCookies
     /// What handshakes with clients are shown.
@@ -63,6 +65,7 @@ package final class Plan: Sendable {
         self.routes = builder.routes
         self.consumers = builder.consumers
         self.plugins = builder.plugins
+        self.identityNames = builder.identityNames
         self.identityFields = builder.identityFields
         self.ownedCookies = OwnedCookies(builder.plugins.map(\.plugin))
         self.warnings = builder.warnings + self.router.warnings

@@ -29,6 +29,7 @@ struct PlanBuilder {
     private(set) var routes: [PlannedRoute] = []
     private(set) var plugins: [PlannedPlugin] = []
     private(set) var identityFields = FieldNameSet()
+    private(set) var identityNames: [FieldName] = []
     private(set) var failures: [Diagnostic] = []
     private(set) var warnings: [Diagnostic] = []
 
@@ -37,6 +38,9 @@ struct PlanBuilder {
         "x-consumer-id", "x-consumer-username", "x-consumer-custom-id", "x-consumer-groups",
         "x-credential-identifier", "x-credential-username", "x-anonymous-consumer", "x-authenticated-groups",
         "x-authenticated-userid",
+        // What a callout tells another gateway, which may copy it to the same upstream.
+        "x-auth-request-user", "x-auth-request-email", "x-auth-request-preferred-username",
+        "x-auth-request-groups", "x-auth-request-access-token",
     ]
 
     /// Names that a plugin may set and that a client may have its own reasons to send where no plugin is asked.
@@ -80,13 +84,15 @@ struct PlanBuilder {
         }
         self.checkDuplicates()
         let made = self.makePlugins()
-        self.identityFields = FieldNameSet(Self.ownFields)
+        self.identityNames = Self.ownFields
         for made in made {
             self.warnings.append(contentsOf: made.plugin.warnings)
-            for name in made.plugin.emittedFields where !Self.clientsOwn.contains(name) {
-                self.identityFields.insert(name)
+            for name in made.plugin.emittedFields
+            where !Self.clientsOwn.contains(name) && !self.identityNames.contains(name) {
+                self.identityNames.append(name)
             }
         }
+        self.identityFields = FieldNameSet(self.identityNames)
         self.planRoutes(made)
     }
 

@@ -6,8 +6,7 @@ extension ClientFacts {
         for field in fields.ranges {
             switch field.kind {
             case .xForwardedProto:
-                let value = fields.string(field).lowercased()
-                self.scheme = value == "https" ? .https : value == "http" ? .http : self.scheme
+                self.scheme = Self.scheme(fields.string(field)) ?? self.scheme
             case .xForwardedHost: self.forwardedHost = Self.authority(fields.string(field))
             case .xForwardedPort: self.port = UInt16(fields.string(field)) ?? self.port
             case .xForwardedFor, .host, .contentLength, .transferEncoding, .expect, .connection, .keepAlive,
@@ -18,6 +17,15 @@ extension ClientFacts {
             }
         }
         self.address = self.rightmostStranger(fields, trusted: trusted)
+    }
+
+    /// The scheme that `X-Forwarded-Proto` names; some proxies say `wss` of a handshake of WebSocket.
+    package static func scheme(_ text: String) -> Scheme? {
+        switch text.lowercased() {
+        case "https", "wss": .https
+        case "http", "ws": .http
+        default: nil
+        }
     }
 
     /// Notes that a stranger claims another scheme than the connection's, so that the operator can be told.

@@ -14,7 +14,7 @@ enum RateLimitingFields {
         in `X-RateLimit-Limit-Minute`, `X-RateLimit-Remaining-Minute` and so on what is left, and in
         `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` the same of the tightest limit;
         `RateLimit-Reset` and `Retry-After` are seconds until the window ends, or until a refused client may
-        come again. A callout is told 403 with the same headers, since nginx takes every other status for a
+        come again. nginx is told 403 with the same headers, since it takes every other status of a callout for a
         fault.
 
         The window slides: a limit of 60 in a minute counts what came in this minute, and of the minute

@@ -239,7 +239,6 @@ ROWS: list[tuple] = [
     ("other-cookies", "GET", "/open/x", fields("Cookie: a=1; b=2")),
     ("tampered-session", "GET", "/api/x", tampered),
     ("session-twice", "GET", "/api/x", lambda scene: [f"Cookie: {scene.cookie}; {scene.cookie}"]),
-    ("session-in-second-field", "GET", "/api/x", lambda scene: ["Cookie: a=1", f"Cookie: {scene.cookie}"]),
     ("browser", "GET", "/api/x?y=1", fields(*PAGE)),
     ("script", "GET", "/api/x", fields("Accept: application/json", "Sec-Fetch-Mode: cors")),
     ("browser-without-group", "GET", "/admin/x", both(fresh_session, fields(*PAGE))),

@@ -3,33 +3,53 @@ import Proxy
 
 /// Finds own paths; exact, unless a path is said to be a prefix.
 struct OwnPaths: Sendable {
-    private var exact: [[UInt8]: OwnPath] = [:]
-    private var prefixes: [OwnPath] = []
-    /// What all of them begin with, so that one look tells most requests apart.
-    private var common: [UInt8] = []
+    /// Paths whose first segment is the same.
+    private struct Group {
+        let first: Substring
+        var exact: [[UInt8]: OwnPath] = [:]
+        var prefixes: [OwnPath] = []
+        /// What all of them begin with, so that one look tells most requests apart.
+        var common: [UInt8]
 
-    init(_ paths: [OwnPath]) {
-        self.common = paths.first.map { Array($0.path.utf8) } ?? []
-        for path in paths {
+        mutating func add(_ path: OwnPath) {
             let octets = Array(path.path.utf8)
             self.common = Array(zip(self.common, octets).prefix { $0 == $1 }.map(\.0))
             if path.isPrefix { self.prefixes.append(path) } else { self.exact[octets] = path }
         }
     }
 
+    private var groups: [Group] = []
+
+    init(_ paths: [OwnPath]) {
+        for path in paths {
+            let first = path.path.dropFirst().prefix { $0 != "/" }
+            let place = self.groups.firstIndex { $0.first == first }
+            if place == nil { self.groups.append(Group(first: first, common: Array(path.path.utf8))) }
+            self.groups[place ?? self.groups.count - 1].add(path)
+        }
+    }
+
     /// The own path that the request is for, if it is for one.
     func path(for head: borrowing RequestHead) throws(Refusal) -> OwnPath? {
-        guard !self.exact.isEmpty || !self.prefixes.isEmpty else { return nil }
         let path = head.path
-        guard path.count >= self.common.count else { return nil }
-        for (offset, octet) in self.common.enumerated() where path[path.startIndex &+ offset] != octet {
-            return nil
+        for group in self.groups where Self.begins(path, group.common) {
+            let found = group.exact[Array(path)] ?? group.prefixes.first { path.starts(with: $0.path.utf8) }
+            guard let found else { return nil }
+            guard found.methods.contains(head.method) else {
+                if found.mayPass { return nil }
+                throw .methodNotAllowed(found.methods.map { String(describing: $0).uppercased() })
+            }
+            return found
         }
-        let found = self.exact[Array(path)] ?? self.prefixes.first { path.starts(with: $0.path.utf8) }
-        guard let found else { return nil }
-        guard found.methods.contains(head.method) else {
-            throw .methodNotAllowed(found.methods.map { String(describing: $0).uppercased() })
+        return nil
+    }
+
+    @inline(__always)
+    private static func begins(_ path: ArraySlice<UInt8>, _ common: [UInt8]) -> Bool {
+        guard path.count >= common.count else { return false }
+        for (offset, octet) in common.enumerated() where path[path.startIndex &+ offset] != octet {
+            return false
         }
-        return found
+        return true
     }
 }

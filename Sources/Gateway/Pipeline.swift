@@ -66,7 +66,12 @@ package final class Pipeline: ExchangeHandler {
         let request = exchange.request
         do throws(Refusal) {
             if let own = try self.ownPaths.path(for: request) {
-                self.carryOut(try own.serve(passage), passage)
+                let step = try own.serve(passage)
+                if own.mayPass, case .proceed = step {
+                    self.judge(passage, request)
+                } else {
+                    self.carryOut(step, passage)
+                }
             } else {
                 self.judge(passage, request)
             }

@@ -19,9 +19,6 @@ extension OpenIDConnectSettings {
 
     static func tokens(_ check: inout SettingsCheck) -> TokenChoice {
         let settings = check.settings
-        let waived =
-            (settings.wrote("proof_of_possession_dpop") ? ["jkt"] : [])
-            + (settings.wrote("proof_of_possession_mtls") ? ["x5t#S256"] : [])
         return TokenChoice(
             audiences: settings.wrote("audience_required") ? nil : settings.strings("client_id"),
             leeway: settings.number("leeway") ?? 0,
@@ -35,7 +32,7 @@ extension OpenIDConnectSettings {
                 standard: ["refresh-token", "x-refresh-token"],
                 &check
             ),
-            waivedProofs: Set(waived)
+            isTyped: settings.string("access_token_profile") == "rfc9068"
         )
     }
 
@@ -52,25 +49,34 @@ extension OpenIDConnectSettings {
         )
     }
 
-    static func removals(_ settings: Settings, _ tokens: TokenChoice) -> FieldEdits {
+    static func removals(_ settings: Settings, _ tokens: TokenChoice, _ proof: ProofChoice) -> FieldEdits {
         var removals = FieldEdits()
         guard settings.flag("hide_credentials") else { return removals }
         for name in [.authorization] + tokens.bearerFields + tokens.refreshFields { removals.remove(name) }
+        if proof.dpop.isOn { removals.remove(.dpop) }
         return removals
     }
 
-    static func answers(_ settings: Settings) -> AnswerChoice {
+    static func answers(
+        _ settings: Settings,
+        _ proof: ProofChoice,
+        _ resource: ResourceMetadata?
+    ) -> AnswerChoice {
         let issuer = settings.string("issuer") ?? ""
+        var challenge = Challenge(
+            realm: RedirectTarget.host(of: issuer) ?? issuer,
+            exposesErrors: settings.flag("expose_error_code")
+        )
+        challenge.takesBearer = proof.dpop != .strict
+        challenge.proofAlgorithms = proof.dpop.isOn ? ResourceMetadata.proofAlgorithms : nil
+        challenge.resourceMetadata = resource?.url
         return AnswerChoice(
             displaysErrors: settings.flag("display_errors"),
             endsSessionOnForbidden: settings.flag("forbidden_destroy_session"),
             endsSessionOnUnauthorized: settings.flag("unauthorized_destroy_session"),
             unauthorizedMessage: settings.string("unauthorized_error_message") ?? "Unauthorized",
             forbiddenMessage: settings.string("forbidden_error_message") ?? "Forbidden",
-            challenge: Challenge(
-                realm: RedirectTarget.host(of: issuer) ?? issuer,
-                exposesErrors: settings.flag("expose_error_code")
-            )
+            challenge: challenge
         )
     }
 

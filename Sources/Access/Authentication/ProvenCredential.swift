@@ -25,6 +25,10 @@ final class ProvenCredential: Sendable {
     let expires: Double
     /// The issuer's keys that proved it; others prove anew.
     let keysVersion: UInt64
+    /// What whoever shows it has to prove besides, each time; nil for nothing.
+    let possession: Possession?
+    /// What it tells of the user's authentication, where that is asked for.
+    let authentication: Authentication?
 
     init(
         identity: Identity,
@@ -32,7 +36,9 @@ final class ProvenCredential: Sendable {
         upstream: FieldEdits,
         downstream: FieldEdits,
         facts: CredentialFacts,
-        groups: [String]
+        groups: [String],
+        possession: Possession? = nil,
+        authentication: Authentication? = nil
     ) {
         self.identity = identity
         self.refusal = refusal
@@ -44,6 +50,8 @@ final class ProvenCredential: Sendable {
         accessToken = facts.accessToken
         expires = facts.expires
         keysVersion = facts.keysVersion
+        self.possession = possession
+        self.authentication = authentication
     }
 
     /// About how many bytes of memory it holds, for the bound of what is kept.
@@ -105,8 +113,17 @@ extension OpenIDConnectSettings {
             upstream: upstream,
             downstream: downstream,
             facts: facts,
-            groups: facts.sources.claim(at: self.identity.groupsPath).map { Self.groups($0.value) } ?? []
+            groups: facts.sources.claim(at: self.identity.groupsPath).map { Self.groups($0.value) } ?? [],
+            possession: possession(facts),
+            authentication: stepUp.map { Authentication(facts.sources, $0) }
         )
+    }
+
+    /// What is to be proven of a token that the client itself shows; the tokens of a session or a grant are ours.
+    private func possession(_ facts: CredentialFacts) -> Possession? {
+        guard facts.method == .bearer, let token = facts.accessToken else { return nil }
+        let confirmation = facts.sources.sources.lazy.compactMap { $0.claims["cnf"] }.first
+        return Possession(confirmation, token: token, proof)
     }
 
     private func forbidden(_ reason: String, _ detail: String) -> Refusal {
@@ -119,7 +136,7 @@ extension OpenIDConnectSettings {
         var cause = cause(rule.reason, forbidden: true, detail: "\(rule.setting) is not met")
         if rule.kind == .scopes {
             let scope = rule.items.first ?? ""
-            cause.challenges = [answers.challenge.bearer(error: "insufficient_scope", scope: scope)]
+            cause.challenges = answers.challenge.tokens(error: "insufficient_scope", [("scope", scope)])
         }
         return .forbidden(cause)
     }

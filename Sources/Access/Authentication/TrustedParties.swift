@@ -56,6 +56,7 @@ struct TrustedParties: Sendable {
         )
         check.leeway = settings.tokens.leeway
         check.ignoresConfirmation = true
+        check.isTyped = settings.tokens.isTyped
         bearerCheck = check
         let issuer = self.issuer
         client = settings.client.map { Self.party($0, settings, issuer) }
@@ -130,7 +131,6 @@ struct TrustedParties: Sendable {
             case .needsKeys(let issuer, let seen): return .needsKeys(issuer, version: seen)
             case .accepted(let accepted):
                 let claims = accepted.token.claims
-                guard settings.takesUnproven(claims["cnf"]) else { throw .proofRequired }
                 let sources = ClaimSources([ClaimSource("access token", claims)])
                 return .proven(
                     CredentialFacts(

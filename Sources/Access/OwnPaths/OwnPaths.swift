@@ -31,6 +31,7 @@ package enum OwnPaths {
             OwnPath(path: "\(prefix)/auth", methods: any) { passage throws(Refusal) in
                 try callout.serve(passage)
             },
+            ResourceMetadataPath.path,
         ]
     }
 }

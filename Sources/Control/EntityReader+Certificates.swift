@@ -53,6 +53,25 @@ extension EntityReader {
         self.configuration.authorities.append(authority)
     }
 
+    /// A name in certificates that stands for a consumer.
+    mutating func readCertificateName(_ settings: Settings, _ consumer: inout Consumer) {
+        guard let name = settings.string("subject_name") else { return }
+        let place = settings.position(of: "subject_name")
+        if name.isEmpty { self.reader.fail(at: place, "subject_name: expected a name, found nothing") }
+        var authority: String?
+        if let written = settings.any("ca_certificate") {
+            let node = ConfigNode(written, at: settings.position(of: "ca_certificate"))
+            guard let id = self.reference(node, to: "ca_certificate") else { return }
+            authority = id
+        }
+        // One name of one authority is one consumer's.
+        self.claim("\(name)\u{0}\(authority ?? "")", "the subject_name", at: place, shown: false)
+        let id =
+            settings.string("id")
+            ?? StableIdentifier.make("certificate:\(consumer.id):\(consumer.certificates.count)")
+        consumer.certificates.append(CertificateCredential(id: id, subjectName: name, authority: authority))
+    }
+
     /// The bare name, or a record that has it.
     private mutating func readNestedName(_ node: ConfigNode) -> String? {
         if case .scalar(let name, _) = node.value { return self.serverName(name, at: node.position) }

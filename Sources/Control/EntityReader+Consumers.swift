@@ -53,6 +53,7 @@ extension EntityReader {
         consumer.tags = settings.strings("tags") ?? []
         for credential in settings.records("keyauth_credentials") { self.readKey(credential, &consumer) }
         for acl in settings.records("acls") { self.readGroup(acl, &consumer) }
+        for name in settings.records("mtls_auth_credentials") { self.readCertificateName(name, &consumer) }
         for membership in settings.records("groups") {
             guard let name = membership.string("name") else { continue }
             self.join(name, &consumer, at: membership.position(of: "name"))
@@ -104,16 +105,23 @@ extension EntityReader {
 
     /// A credential at the file's outermost level, which names its consumer.
     mutating func readFlat(_ node: ConfigNode, _ kind: String) {
-        let isKey = kind == "keyauth_credentials"
-        let fields =
-            (isKey ? EntityFields.keyCredential : EntityFields.acl)
-            + [FieldSchema("consumer", EntityFields.reference, required: true)]
+        let own =
+            switch kind {
+            case "keyauth_credentials": EntityFields.keyCredential
+            case "acls": EntityFields.acl
+            default: EntityFields.certificateCredential
+            }
+        let fields = own + [FieldSchema("consumer", EntityFields.reference, required: true)]
         let settings = self.reader.record(node, fields, path: "")
         guard let entry = node.entry("consumer"), let id = self.reference(entry.node, to: "consumer"),
             let index = self.consumerPlaces[id]
         else { return }
         var consumer = self.configuration.consumers[index]
-        if isKey { self.readKey(settings, &consumer) } else { self.readGroup(settings, &consumer) }
+        switch kind {
+        case "keyauth_credentials": self.readKey(settings, &consumer)
+        case "acls": self.readGroup(settings, &consumer)
+        default: self.readCertificateName(settings, &consumer)
+        }
         self.configuration.consumers[index] = consumer
     }
 
@@ -178,7 +186,7 @@ extension EntityReader {
     ) {
         if !kind.mayBindConsumers, binding.consumer != nil || binding.consumerGroup != nil {
             let why =
-                kind.order < .authenticateByKey
+                kind.order < .authenticateByCertificate
                 ? "it is asked before the consumer is known" : "it decides who the consumer is or may do"
             self.reader.fail(
                 at: settings.position(of: "name"),

@@ -64,6 +64,7 @@ struct EntityReader {
         self.settleMembers()
         for node in self.list(root, "keyauth_credentials") { self.readFlat(node, "keyauth_credentials") }
         for node in self.list(root, "acls") { self.readFlat(node, "acls") }
+        for node in self.list(root, "mtls_auth_credentials") { self.readFlat(node, "mtls_auth_credentials") }
         for node in self.list(root, "plugins") {
             self.pendingPlugins.append(PendingPlugin(node: node, binding: PluginBinding(), nestedIn: []))
         }

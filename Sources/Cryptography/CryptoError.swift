@@ -8,6 +8,8 @@ package enum CryptoError: Error, Sendable, Equatable {
     case malformedKey
     /// The key is of a kind or a size that is not supported.
     case unsupportedKey
+    /// The octets or the text are no X.509 certificate.
+    case malformedCertificate
     /// The RSA modulus is outside 2048 to 8192 bits.
     case modulusSize(bits: Int)
     /// The RSA public exponent is even, below 3 or beyond 64 bits.

@@ -65,6 +65,12 @@ package final class Pipeline: ExchangeHandler {
         if exchange.strangerDisagreed { self.noticeStranger(exchange) }
         let request = exchange.request
         do throws(Refusal) {
+            if let wasAsked = exchange.wasAskedForCertificate,
+                wasAsked || !passage.currentPlan.asking.isEmpty,
+                passage.currentPlan.asking.asks(host: request.host.span) != wasAsked
+            {
+                throw .misdirected
+            }
             if let own = try self.ownPaths.path(for: request) {
                 let step = try own.serve(passage)
                 if own.mayPass, case .proceed = step {

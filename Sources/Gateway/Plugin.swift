@@ -10,6 +10,8 @@ package enum Order: Int, Comparable, Sendable, CaseIterable {
     case shape
     /// Refuses by address.
     case restrict
+    /// Proves a certificate; before the others, as in Kong.
+    case authenticateByCertificate
     /// Proves a key; before openid-connect, as in Kong.
     case authenticateByKey
     /// Proves a token or a session.
@@ -64,6 +66,8 @@ package struct PluginScope: Sendable {
     /// The routes on which it is in force.
     package let routes: [Route]
     package let consumers: ConsumerDirectory
+    /// Those whose signatures may be believed.
+    package let authorities: [Authority]
     /// Where it stands in the file.
     package let position: Position
 
@@ -73,12 +77,14 @@ package struct PluginScope: Sendable {
         binding: PluginBinding = PluginBinding(),
         routes: [Route] = [],
         consumers: ConsumerDirectory = ConsumerDirectory([]),
+        authorities: [Authority] = [],
         position: Position = .nowhere
     ) {
         self.key = key
         self.binding = binding
         self.routes = routes
         self.consumers = consumers
+        self.authorities = authorities
         self.position = position
     }
 }
@@ -89,6 +95,8 @@ package protocol Plugin: AnyObject, Sendable {
     var emittedFields: [FieldName] { get }
     /// Warnings about settings that are allowed and unwise.
     var warnings: [Diagnostic] { get }
+    /// Whether it wants to see the client's certificate, so that handshakes have to ask for one.
+    var asksForCertificate: Bool { get }
     /// Says what shall become of the request; on the event loop, at once.
     func request(_ passage: Passage) throws(Refusal) -> Step
     /// Sees the upstream's answer before the client does; in reverse order of the requests.
@@ -102,6 +110,7 @@ package protocol Plugin: AnyObject, Sendable {
 extension Plugin {
     package var emittedFields: [FieldName] { [] }
     package var warnings: [Diagnostic] { [] }
+    package var asksForCertificate: Bool { false }
     package func answer(_ passage: Passage, head: inout ResponseHead) {}
     package func explain(_ passage: Passage, claims: JSONValue?) -> PluginVerdict {
         do throws(Refusal) {

@@ -90,3 +90,12 @@ package enum Refusal: Error, Sendable, Equatable {
     /// The word for logs and metrics.
     package var reason: String { self.cause.reason }
 }
+
+extension Refusal {
+    /// The connection's handshake asked for other things than the host of the request wants: 421 (RFC 9110 §15.5.20).
+    static let misdirected = Refusal.chosen(
+        status: 421,
+        retryAfterSeconds: nil,
+        Cause("misdirected-request", message: "Misdirected Request")
+    )
+}

@@ -71,7 +71,7 @@ package final class APIKey: Plugin {
             throw settings.error("key_in_header", "no key could ever be found; allow the header or the query")
         }
         self.warnings = self.isInQuery ? [Self.queryWarning(settings, scope)] : []
-        self.anonymous = try Self.readAnonymous(settings, scope)
+        self.anonymous = try scope.consumer(settings, "anonymous")
         let realm = settings.string("realm")
         guard realm?.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) ?? true else {
             throw settings.error("realm", "expected visible ASCII without quotes and backslashes")
@@ -95,18 +95,6 @@ package final class APIKey: Plugin {
             at: settings.wrote("key_in_query") ? settings.position(of: "key_in_query") : scope.position,
             "key-auth takes keys from the query, where logs and histories see them; set key_in_query: false"
         )
-    }
-
-    private static func readAnonymous(
-        _ settings: Settings,
-        _ scope: PluginScope
-    ) throws(ConfigurationError) -> Consumer? {
-        guard let name = settings.string("anonymous") else { return nil }
-        guard let consumer = scope.consumers.consumer(named: name) else {
-            let hint = NearName.hint(name, among: scope.consumers.all.compactMap(\.username))
-            throw settings.error("anonymous", "there is no consumer '\(name)'\(hint)")
-        }
-        return consumer
     }
 
     private static func readNames(

@@ -22,6 +22,7 @@ package enum ConfigurationSchema {
             "test": self.record(EntityFields.test, [:]),
             "flat_key": self.record(EntityFields.keyCredential + [Self.owner], [:]),
             "flat_acl": self.record(EntityFields.acl + [Self.owner], [:]),
+            "flat_subject": self.record(EntityFields.certificateCredential + [Self.owner], [:]),
         ]
         for kind in kinds { definitions["config-\(kind.name)"] = self.record(kind.schema, [:]) }
         var root =
@@ -34,6 +35,7 @@ package enum ConfigurationSchema {
                     "tests": "test", "certificates": "certificate", "snis": "sni",
                     "ca_certificates": "ca_certificate",
                     "keyauth_credentials": "flat_key", "acls": "flat_acl",
+                    "mtls_auth_credentials": "flat_subject",
                 ]
             ).object ?? [:]
         root["$schema"] = "https://json-schema.org/draft/2020-12/schema"

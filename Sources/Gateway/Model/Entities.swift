@@ -110,12 +110,30 @@ package struct KeyCredential: Sendable, Hashable {
     }
 }
 
+/// A name in certificates that stands for a consumer.
+package struct CertificateCredential: Sendable, Hashable {
+    package let id: String
+    /// An alternative name or a common name.
+    package let subjectName: String
+    /// The id of the authority that has to vouch for it; nil is any.
+    package let authority: String?
+
+    /// Describes a name.
+    package init(id: String, subjectName: String, authority: String? = nil) {
+        self.id = id
+        self.subjectName = subjectName
+        self.authority = authority
+    }
+}
+
 /// Somebody known to the gateway.
 package struct Consumer: Sendable, Hashable {
     package var id: String
     package var username: String?
     package var customID: String?
     package var keys: [KeyCredential] = []
+    /// The names that stand for it in certificates.
+    package var certificates: [CertificateCredential] = []
     /// The `acls` groups.
     package var groups: [String] = []
     /// The consumer groups, by name.

@@ -38,4 +38,20 @@ extension EntityFields {
             FieldSchema("cert", .string, required: true, help: "The certificate in PEM."),
             FieldSchema("cert_digest", .string, status: .inert, help: "Written by exports; ignored."),
         ]
+
+    /// A name in certificates that stands for a consumer.
+    package static let certificateCredential: [FieldSchema] =
+        Self.identity + [
+            FieldSchema(
+                "subject_name",
+                .string,
+                required: true,
+                help: "An alternative name (DNS, e-mail, URI) or a common name of the certificate."
+            ),
+            FieldSchema(
+                "ca_certificate",
+                Self.reference,
+                help: "Whose signature has to lead to it, by id; without it any that the plugin believes."
+            ),
+        ]
 }

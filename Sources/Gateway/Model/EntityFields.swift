@@ -186,6 +186,12 @@ package enum EntityFields {
             ),
             FieldSchema("acls", .list(.record(Self.acl)), default: [], help: "The groups that acl looks at."),
             FieldSchema(
+                "mtls_auth_credentials",
+                .list(.record(Self.certificateCredential)),
+                default: [],
+                help: "Names in certificates that stand for it."
+            ),
+            FieldSchema(
                 "groups",
                 .list(.record(Self.membership)),
                 default: [],
@@ -195,7 +201,6 @@ package enum EntityFields {
             FieldSchema("basicauth_credentials", .list(.any), status: .notYet),
             FieldSchema("hmacauth_credentials", .list(.any), status: .notYet),
             FieldSchema("jwt_secrets", .list(.any), status: .notYet),
-            FieldSchema("mtls_auth_credentials", .list(.any), status: .notYet),
             FieldSchema("oauth2_credentials", .list(.any), status: .notYet),
         ]
 
@@ -282,6 +287,11 @@ package enum EntityFields {
         FieldSchema("consumer_groups", .list(.any), help: "Sets of consumers that share plugins."),
         FieldSchema("keyauth_credentials", .list(.any), help: "Keys, each with its `consumer`."),
         FieldSchema("acls", .list(.any), help: "Groups, each with its `consumer`."),
+        FieldSchema(
+            "mtls_auth_credentials",
+            .list(.any),
+            help: "Names in certificates, each with its `consumer`."
+        ),
         FieldSchema("plugins", .list(.any), help: "Plugins for everything, or for what they name."),
         FieldSchema("vaults", .list(.any), help: "Where references lead; only `env` is served yet."),
         FieldSchema("tests", .list(.any), help: "Requests, and what has to become of them."),

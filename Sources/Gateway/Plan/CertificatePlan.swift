@@ -7,7 +7,12 @@ struct CertificatePlan {
     private(set) var table = CertificateTable()
     private(set) var failures: [Diagnostic] = []
 
-    init(_ configuration: Configuration, _ terms: TLSTerms, after previous: CertificateTable?) {
+    init(
+        _ configuration: Configuration,
+        _ terms: TLSTerms,
+        _ asking: AskingNames,
+        after previous: CertificateTable?
+    ) {
         var named: [(names: [String], certificate: ServerCertificate)] = []
         for entry in configuration.certificates {
             do throws(CertificateError) {
@@ -27,7 +32,12 @@ struct CertificatePlan {
             )
         }
         let standard = self.standard(terms)
-        self.table = CertificateTable(named, standard: standard, after: previous)
+        self.table = CertificateTable(
+            named,
+            standard: standard,
+            asks: { asking.asks($0) },
+            after: previous
+        )
         if terms.isServed, self.table.isEmpty, self.failures.isEmpty {
             self.failures.append(
                 Diagnostic(

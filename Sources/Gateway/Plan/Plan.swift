@@ -26,6 +26,8 @@ package final class Plan: Sendable {
     package let ownedCookies: OwnedCookies
     /// What handshakes with clients are shown.
     package let certificates: CertificateTable
+    /// Whose clients are asked for a certificate.
+    let asking: AskingNames
     /// What is allowed and should be looked at.
     package let warnings: [Diagnostic]
     /// Shared with the next plan, so that what did not change keeps its connections.
@@ -50,10 +52,12 @@ package final class Plan: Sendable {
             groups: previous?.groups ?? [:]
         )
         builder.build()
-        let certificates = CertificatePlan(configuration, tls, after: previous?.certificates)
+        let asking = AskingNames(builder.routes)
+        let certificates = CertificatePlan(configuration, tls, asking, after: previous?.certificates)
         let failures = builder.failures + certificates.failures
         guard failures.isEmpty else { throw ConfigurationError(failures) }
         self.certificates = certificates.table
+        self.asking = asking
         self.generation = generation
         self.router = try Router(builder.routes)
         self.routes = builder.routes

@@ -193,6 +193,7 @@ struct PlanBuilder {
                 binding: instance.binding,
                 routes: routes,
                 consumers: self.consumers,
+                authorities: self.configuration.authorities,
                 position: instance.position
             )
             do throws(ConfigurationError) {

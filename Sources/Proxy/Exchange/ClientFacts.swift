@@ -24,6 +24,10 @@ package struct ClientFacts: Sendable {
     package internal(set) var port: UInt16 = 0
     /// Whether the client speaks HTTP/2 on the connection.
     package internal(set) var isHTTP2 = false
+    /// The certificate that the client has shown in its handshake; nil if it was not asked for one, or has none.
+    package internal(set) var certificate: ClientCertificate?
+    /// Whether the connection's handshake asked for a certificate; nil without a handshake.
+    package internal(set) var wasAskedForCertificate: Bool?
     /// The authority the client used, where a trusted peer told it by `X-Forwarded-Host`.
     package internal(set) var forwardedHost: String?
     /// Whether a stranger's `X-Forwarded-Proto` was dropped and said another scheme than the connection's.
@@ -35,13 +39,16 @@ package struct ClientFacts: Sendable {
         isTrustedPeer: Bool = false,
         address: IPAddress? = nil,
         scheme: Scheme = .http,
-        port: UInt16 = 80
+        port: UInt16 = 80,
+        certificate: ClientCertificate? = nil
     ) {
         self.peer = peer
         self.isTrustedPeer = isTrustedPeer
         self.address = address ?? peer
         self.scheme = scheme
         self.port = port
+        self.certificate = certificate
+        self.wasAskedForCertificate = certificate.map(\.isFromTLS)
     }
 
     /// Facts of nobody yet.
@@ -58,5 +65,7 @@ package struct ClientFacts: Sendable {
         self.isTrustedPeer = trusted.contains { $0.contains(peer) }
         self.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
         self.scheme = arrival.isTLS ? .https : .http
+        self.certificate = arrival.certificate
+        self.wasAskedForCertificate = arrival.isTLS ? arrival.wasAsked : nil
     }
 }

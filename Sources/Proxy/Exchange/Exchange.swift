@@ -50,6 +50,8 @@ package final class Exchange {
     package var isFromTrustedPeer: Bool { self.facts.isTrustedPeer }
     /// Whether a stranger's word about the scheme was dropped; see `ClientFacts.strangerDisagreed`.
     package var strangerDisagreed: Bool { self.facts.strangerDisagreed }
+    /// Whether the client was asked for a certificate; see `ClientFacts.wasAskedForCertificate`.
+    package var wasAskedForCertificate: Bool? { self.facts.wasAskedForCertificate }
     /// Fields that the upstream shall see, besides the client's.
     package var upstreamEdits: FieldEdits {
         get { self.towardsUpstream }

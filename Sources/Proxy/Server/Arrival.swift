@@ -12,6 +12,10 @@ struct Arrival {
     var isLate = false
     /// The client's address, where a balancer told it.
     var peer: IPAddress?
+    /// Whether the handshake asked for a certificate.
+    var wasAsked = false
+    /// What the client has shown then.
+    var certificate: ClientCertificate?
 }
 
 extension ListenAddress {

@@ -5,6 +5,8 @@ package final class CertificateTable: Sendable {
     private let byName: [String: ServerCertificate]
     /// Shown where no name fits, or none is asked for; nil refuses.
     private let standard: ServerCertificate?
+    /// Whether a client that asks for a name, or for none, is asked for a certificate.
+    private let asks: @Sendable (String?) -> Bool
 
     /// A table of nothing: every handshake is refused.
     package convenience init() { self.init([], standard: nil) }
@@ -13,10 +15,12 @@ package final class CertificateTable: Sendable {
     ///
     /// - Parameters:
     ///   - standard: what is shown where not even `*` is there.
+    ///   - asks: whether a client that asks for a name, or for none, is asked for a certificate.
     ///   - previous: what is the same there goes on here, so that its sessions can be resumed.
     package init(
         _ named: [(names: [String], certificate: ServerCertificate)],
         standard: ServerCertificate?,
+        asks: @escaping @Sendable (String?) -> Bool = { _ in false },
         after previous: CertificateTable? = nil
     ) {
         let known = previous.map { Array($0.byName.values) + ($0.standard.map { [$0] } ?? []) } ?? []
@@ -27,11 +31,15 @@ package final class CertificateTable: Sendable {
             for name in names { byName[name] = certificate }
         }
         self.byName = byName
+        self.asks = asks
         self.standard = byName["*"] ?? standard.map(kept)
     }
 
     /// Whether every handshake would be refused.
     package var isEmpty: Bool { self.byName.isEmpty && self.standard == nil }
+
+    /// Whether a client that asks for that name is asked for a certificate.
+    func asksClient(of name: String?) -> Bool { self.asks(name) }
 
     /// The certificate for a name in lower case: the name itself, then with its first label a wildcard, then its last.
     package func certificate(for name: String?) -> ServerCertificate? {

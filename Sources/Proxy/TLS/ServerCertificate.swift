@@ -58,6 +58,8 @@ package final class ServerCertificate: Sendable {
         let chain: [[UInt8]]
         let isECDSA: Bool
         let (http1, http2): (NIOSSLContext, NIOSSLContext)
+        /// The same for clients that are asked for a certificate.
+        let (askingHTTP1, askingHTTP2): (AskingContext, AskingContext)
     }
 
     private let first: Contexts
@@ -89,9 +91,18 @@ package final class ServerCertificate: Sendable {
 
     /// What serves a client; a key on an elliptic curve where the client takes one, since it costs less.
     func context(for hello: ClientHello, takesHTTP2: Bool) -> NIOSSLContext {
-        let chosen = [self.first, self.second ?? self.first].first { $0.isECDSA == hello.takesECDSA }
-        let contexts = chosen ?? self.first
+        let contexts = self.contexts(for: hello)
         return takesHTTP2 ? contexts.http2 : contexts.http1
+    }
+
+    /// The same for a client that is asked for a certificate.
+    func askingContext(for hello: ClientHello, takesHTTP2: Bool) -> AskingContext {
+        let contexts = self.contexts(for: hello)
+        return takesHTTP2 ? contexts.askingHTTP2 : contexts.askingHTTP1
+    }
+
+    private func contexts(for hello: ClientHello) -> Contexts {
+        [self.first, self.second ?? self.first].first { $0.isECDSA == hello.takesECDSA } ?? self.first
     }
 
     private static func contexts(
@@ -113,9 +124,16 @@ package final class ServerCertificate: Sendable {
         do {
             configuration.applicationProtocols = [ClientProtocol.http1.rawValue]
             let http1 = try NIOSSLContext(configuration: configuration)
+            let askingHTTP1 = AskingContext(configuration)
             configuration.applicationProtocols = ClientProtocol.allCases.map(\.rawValue)
-            let http2 = try NIOSSLContext(configuration: configuration)
-            return Contexts(chain: octets, isECDSA: isECDSA, http1: http1, http2: http2)
+            return Contexts(
+                chain: octets,
+                isECDSA: isECDSA,
+                http1: http1,
+                http2: try NIOSSLContext(configuration: configuration),
+                askingHTTP1: askingHTTP1,
+                askingHTTP2: AskingContext(configuration)
+            )
         } catch {
             throw .keyDoesNotFit
         }

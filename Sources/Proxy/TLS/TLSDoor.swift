@@ -49,6 +49,8 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
     private var held = ByteBuffer()
     /// How many octets there must be before it is worth looking at them.
     private var awaited = 5
+    /// The handshake, where it asks the client for a certificate.
+    private var asking: AskingHandshake?
 
     init(worker: Worker, _ arrival: Arrival) {
         self.worker = worker
@@ -95,6 +97,9 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
         do {
             var arrival = self.arrival
             (arrival.isTLS, arrival.isLate) = (true, true)
+            arrival.wasAsked = self.asking != nil
+            arrival.certificate = try self.asking?.certificate()
+            self.asking = nil
             try self.worker.handOver(from: self, self.facts) {
                 try ClientProtocol(agreed: name).install(arrival, on: context.channel, worker: self.worker)
             }
@@ -131,12 +136,20 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
     // MARK: The handshake
 
     private func begin(_ hello: ClientHello, _ context: ChannelHandlerContext) {
-        guard let certificate = self.worker.certificates().certificate(for: hello.serverName) else {
+        let table = self.worker.certificates()
+        guard let certificate = table.certificate(for: hello.serverName) else {
             return self.refuse(.unknownName)
         }
-        let tls = NIOSSLServerHandler(
-            context: certificate.context(for: hello, takesHTTP2: self.arrival.takesHTTP2)
-        )
+        let takesHTTP2 = self.arrival.takesHTTP2
+        let tls: NIOSSLServerHandler
+        if table.asksClient(of: hello.serverName) {
+            let context = certificate.askingContext(for: hello, takesHTTP2: takesHTTP2)
+            guard let asking = try? context.begin() else { return self.refuse(.failed) }
+            self.asking = asking
+            tls = asking.handler
+        } else {
+            tls = NIOSSLServerHandler(context: certificate.context(for: hello, takesHTTP2: takesHTTP2))
+        }
         self.phase = .handshake
         let octets = self.held
         self.held = ByteBuffer()

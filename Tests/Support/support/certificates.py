@@ -43,18 +43,25 @@ class Signed:
 class Authority(Signed):
     """Signs for names and addresses."""
 
-    def __init__(self, name: str = "Test Authority"):
+    def __init__(self, name: str = "Test Authority", above: "Authority | None" = None):
         key = new_key("ec")
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        issuer, signer = (above.subject, above.private_key) if above else (subject, key)
         usage = x509.KeyUsage(
             digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
             key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
             decipher_only=False)
-        builder = self.builder(subject, subject, key, 0, 3650)
+        builder = self.builder(subject, issuer, key, 0, 3650)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(usage, critical=True)
-        super().__init__(builder.sign(key, hashes.SHA256()), key)
+        super().__init__(builder.sign(signer, hashes.SHA256()), key)
         self.subject = subject
+        # What leads from us to the authority that is known.
+        self.path = self.cert + above.path if above else ""
+
+    def intermediate(self, name: str) -> "Authority":
+        """An authority that this one vouches for; what it signs comes with its own certificate."""
+        return Authority(name, self)
 
     @staticmethod
     def builder(subject, issuer, key, begins: float, ends: float) -> x509.CertificateBuilder:
@@ -72,7 +79,9 @@ class Authority(Signed):
         builder = self.builder(subject, self.subject, key, begins, ends)
         alternatives = [self.alternative(name) for name in names]
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        return Signed(builder.sign(self.private_key, hashes.SHA256()), key)
+        signed = Signed(builder.sign(self.private_key, hashes.SHA256()), key)
+        signed.cert += self.path
+        return signed
 
     @staticmethod
     def alternative(name: str) -> x509.GeneralName:

@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import json
 import secrets
+import ssl
 from urllib.parse import quote
 
 import httpx
@@ -14,8 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from support import ledger
+from support.certificates import Authority
 from support.gatehouse import openid_connect, plugin, route, service
 from support.issuer import Issuer
+from support.processes import free_port
 from support.tokens import Key, compact, encode, now
 
 TRUSTED = {"GATEHOUSE_TRUSTED_IPS": "127.0.0.1/32"}
@@ -215,15 +218,15 @@ def test_no_log_holds_a_proof(start, upstream, issuer, client):
 # Certificates
 
 
-def certificate(name: str = "client") -> bytes:
-    """A certificate of its own making, in DER."""
+def certificate(name: str = "client") -> tuple[bytes, ec.EllipticCurvePrivateKey]:
+    """A certificate of its own making, in DER, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.datetime.now(datetime.timezone.utc)
-    return (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    made = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
             .serial_number(x509.random_serial_number()).not_valid_before(start)
-            .not_valid_after(start + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
-            .public_bytes(serialization.Encoding.DER))
+            .not_valid_after(start + datetime.timedelta(days=1)).sign(key, hashes.SHA256()))
+    return made.public_bytes(serialization.Encoding.DER), key
 
 
 def thumbprint(der: bytes) -> dict:
@@ -241,7 +244,7 @@ def test_a_certificate_that_a_proxy_tells_of(start, upstream, issuer):
         "auth_methods": ["bearer"], "proof_of_possession_mtls": "optional",
         "proof_of_possession_mtls_from_header": {"certificate_header_name": "X-Client-Cert"}}
     one = {"services": [service(upstream.url, route("api", "/api", plugins=[openid_connect(issuer, **config)]))]}
-    gatehouse, mine, other = start(one, **TRUSTED), certificate(), certificate("other")
+    gatehouse, mine, other = start(one, **TRUSTED), certificate()[0], certificate("other")[0]
     token = issuer.access_token(cnf=thumbprint(mine))
 
     def ask(program, token, *fields):
@@ -259,6 +262,45 @@ def test_a_certificate_that_a_proxy_tells_of(start, upstream, issuer):
     assert ask(strange, token, escaped(mine)).status_code == 401
     seen = ask(strange, issuer.access_token(), escaped(mine)).json()["headers"]
     assert "x-client-cert" not in {name.lower() for name in seen}
+
+
+def context(folder, name: str) -> tuple[ssl.SSLContext, bytes]:
+    """A client of TLS with a certificate that nobody has signed, and that certificate in DER."""
+    der, key = certificate(name)
+    file = folder / f"{name}.pem"
+    file.write_bytes(
+        x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    made = ssl.create_default_context()
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    made.load_cert_chain(file)
+    return made, der
+
+
+def test_the_certificate_of_the_handshake(start, upstream, issuer, tmp_path):
+    """RFC 8705 §3: the client is asked for its certificate, and the token must be bound to that one."""
+    plain, port = free_port(), free_port()
+    one = configuration(issuer, upstream, proof_of_possession_dpop=None, proof_of_possession_mtls="strict")
+    one["certificates"] = [Authority().sign("localhost").entity("*")]
+    gatehouse = start(one, plain, GATEHOUSE_PROXY_LISTEN=f"127.0.0.1:{plain}, 127.0.0.1:{port} ssl")
+    (mine, der), (other, _) = context(tmp_path, "mine"), context(tmp_path, "other")
+    nobody = ssl.create_default_context()
+    nobody.check_hostname, nobody.verify_mode = False, ssl.CERT_NONE
+    token = issuer.access_token(cnf=thumbprint(der))
+
+    def ask(verify, token) -> int:
+        with httpx.Client(verify=verify) as connection:
+            fields = {"Authorization": f"Bearer {token}"}
+            return [connection.get(f"https://localhost:{port}/api", headers=fields).status_code for _ in range(2)]
+
+    assert ask(mine, token) == [200, 200]
+    assert ask(other, token) == [401, 401]
+    assert gatehouse.refusals("wrong-certificate") == 2
+    assert ask(nobody, token) == [401, 401]
+    assert gatehouse.refusals("proof-required") == 2
+    assert ask(mine, issuer.access_token()) == [401, 401]
+    assert gatehouse.refusals("token-not-bound") == 2
 
 
 # Step-up and metadata

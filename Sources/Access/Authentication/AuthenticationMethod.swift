@@ -9,6 +9,14 @@ package enum AuthenticationMethod: String, Sendable, CaseIterable {
     case clientCredentials = "client_credentials"
     case authorizationCode = "authorization_code"
 
+    /// Whether the client itself shows an access token, so that it has to prove what the token is bound to.
+    var showsToken: Bool {
+        switch self {
+        case .bearer: true
+        case .session, .refreshToken, .password, .clientCredentials, .authorizationCode: false
+        }
+    }
+
     /// Ways that Kong knows and we do not serve yet.
     package static let notYet = ["introspection", "kong_oauth2", "userinfo"]
 }

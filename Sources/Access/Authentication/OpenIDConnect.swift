@@ -103,6 +103,11 @@ package final class OpenIDConnect: CookieOwner {
         return [Diagnostic(.warning, at: scope.position, message)]
     }
 
+    /// Whether clients prove their certificates in the handshake, and not to a proxy before us.
+    package var asksForCertificate: Bool {
+        settings.proof.mtls.isOn && settings.proof.certificateField == nil
+    }
+
     /// Names of fields that only this plugin may set.
     package var emittedFields: [FieldName] { settings.identity.upstream.names }
 

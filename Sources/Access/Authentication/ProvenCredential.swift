@@ -121,7 +121,7 @@ extension OpenIDConnectSettings {
 
     /// What is to be proven of a token that the client itself shows; the tokens of a session or a grant are ours.
     private func possession(_ facts: CredentialFacts) -> Possession? {
-        guard facts.method == .bearer, let token = facts.accessToken else { return nil }
+        guard facts.method.showsToken, let token = facts.accessToken else { return nil }
         let confirmation = facts.sources.sources.lazy.compactMap { $0.claims["cnf"] }.first
         return Possession(confirmation, token: token, proof)
     }

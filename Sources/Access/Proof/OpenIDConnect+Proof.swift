@@ -37,25 +37,31 @@ extension OpenIDConnect {
 
     /// RFC 8705 §3: the certificate of the connection, or the one that a trusted proxy tells of.
     private func proveCertificate(_ thumbprint: String, _ passage: Passage) throws(Refusal) {
-        guard let certificate = certificate(passage) else {
+        let hash: [UInt8]?
+        do throws(CryptoError) { hash = try certificateHash(passage) } catch {
+            throw .failed(settings.cause("internal-error"))
+        }
+        guard let hash else {
             throw badCredential(
                 "proof-required",
                 detail: "the token is bound to a certificate, and the client showed none"
             )
-        }
-        guard let hash = try? Digest.sha256.hash(certificate) else {
-            throw .failed(settings.cause("internal-error"))
         }
         guard equalInConstantTime(Array(Base64URL.encode(hash).utf8), Array(thumbprint.utf8)) else {
             throw badCredential("wrong-certificate", detail: "the token is bound to another certificate")
         }
     }
 
-    private func certificate(_ passage: Passage) -> [UInt8]? {
+    /// SHA-256 of the client's certificate; nil where it has shown none.
+    private func certificateHash(_ passage: Passage) throws(CryptoError) -> [UInt8]? {
         if let field = settings.proof.certificateField, passage.client.isTrustedPeer {
-            return field.certificate(in: passage.request)
+            // The connection's certificate is the proxy's here.
+            guard let certificate = field.certificate(in: passage.request) else { return nil }
+            return try Digest.sha256.hash(certificate)
         }
-        return nil
+        return try passage.client.certificate?.thumbprint { der throws(CryptoError) in
+            try Digest.sha256.hash(der)
+        }
     }
 
     // MARK: DPoP

@@ -71,10 +71,42 @@ struct CertificateBoundTests {
         #expect(try await stage.ask("GET https://app.example/", fields, isTrusted: true).passes)
     }
 
-    @Test func `without a field there is no certificate but the connection's`() async throws {
+    private func ask(
+        _ stage: AccessStage,
+        by der: [UInt8],
+        _ fields: [(String, String)]
+    ) async throws -> String? {
+        try await stage.ask("GET https://app.example/", fields) { facts in
+            facts = ClientFacts(
+                peer: facts.peer,
+                scheme: .https,
+                port: 443,
+                certificate: ClientCertificate(der: der)
+            )
+        }.reason
+    }
+
+    @Test func `without a field the connection's certificate counts, and clients are asked for it`()
+        async throws
+    {
         let stage = try stage("strict", ["proof_of_possession_mtls_from_header": .null])
-        #expect(
-            try await ask(stage, bound, [CertificateFieldTests.escaped]).reason == "proof-required"
+        #expect(try await ask(stage, bound, [CertificateFieldTests.escaped]).reason == "proof-required")
+        let der = try #require(
+            CertificateField.certificate(Array(CertificateFieldTests.base64.utf8), .base64)
         )
+        #expect(try await ask(stage, by: der, try stage.bearer(bound)) == nil)
+        #expect(try await ask(stage, by: der + [0], try stage.bearer(bound)) == "wrong-certificate")
+        #expect(stage.plan.plugins.contains { $0.plugin.asksForCertificate })
+    }
+
+    @Test func `where a proxy tells of certificates nobody is asked for one, and a stranger's own counts`()
+        async throws
+    {
+        let stage = try stage("strict")
+        #expect(!stage.plan.plugins.contains { $0.plugin.asksForCertificate })
+        let der = try #require(
+            CertificateField.certificate(Array(CertificateFieldTests.base64.utf8), .base64)
+        )
+        #expect(try await ask(stage, by: der, try stage.bearer(bound)) == nil)
     }
 }

@@ -299,10 +299,12 @@ def guarded(serve, authority):
     """A route that mtls-auth guards."""
 
     def begin(consumers: list | None = None, more: list | None = None, **config):
+        environment = {name: config.pop(name) for name in list(config) if name.startswith("GATEHOUSE_")}
         return serve(
             route("asks", "/", hosts=["asks.example"], plugins=[mutual(**config), *(more or [])]),
             ca_certificates=[{"id": AUTHORITY, "cert": authority.cert}, {"id": OTHER, "cert": OTHER_AUTHORITY.cert}],
-            consumers=consumers if consumers is not None else [{"username": "alice"}, {"custom_id": "bob-7"}])
+            consumers=consumers if consumers is not None else [{"username": "alice"}, {"custom_id": "bob-7"}],
+            **environment)
 
     return begin
 
@@ -466,3 +468,28 @@ def wrong(tmp_path, authority, one: dict, consumer: dict | None = None) -> str:
     done = run("check", str(file))
     assert done.returncode == 1, done.stdout
     return done.stdout
+
+
+# Others' word
+
+def test_a_callouts_certificate_is_the_asking_gateways(guarded, authority, tmp_path):
+    """What its own connection shows says nothing of the client that it asks about."""
+    gatehouse = guarded(GATEHOUSE_TRUSTED_IPS="127.0.0.1")
+    original = "\r\nX-Original-URL: https://asks.example/x"
+    with Handshake(gatehouse.tls_port, "asks.example", **shown(authority.sign("alice"), tmp_path)) as client:
+        assert status(client.get(host="asks.example")) == 200
+        assert status(client.get("/oauth2/auth", host="asks.example" + original)) == 401
+    assert gatehouse.refusals("no-client-certificate") == 1
+
+
+def test_a_trusted_peer_tells_of_no_certificate(guarded, authority):
+    gatehouse = guarded(GATEHOUSE_TRUSTED_IPS="127.0.0.1")
+    forged = "".join(f"\r\n{name}: {value}" for name, value in told(authority.sign("alice")).items())
+    with Handshake(gatehouse.tls_port, "asks.example") as client:
+        assert status(client.get(host="asks.example" + forged)) == 401
+
+
+def test_explain_says_what_is_missing(guarded):
+    gatehouse = guarded()
+    done = run("explain", "--config", str(gatehouse.file), "--request", "GET https://asks.example/x")
+    assert "No required TLS certificate was sent" in done.stdout, done.stdout + done.stderr

@@ -141,6 +141,16 @@ def test_an_address_is_proven_as_an_address(start, nginx, authority):
     assert gatehouse.refusals("upstream-tls-wrong-name") == 1
 
 
+def test_a_name_is_not_proven_by_an_address(start, nginx, authority):
+    """Whoever answers for a name may have a certificate for his address."""
+    bad, both = nginx.server(authority.sign("127.0.0.1")), nginx.server(authority.sign("127.0.0.1", "LOCALHOST"))
+    nginx.start()
+    gatehouse = start(configuration(authority, service("bad", bad), service("both", both)))
+    assert get(gatehouse, "/bad").startswith("http/1.1 502")
+    assert gatehouse.refusals("upstream-tls-wrong-name") == 1
+    assert get(gatehouse, "/both").startswith("http/1.1 200")
+
+
 def test_the_name_is_the_services_whatever_host_the_client_sends(start, nginx, authority):
     port = nginx.server(authority.sign("localhost"))
     nginx.start()
@@ -206,6 +216,96 @@ def test_a_reload_changes_whom_we_believe(start, nginx, authority):
     gatehouse.write(configuration(Authority("Another"), service("api", port)))
     assert run("reload", "--data-dir", str(gatehouse.folder / "data")).returncode == 0
     assert get(gatehouse, "/api").startswith("http/1.1 502"), "the kept connection is not used any more"
+
+
+# Several targets
+
+def targets(*places: str, **upstream) -> dict:
+    """An upstream of these targets."""
+    return {"upstreams": [{"name": "zones", "targets": [{"target": place} for place in places], **upstream}]}
+
+
+def many(authority, more: dict, **terms) -> dict:
+    """One service with TLS whose host is the upstream."""
+    return configuration(authority, {
+        "name": "api", "protocol": "https", "host": "zones", "routes": [route("api", "/")],
+        "ca_certificates": [AUTHORITY], **terms}, **more)
+
+
+def test_each_target_proves_its_own_name(start, nginx, authority):
+    """Round robin over connections that are kept: a name, and an address."""
+    name, address = nginx.server(authority.sign("localhost")), nginx.server(authority.sign("127.0.0.1"))
+    nginx.start()
+    gatehouse = start(
+        many(authority, targets(f"localhost:{name}", f"127.0.0.1:{address}")), GATEHOUSE_WORKERS="1")
+    answers = [get(gatehouse, "/") for _ in range(8)]
+    assert all(answer.startswith("http/1.1 200") for answer in answers)
+    named = [answer for answer in answers if "seen-name: localhost" in answer]
+    assert len(named) == 4 and all(f"seen-host: localhost:{name}" in answer for answer in named)
+    kept = {line for answer in named for line in answer.splitlines() if line.startswith("seen-connection")}
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("wrong, reason", [
+    ("another authority", "upstream-tls-untrusted"), ("another name", "upstream-tls-wrong-name"),
+    ("no TLS", "upstream-tls-failed")])
+def test_a_target_that_proves_nothing_is_never_used(start, nginx, upstream, authority, wrong, reason):
+    good = nginx.server(authority.sign("localhost"))
+    bad = {
+        "another authority": lambda: nginx.server(Authority("Another").sign("localhost")),
+        "another name": lambda: nginx.server(authority.sign("127.0.0.1")), "no TLS": lambda: upstream.port}[wrong]()
+    nginx.start()
+    gatehouse = start(
+        many(authority, targets(f"localhost:{good}", f"localhost:{bad}"), retries=0), GATEHOUSE_WORKERS="1")
+    answers = [get(gatehouse, "/") for _ in range(6)]
+    assert [answer[:12] for answer in answers].count("http/1.1 200") == 3
+    assert [answer[:12] for answer in answers].count("http/1.1 502") == 3
+    assert gatehouse.refusals(reason) == 3
+
+
+def test_a_target_that_cannot_shake_hands_is_left_out(start, nginx, upstream, authority):
+    """Nothing was sent, so that the request goes elsewhere; the failure counts against the target."""
+    good = nginx.server(authority.sign("localhost"))
+    nginx.start()
+    quick = {"healthchecks": {"passive": {"unhealthy": {"tcp_failures": 1}}}}
+    gatehouse = start(many(authority, targets(f"localhost:{good}", f"localhost:{upstream.port}", **quick)),
+                      GATEHOUSE_WORKERS="1")
+    for _ in range(8):
+        assert get(gatehouse, "/").startswith("http/1.1 200")
+    assert gatehouse.metric("gatehouse_upstream_target_health", target=f"localhost:{upstream.port}", state="unhealthy") == 1
+
+
+def test_a_client_certificate_is_shown_to_targets_that_ask(start, nginx, authority):
+    (nginx.folder / "ca.pem").write_text(authority.cert)
+    asks = f"ssl_client_certificate {nginx.folder}/ca.pem; ssl_verify_client on;"
+    ports = [nginx.server(authority.sign("localhost"), asks) for _ in range(2)]
+    nginx.start()
+    shown = {**authority.sign("gatehouse.internal").entity(), "id": CLIENT}
+    more = {**targets(*(f"localhost:{port}" for port in ports)), "certificates": [shown]}
+    gatehouse = start(many(authority, more, client_certificate={"id": CLIENT}), GATEHOUSE_WORKERS="1")
+    answers = [get(gatehouse, "/") for _ in range(4)]
+    assert all("seen-client: cn=gatehouse.internal" in answer for answer in answers)
+    seen = {line for answer in answers for line in answer.splitlines() if line.startswith("seen-host")}
+    assert len(seen) == 2
+
+
+def test_active_checks_of_a_service_with_tls_shake_hands(start, nginx, authority):
+    """A target whose certificate is another authority's is taken out by its checks alone."""
+    good = nginx.server(authority.sign("localhost"))
+    bad = nginx.server(Authority("Another").sign("localhost"))
+    nginx.start()
+    active = {"type": "http", "http_path": "/", "healthy": {"interval": 0.2, "successes": 1},
+              "unhealthy": {"interval": 0.2, "tcp_failures": 1, "http_failures": 1}}
+    gatehouse = start(many(authority, targets(f"localhost:{good}", f"localhost:{bad}", healthchecks={"active": active})),
+                      GATEHOUSE_WORKERS="1")
+
+    def held(port: int, state: str) -> bool:
+        return gatehouse.metric("gatehouse_upstream_target_health", target=f"localhost:{port}", state=state) == 1
+
+    wait_until(lambda: held(bad, "unhealthy"), "the wrong target is out")
+    assert held(good, "healthy")
+    for _ in range(6):
+        assert get(gatehouse, "/").startswith("http/1.1 200")
 
 
 def check(tmp_path, configuration: dict, *flags: str):

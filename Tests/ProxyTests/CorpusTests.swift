@@ -38,6 +38,11 @@ struct CorpusTests {
         try Self.replay("connection", ConnectionCheck.run)
     }
 
+    @Test func `the corpora of hellos and headers keep all promises`() throws {
+        try Self.replay("hello", HelloCheck.run)
+        try Self.replay("header", HeaderCheck.run)
+    }
+
     @Test func `frames of chance keep all promises`() throws {
         var random = SecondOpinionTests.Seeded(state: 11)
         for _ in 0..<1500 {

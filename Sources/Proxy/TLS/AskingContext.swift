@@ -69,7 +69,7 @@ final class AskingHandshake {
 
     let handler: NIOSSLServerHandler
     private let presented: Presented
-    private let memory: ChainMemory
+    let memory: ChainMemory
 
     init(_ context: NIOSSLContext, _ memory: ChainMemory) {
         let presented = Presented()

@@ -12,6 +12,8 @@ final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
 
     private let speaker: any UpstreamSpeaker
     private let wantsHTTP2: Bool
+    /// Whether the upstream has proven its name.
+    private var isProven: () -> Bool = { false }
     private let done: EventLoopPromise<Void>
     private var isOver = false
 
@@ -46,6 +48,7 @@ final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
                     handshake.end(ProxyError.tlsFailed)
                     throw error
                 }
+                handshake.isProven = { tls.proves(endpoint.host, handler) }
                 try channel.pipeline.syncOperations.addHandlers([handler, handshake])
             }
         }
@@ -80,6 +83,7 @@ final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
         guard !self.wantsHTTP2 || name == ClientProtocol.http2.rawValue else {
             return self.end(ProxyError.tlsFailed)
         }
+        guard self.isProven() else { return self.end(ProxyError.tlsWrongName) }
         self.isOver = true
         do {
             try self.speaker.install(on: context.channel)

@@ -60,4 +60,32 @@ package final class UpstreamTLS: Sendable {
         let name = host.hasSuffix(".") ? String(host.dropLast()) : host
         return try NIOSSLClientHandler(context: self.context, serverHostname: isAddress ? nil : name)
     }
+
+    /// Whether a name was proven by name.
+    ///
+    /// NIOSSL is content with a certificate for the address at the other end too, whatever name is asked for: whoever answers
+    /// for a name in DNS could then show one for an address of his own (RFC 9525 §6.1).
+    func proves(_ host: String, _ handler: NIOSSLClientHandler) -> Bool {
+        guard self.wish.verifies, IPAddress(host) == nil else { return true }
+        guard let certificate = handler.peerCertificate else { return false }
+        let names = certificate._subjectAlternativeNames()
+        // Without alternative names it was held to the common name.
+        guard !names.isEmpty else { return true }
+        return names.contains { $0.nameType == .dnsName && Self.isMeant(host, by: Array($0.contents)) }
+    }
+
+    /// Whether a certificate's name means a host: the same, or a wildcard for its first label (RFC 9525 §6.3).
+    static func isMeant(_ host: String, by pattern: [UInt8]) -> Bool {
+        func lower(_ octets: some Sequence<UInt8>) -> [UInt8] {
+            octets.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+        }
+        var name = lower(host.utf8)
+        let pattern = lower(pattern)
+        if name.last == 0x2E { name.removeLast() }
+        if name == pattern { return true }
+        guard pattern.starts(with: [0x2A, 0x2E]), let dot = name.firstIndex(of: 0x2E), dot > 0 else {
+            return false
+        }
+        return name[dot...].elementsEqual(pattern.dropFirst())
+    }
 }

@@ -13,6 +13,8 @@ enum Chosen {
         "chunked": { try ChunkedCheck.run($0) },
         "frames": { try FramesCheck.run($0) },
         "connection": { try ConnectionCheck.run($0) },
+        "hello": { try HelloCheck.run($0) },
+        "header": { try HeaderCheck.run($0) },
         "json": { try ObjectTextCheck.run($0) },
         "token": { try TokenCheck.run($0) },
         "keys": { try KeySetCheck.run($0) },

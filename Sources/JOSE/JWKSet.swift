@@ -25,7 +25,7 @@ package struct JWKSet: Sendable {
     }
 
     /// The most keys a set may have.
-    package static let maximumKeys = 256
+    package static let maximumKeys = 1024
 
     /// The keys that can be used, in the order of the set.
     package let keys: [JWK]

@@ -30,7 +30,9 @@ enum KeySelection {
         for place in candidates {
             switch fit(set.keys[place], algorithm) {
             case .fits:
-                if count < limit { fitting[count] = place }
+                // More than are tried: which others fit does not matter.
+                guard count < limit else { throw .ambiguousKey(limit: limit) }
+                fitting[count] = place
                 count += 1
             case .otherAlgorithm: continue
             case .notForThis: isOfOther = false
@@ -40,7 +42,6 @@ enum KeySelection {
             if isOfOther { throw .algorithmNotAllowed }
             throw .unknownKey
         }
-        guard count <= limit else { throw .ambiguousKey(limit: limit) }
         for place in 0..<count where isTheOne(set.keys[fitting[place]]) { return true }
         return false
     }

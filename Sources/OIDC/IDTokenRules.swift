@@ -225,8 +225,10 @@ extension RelyingParty {
                 at: NumericDate(seconds: now)
             )
         } catch {
+            self.issuer.noteClock(error, at: now)
             throw .idToken(error)
         }
+        self.issuer.noteClock(token, at: now)
         let one = IDTokenRule.Case(
             claims: token.claims,
             type: token.header["typ"]?.string,

@@ -46,6 +46,24 @@ package final class Issuer: Sendable {
         await self.keyCache.refetch(seen: version)
     }
 
+    /// Whether `keysAfterUnknownKey` could bring a key: false within its pause, when nobody need wait for it.
+    package func mayBringKey(seen version: UInt64) -> Bool { self.keyCache.mayBringKey(seen: version) }
+
+    /// Tokens of this issuer are judged with so many seconds of leeway: a clock that is further off is told of.
+    package func judged(withLeeway seconds: Double) { self.line.issuerClock.judged(withLeeway: seconds) }
+
+    /// Learns of the issuer's clock by a token that was just made for us.
+    func noteClock(_ token: VerifiedToken, at now: Double) {
+        guard let issued = token.claimsText.number("iat") else { return }
+        self.line.issuerClock.saw(issued: issued, at: now)
+    }
+
+    /// Learns of the issuer's clock by a token that verified and is of the future.
+    func noteClock(_ error: TokenError, at now: Double) {
+        guard case .issuedInFuture(let ahead) = error, ahead < 86_400 else { return }
+        self.line.issuerClock.saw(issued: now + ahead, at: now)
+    }
+
     /// Discovers and takes the keys; a start does this in the background, and goes on if it fails.
     package func start() async {
         _ = try? await self.discovery.ready(within: .infinity)
@@ -57,6 +75,9 @@ package final class Issuer: Sendable {
 package final class IssuerDirectory: Sendable {
     /// Lets go of an issuer when no plan holds it any more.
     private struct Entry: Sendable { weak let issuer: Issuer? }
+
+    /// How often it is looked whether keys are due, in seconds.
+    static let tickSeconds = 2.0
 
     private let client: any HTTPClient
     private let dataDirectory: String?
@@ -93,5 +114,18 @@ package final class IssuerDirectory: Sendable {
             entries[settings] = Entry(issuer: issuer)
             return issuer
         }
+    }
+
+    /// Fetches keys ahead of need, whether anybody asks for them or not; ends when its task is cancelled.
+    package func keepFresh() async {
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: .seconds(Self.tickSeconds)) } catch { return }
+            self.refreshDue()
+        }
+    }
+
+    /// Begins the fetches that are due.
+    func refreshDue() {
+        for issuer in self.entries.withLock({ $0.values.compactMap(\.issuer) }) { _ = issuer.keySnapshot }
     }
 }

@@ -4,10 +4,33 @@
 package protocol IssuerEvents: Sendable {
     /// A request ended; `outcome` is `ok` or a reason word.
     func fetched(issuer: String, request: IssuerRequest, outcome: String)
-    /// Keys were taken at `time`, seconds since 1970.
-    func tookKeys(issuer: String, count: Int, at time: Double)
-    /// The issuer's clock is ahead of ours by `seconds`, by its Date field.
-    func sawClock(issuer: String, aheadBySeconds seconds: Double)
+    /// The keys that serve from now on; none where they were given up.
+    func tookKeys(issuer: String, _ news: KeyNews)
+    /// The issuer's clock is ahead of ours by at least `seconds`.
+    func sawClock(issuer: String, aheadBySeconds seconds: Double, by source: ClockSource)
+    /// The issuer's clock went beyond the leeway, or came back; told once.
+    func clockChanged(issuer: String, _ news: ClockNews)
+}
+
+/// A change of what is thought of an issuer's clock.
+package struct ClockNews: Sendable, Equatable {
+    /// Whether it is beyond the leeway now.
+    package let isOff: Bool
+    /// How far it is ahead of ours, at least.
+    package let aheadBySeconds: Double
+    /// The bound that counts.
+    package let leeway: Double
+    package let source: ClockSource
+}
+
+/// An issuer's keys as the operator hears of them.
+package struct KeyNews: Sendable, Equatable {
+    /// How many can be used.
+    package let usable: Int
+    /// How many cannot, foreign kinds not counted.
+    package let rejected: Int
+    /// When they were fetched, seconds since 1970.
+    package let takenAt: Double
 }
 
 /// Hears nothing.
@@ -15,8 +38,9 @@ package struct UnheardIssuerEvents: IssuerEvents {
     /// A listener that keeps nothing.
     package init() {}
     package func fetched(issuer: String, request: IssuerRequest, outcome: String) {}
-    package func tookKeys(issuer: String, count: Int, at time: Double) {}
-    package func sawClock(issuer: String, aheadBySeconds seconds: Double) {}
+    package func tookKeys(issuer: String, _ news: KeyNews) {}
+    package func sawClock(issuer: String, aheadBySeconds seconds: Double, by source: ClockSource) {}
+    package func clockChanged(issuer: String, _ news: ClockNews) {}
 }
 
 /// A pause between attempts that grows while they fail, and ends with the first success.
@@ -24,7 +48,7 @@ package struct UnheardIssuerEvents: IssuerEvents {
 /// A clock that went back does not lengthen it.
 struct Backoff: Sendable {
     /// The longest pause, in seconds.
-    let limit: Double
+    var limit: Double
     private var failures = 0
     private var lastFailure = 0.0
 

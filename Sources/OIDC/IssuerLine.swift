@@ -8,6 +8,8 @@ struct IssuerLine: Sendable {
     let client: any HTTPClient
     let clock: @Sendable () -> Double
     let events: any IssuerEvents
+    /// What is thought of the issuer's clock.
+    let issuerClock: IssuerClock
     private let policy: FetchPolicy
 
     /// A line; hosts that the settings write as addresses are named by that, even link-local ones (E9).
@@ -21,6 +23,7 @@ struct IssuerLine: Sendable {
         self.client = client
         self.clock = clock
         self.events = events
+        self.issuerClock = IssuerClock(settings.issuer, events)
         var policy = settings.policy
         let written = [settings.issuer, settings.jwksEndpoint ?? ""] + settings.extraJWKSURLs
         for host in (written + settings.endpoints.all).compactMap({ try? WebAddress($0).host })
@@ -40,10 +43,12 @@ struct IssuerLine: Sendable {
         request.policy = self.policy
         request.redirects = 0
         request.timeoutSeconds = min(seconds ?? self.settings.timeoutSeconds, self.settings.timeoutSeconds)
+        let sent = self.clock()
         do throws(FetchError) {
             let response = try await self.client.fetch(request)
-            if let date = response.field("date").flatMap(HTTPDate.seconds) {
-                self.events.sawClock(issuer: self.settings.issuer, aheadBySeconds: date - self.clock())
+            // The date of an answer from a cache is that of its making.
+            if response.field("age") == nil, let date = response.field("date").flatMap(HTTPDate.seconds) {
+                self.issuerClock.saw(date: date, between: sent, and: self.clock())
             }
             return response
         } catch {

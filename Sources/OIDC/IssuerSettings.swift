@@ -26,8 +26,10 @@ package struct IssuerSettings: Sendable, Hashable {
     package var usesPseudoIssuer = false
     /// More keys of the same issuer; may be `file:` URLs.
     package var extraJWKSURLs: [String] = []
-    /// The longest pause after a failed discovery, in seconds.
+    /// The pause between two fetches of keys that unknown keys caused, in seconds.
     package var rediscoverySeconds = 30.0
+    /// How long keys serve beyond their lifetime while they cannot be fetched, in seconds.
+    package var outageSeconds = 86_400.0
     /// Sent with discovery alone.
     package var discoveryFields: [Field] = []
     /// What may be dialled and how servers prove themselves; plain http to `any` host allows http issuers.
@@ -69,6 +71,11 @@ package struct IssuerSettings: Sendable, Hashable {
                 !keys.isEmpty
             else { throw .settings("the key file '\(url)' cannot be read, or holds no key set") }
         }
+    }
+
+    /// What the keys' schedule is told; without any pause every forged key would be asked for.
+    var keyTerms: KeySchedule.Terms {
+        KeySchedule.Terms(unknownKeyPause: max(1, self.rediscoverySeconds), outage: self.outageSeconds)
     }
 
     /// Reads a URL that the configuration names.

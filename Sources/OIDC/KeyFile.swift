@@ -9,7 +9,12 @@ struct KeyFile: Sendable {
     struct Content: Sendable {
         let documents: [String: JSONValue]
         let takenAt: Double
+        /// How long they were good for from then on, in seconds.
+        let lifetime: Double
     }
+
+    /// The greatest file: several sets of the greatest size.
+    private static let maximumBytes = 16 << 20
 
     private let folder: URL
     private let name: String
@@ -29,23 +34,25 @@ struct KeyFile: Sendable {
     /// What was kept; nil if there is nothing that can be read, or it is another issuer's.
     func read() -> Content? {
         guard let data = try? Data(contentsOf: self.folder.appendingPathComponent(self.name)),
-            data.count <= 4 << 20,
+            data.count <= Self.maximumBytes,
             let value = try? JSONValue(
                 parsing: [UInt8](data),
-                limits: JSONLimits(maximumBytes: 4 << 20, maximumDepth: 64)
+                limits: JSONLimits(maximumBytes: Self.maximumBytes, maximumDepth: 66)
             ),
             value["issuer"]?.string == self.issuer, let takenAt = value["taken_at"]?.number,
             let documents = value["documents"]?.object, !documents.isEmpty
         else { return nil }
-        return Content(documents: documents, takenAt: takenAt)
+        let lifetime = value["lifetime"]?.number ?? KeySchedule.usualLifetime
+        return Content(documents: documents, takenAt: takenAt, lifetime: lifetime)
     }
 
     /// Keeps public documents; a failure to write loses nothing but the next start's comfort.
-    func write(_ documents: [String: JSONValue], at time: Double) {
+    func write(_ documents: [String: JSONValue], at time: Double, lifetime: Double) {
         let fetched = documents.filter { !$0.key.hasPrefix("file:") }
         guard !fetched.isEmpty else { return }
         let value: JSONValue = [
-            "issuer": .string(self.issuer), "taken_at": .number(time), "documents": .object(fetched),
+            "issuer": .string(self.issuer), "taken_at": .number(time), "lifetime": .number(lifetime),
+            "documents": .object(fetched),
         ]
         try? FileManager.default.createDirectory(
             at: self.folder,

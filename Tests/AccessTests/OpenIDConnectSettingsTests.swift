@@ -127,7 +127,10 @@ struct OpenIDConnectSettingsTests {
                 "'introspection_endpoint' is known, but not served yet; remove it"
             ),
             ("jwks_endpoint", "https://i/k", "jwks_endpoint: is read only with using_pseudo_issuer: true"),
-            ("using_pseudo_issuer", true, "jwks_endpoint: is required with using_pseudo_issuer"),
+            (
+                "using_pseudo_issuer", true,
+                "jwks_endpoint: or extra_jwks_uris is required with using_pseudo_issuer"
+            ),
         ] as [(String, JSONValue, String)]
     )
     func `what is unsafe or not served is an error that says so`(

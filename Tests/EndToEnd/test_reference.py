@@ -51,6 +51,12 @@ def test_reasons_in_the_manual_are_those_of_the_code():
     assert set(table) == reasons_of_the_code()
 
 
+def test_every_reason_has_a_status_a_meaning_and_a_mend():
+    rows = [[cell.strip() for cell in line.strip("|\n ").split(" | ")]
+            for line in (ROOT / "docs/reasons.md").read_text().splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows if len(row) != 4 or not all(row)] == []
+
+
 def test_metrics_in_the_manual_are_those_of_the_code():
     named = set()
     for _, text in sources("Gateway", "Access", "gatehouse"):

@@ -37,10 +37,13 @@ struct KeyCacheTests {
             _ = await stage.issuer.keysAfterUnknownKey(seen: seen)
         }
         #expect(stage.remote.count("/jwks") == 2)
+        let seen = stage.issuer.keySnapshot.version
         stage.clock.advance(by: 29.5)
-        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .paused)
+        #expect(!stage.issuer.mayBringKey(seen: seen))
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: seen) == .paused)
         stage.clock.advance(by: 0.5)
-        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .refreshed)
+        #expect(stage.issuer.mayBringKey(seen: seen))
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: seen) == .unchanged)
         #expect(stage.remote.count("/jwks") == 3)
     }
 
@@ -52,8 +55,9 @@ struct KeyCacheTests {
         #expect(stage.issuer.keysVersion == stage.issuer.keySnapshot.version)
         await stage.issuer.start()
         var versions: [UInt64] = []
-        for step in [0.0, 31, 31, -1800, 4000] {
+        for (index, step) in [0.0, 31, 31, -1800, 4000].enumerated() {
             stage.clock.advance(by: step)
+            try stage.remote.publish(index % 2 == 0 ? [stage.key] : [stage.key, stage.other])
             _ = await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version)
             #expect(stage.issuer.keysVersion == stage.issuer.keySnapshot.version, "after \(step) s")
             versions.append(stage.issuer.keysVersion)
@@ -74,7 +78,7 @@ struct KeyCacheTests {
         await stage.remote.reached("/jwks", count: 2)
         #expect(self.kids(stage.issuer) == ["one"])
         stage.remote.release()
-        #expect(await waiting == .refreshed)
+        #expect(await waiting == .unchanged)
     }
 
     @Test func `J10 only so many wait for one fetch`() async throws {
@@ -165,34 +169,132 @@ struct KeyCacheTests {
 
     // MARK: Freshness
 
+    private static let date = "Tue, 14 Nov 2023 22:13:20 GMT"
+
     @Test(
         arguments: [
-            (nil, 3600), ("max-age=600", 600), ("public, max-age=600", 600), ("MAX-AGE=\"600\"", 600),
-            ("max-age=59", 60), ("max-age=0", 60), ("max-age=86400", 86_400), ("max-age=86401", 86_400),
-            ("no-store", 60), ("no-cache, max-age=600", 60), ("max-age=-1", 3600), ("max-age=x", 3600),
-        ] as [(String?, Double)]
+            ([:], 3600), (["Cache-Control": "max-age=600"], 600),
+            (["Cache-Control": "public, max-age=600"], 600), (["Cache-Control": "MAX-AGE=\"600\""], 600),
+            (["Cache-Control": "max-age=59"], 60), (["Cache-Control": "max-age=0"], 60),
+            (["Cache-Control": "max-age=86400"], 86_400), (["Cache-Control": "max-age=86401"], 86_400),
+            (["Cache-Control": "no-store"], 60), (["Cache-Control": "no-cache, max-age=600"], 60),
+            (["Cache-Control": "max-age=-1"], 3600), (["Cache-Control": "max-age=x"], 3600),
+            (["Cache-Control": "max-age=600", "Age": "100"], 500),
+            (["Cache-Control": "max-age=600", "Age": "600"], 60),
+            (["Expires": "Tue, 14 Nov 2023 22:23:20 GMT", "Date": date], 600),
+            (["Expires": "Tue, 14 Nov 2023 22:23:20 GMT"], 600), (["Expires": "0"], 60),
+            (["Expires": "Tue, 14 Nov 2023 22:13:20 GMT"], 60),
+            (["Expires": "Fri, 01 Jan 2038 00:00:00 GMT"], 86_400),
+            (["Expires": "0", "Cache-Control": "max-age=600"], 600),
+        ] as [([String: String], Double)]
     )
-    func `Cache-Control counts within bounds`(value: String?, seconds: Double) {
-        #expect(CacheControl.lifetime(value) == seconds)
+    func `what an answer says of its lifetime counts within bounds`(fields: [String: String], seconds: Double)
+    {
+        let response = FetchResponse(status: 200, fields: fields.map { ($0.key, $0.value) })
+        #expect(Freshness.lifetime(of: response, at: 1_700_000_000) == seconds)
     }
 
-    @Test func `stale keys are refreshed beside, while the old ones are used`() async throws {
+    @Test(arguments: [
+        ("\"a\"", true), ("W/\"a\"", true), ("a", false), ("\"", false), ("\"a b\"", false),
+        ("\"\u{e9}\"", false),
+        ("\"" + String(repeating: "a", count: 254) + "\"", true),
+        ("\"" + String(repeating: "a", count: 255) + "\"", false),
+    ])
+    func `only a tag that can be sent back is kept`(tag: String, isTaken: Bool) {
+        let response = FetchResponse(status: 200, fields: [("ETag", tag)])
+        #expect(Freshness.tag(of: response) == (isTaken ? tag : nil))
+    }
+
+    @Test func `a set that has not changed is asked for by its tag, and keeps its version`() async throws {
+        let stage = try Stage()
+        try stage.remote.publish([stage.key], fields: [("ETag", "\"one\"")])
+        await stage.issuer.start()
+        #expect(stage.remote.lastRequest?.fields.contains { $0.0 == "If-None-Match" } == false)
+        let version = stage.issuer.keysVersion
+        stage.remote.script("/jwks") { request throws(FetchError) in
+            let tag = request.fields.first { $0.0 == "If-None-Match" }?.1
+            return FetchResponse(
+                status: tag == "\"one\"" ? 304 : 500,
+                fields: [("Cache-Control", "max-age=7200")]
+            )
+        }
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: version) == .unchanged)
+        #expect(stage.issuer.keysVersion == version)
+        #expect(self.kids(stage.issuer) == ["one"])
+        #expect(stage.issuer.keySnapshot.takenAt == stage.clock.now)
+        // A new set comes with a new tag, and is asked for by that one.
+        try stage.remote.publish([stage.other], fields: [("ETag", "\"two\"")])
+        stage.clock.advance(by: 30)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: version) == .refreshed)
+        stage.clock.advance(by: 30)
+        _ = await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version)
+        #expect(stage.remote.lastRequest?.fields.first { $0.0 == "If-None-Match" }?.1 == "\"two\"")
+    }
+
+    @Test func `not modified is no answer to who did not ask for that`() async throws {
+        let stage = try Stage()
+        stage.remote.answer("/jwks", [:], status: 304)
+        await stage.issuer.start()
+        #expect(stage.issuer.keys.isEmpty)
+        #expect(stage.remote.outcomes.last == "keys issuer-failed")
+    }
+
+    @Test func `keys are fetched ahead of need, beside, while the old ones are used`() async throws {
         let stage = try Stage()
         try stage.remote.publish([stage.key], fields: [("Cache-Control", "max-age=100")])
         await stage.issuer.start()
-        stage.clock.advance(by: 99.5)
+        stage.clock.advance(by: 74.5)
+        stage.directory.refreshDue()
         #expect(self.kids(stage.issuer) == ["one"])
         #expect(stage.remote.count("/jwks") == 1)
         try stage.remote.publish([stage.other])
         stage.remote.hold("/jwks")
-        stage.clock.advance(by: 0.5)
-        #expect(self.kids(stage.issuer) == ["one"])
+        stage.clock.advance(by: 15.5)
+        // Nobody asks for a key: it is time that fetches.
+        stage.directory.refreshDue()
         await stage.remote.reached("/jwks", count: 2)
+        #expect(self.kids(stage.issuer) == ["one"])
         let version = stage.issuer.keySnapshot.version
         async let newer = stage.issuer.keysAfterUnknownKey(seen: version)
         stage.remote.release()
         #expect(await newer == .refreshed)
         #expect(self.kids(stage.issuer) == ["two"])
+    }
+
+    @Test func `in an outage the last good keys serve as long as is written, and no longer`() async throws {
+        let stage = try Stage { $0.outageSeconds = 500 }
+        try stage.remote.publish([stage.key], fields: [("Cache-Control", "max-age=100")])
+        await stage.issuer.start()
+        stage.remote.fail("/jwks", .connectionRefused)
+        let version = stage.issuer.keysVersion
+        stage.clock.advance(by: 599.5)
+        #expect(self.kids(stage.issuer) == ["one"])
+        #expect(stage.issuer.keysVersion == version)
+        _ = await stage.issuer.keysAfterUnknownKey(seen: version)
+        stage.clock.advance(by: 0.5)
+        #expect(stage.issuer.keysVersion == version + 1)
+        #expect(stage.issuer.keys.isEmpty)
+        #expect(stage.remote.keyNews.map(\.usable) == [1, 0])
+        // Whoever comes back is taken again.
+        _ = await stage.issuer.keysAfterUnknownKey(seen: version + 1)
+        try stage.remote.publish([stage.key])
+        stage.clock.advance(by: 30)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: version + 1) == .refreshed)
+        #expect(self.kids(stage.issuer) == ["one"])
+        #expect(stage.issuer.keysVersion == version + 2)
+    }
+
+    @Test func `J11 a thousand keys, foreign ones and bad ones among them, are one set`() async throws {
+        let stage = try Stage()
+        var keys: [JSONValue] = (0..<998).map {
+            ["kty": "RSA", "kid": .string("x\($0)"), "n": "AQAB", "e": "AQAB"]
+        }
+        keys.append(["kty": "AKP", "kid": "foreign", "alg": "ML-DSA-44", "pub": "AAAA"])
+        keys.append(try stage.key.json)
+        stage.remote.answer("/jwks", ["keys": .array(keys)])
+        await stage.issuer.start()
+        #expect(self.kids(stage.issuer) == ["one"])
+        #expect(stage.remote.keyNews == [KeyNews(usable: 1, rejected: 998, takenAt: stage.clock.now)])
     }
 
     // MARK: Other places
@@ -204,7 +306,7 @@ struct KeyCacheTests {
         #expect(self.kids(stage.issuer) == ["one", "two"])
         stage.remote.fail("/extra", .timedOut)
         stage.clock.advance(by: 100)
-        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .refreshed)
+        #expect(await stage.issuer.keysAfterUnknownKey(seen: stage.issuer.keySnapshot.version) == .unchanged)
         #expect(self.kids(stage.issuer) == ["one", "two"])
         // The place that failed is asked again soon, not in an hour.
         let count = stage.remote.count("/extra")
@@ -259,6 +361,14 @@ struct KeyCacheTests {
         #expect(self.kids(after.issuer) == ["one"])
         let other = try Stage(dataDirectory: folder) { $0.extraJWKSURLs = ["https://id.example/x"] }
         #expect(other.issuer.keys.isEmpty)
+        // Their age goes on, too, and ends them.
+        #expect(after.remote.keyNews == [KeyNews(usable: 1, rejected: 0, takenAt: after.clock.now)])
+        let short = try Stage(dataDirectory: folder) { $0.outageSeconds = 0 }
+        short.remote.fail("/.well-known/openid-configuration", .connectionRefused)
+        short.clock.advance(by: 3599.5)
+        #expect(self.kids(short.issuer) == ["one"])
+        short.clock.advance(by: 0.5)
+        #expect(short.issuer.keys.isEmpty)
     }
 
     @Test(arguments: ["", "{", "{}", #"{"issuer":"https://evil.example","taken_at":1,"documents":{}}"#])

@@ -54,6 +54,8 @@ final class ScriptedIssuer: HTTPClient, IssuerEvents {
         var watchers: [(url: String, count: Int, continuation: CheckedContinuation<Void, Never>)] = []
         var outcomes: [String] = []
         var skews: [Double] = []
+        var keyNews: [KeyNews] = []
+        var clockNews: [ClockNews] = []
     }
 
     let issuer: String
@@ -117,6 +119,8 @@ final class ScriptedIssuer: HTTPClient, IssuerEvents {
     var lastRequest: FetchRequest? { self.state.withLock { $0.requests.last } }
     var outcomes: [String] { self.state.withLock { $0.outcomes } }
     var skews: [Double] { self.state.withLock { $0.skews } }
+    var keyNews: [KeyNews] { self.state.withLock { $0.keyNews } }
+    var clockNews: [ClockNews] { self.state.withLock { $0.clockNews } }
 
     /// Waits until `path` was asked for `count` times.
     func reached(_ path: String, count: Int = 1) async {
@@ -157,10 +161,11 @@ final class ScriptedIssuer: HTTPClient, IssuerEvents {
     func fetched(issuer: String, request: IssuerRequest, outcome: String) {
         self.state.withLock { $0.outcomes.append("\(request.rawValue) \(outcome)") }
     }
-    func tookKeys(issuer: String, count: Int, at time: Double) {}
-    func sawClock(issuer: String, aheadBySeconds seconds: Double) {
+    func tookKeys(issuer: String, _ news: KeyNews) { self.state.withLock { $0.keyNews.append(news) } }
+    func sawClock(issuer: String, aheadBySeconds seconds: Double, by source: ClockSource) {
         self.state.withLock { $0.skews.append(seconds) }
     }
+    func clockChanged(issuer: String, _ news: ClockNews) { self.state.withLock { $0.clockNews.append(news) } }
 }
 
 /// An issuer, us as its client, and the clock between.

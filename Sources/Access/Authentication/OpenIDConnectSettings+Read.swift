@@ -4,30 +4,16 @@ import Proxy
 
 extension OpenIDConnectSettings {
     static func issuer(_ check: inout SettingsCheck) -> IssuerChoice {
+        requireIssuer(&check)
         let settings = check.settings
-        let written = settings.string("issuer") ?? ""
-        if written.contains("{") || written.contains("%7B") {
-            check.fail(
-                "issuer",
-                "a template is no issuer; write the tenant's own, such as https://login.microsoftonline.com/TENANT-ID/v2.0"
-            )
-        }
-        let isPseudo = settings.flag("using_pseudo_issuer")
-        let keysURL = settings.string("jwks_endpoint")
-        if isPseudo, keysURL == nil { check.fail("jwks_endpoint", "is required with using_pseudo_issuer") }
-        if !isPseudo, keysURL != nil {
-            check.fail("jwks_endpoint", "is read only with using_pseudo_issuer: true")
-        }
-        if settings.wrote("issuers_allowed"), (settings.strings("issuers_allowed") ?? []).isEmpty {
-            check.fail("issuers_allowed", "must not be empty; leave it out instead")
-        }
         return IssuerChoice(
-            url: written,
+            url: settings.string("issuer") ?? "",
             allowed: settings.strings("issuers_allowed") ?? [],
-            isPseudo: isPseudo,
-            keysURL: keysURL,
+            isPseudo: settings.flag("using_pseudo_issuer"),
+            keysURL: settings.string("jwks_endpoint"),
             extraKeyURLs: settings.strings("extra_jwks_uris") ?? [],
             rediscoverySeconds: settings.number("rediscovery_lifetime") ?? 30,
+            outageSeconds: settings.number("cache_ttl_resurrect") ?? 86_400,
             fields: pairs("discovery_headers_names", "discovery_headers_values", settings),
             authorizationEndpoint: settings.string("authorization_endpoint"),
             tokenEndpoint: settings.string("token_endpoint"),
@@ -43,6 +29,30 @@ extension OpenIDConnectSettings {
                 String(part.filter { $0 != " " })
             }
         )
+    }
+
+    /// What must be said of an issuer, and what must not.
+    private static func requireIssuer(_ check: inout SettingsCheck) {
+        let settings = check.settings
+        let written = settings.string("issuer") ?? ""
+        if written.contains("{") || written.contains("%7B") {
+            check.fail(
+                "issuer",
+                "a template is no issuer; write the tenant's own, such as https://login.microsoftonline.com/TENANT-ID/v2.0"
+            )
+        }
+        let isPseudo = settings.flag("using_pseudo_issuer")
+        let keysURL = settings.string("jwks_endpoint")
+        let extraKeyURLs = settings.strings("extra_jwks_uris") ?? []
+        if isPseudo, keysURL == nil, extraKeyURLs.isEmpty {
+            check.fail("jwks_endpoint", "or extra_jwks_uris is required with using_pseudo_issuer")
+        }
+        if !isPseudo, keysURL != nil {
+            check.fail("jwks_endpoint", "is read only with using_pseudo_issuer: true")
+        }
+        if settings.wrote("issuers_allowed"), (settings.strings("issuers_allowed") ?? []).isEmpty {
+            check.fail("issuers_allowed", "must not be empty; leave it out instead")
+        }
     }
 
     static func client(_ settings: Settings) -> ClientChoice? {

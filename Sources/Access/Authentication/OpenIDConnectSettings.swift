@@ -48,6 +48,7 @@ package struct OpenIDConnectSettings: Sendable {
         var keysURL: String?
         var extraKeyURLs: [String]
         var rediscoverySeconds: Double
+        var outageSeconds: Double
         var fields: [FieldPair]
         var authorizationEndpoint: String?
         var tokenEndpoint: String?

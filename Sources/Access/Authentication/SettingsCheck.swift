@@ -155,7 +155,7 @@ struct SettingsCheck {
         for field in [
             "leeway", "session_idling_timeout", "session_rolling_timeout", "session_absolute_timeout",
             "cache_ttl",
-            "cache_ttl_max", "rediscovery_lifetime",
+            "cache_ttl_max", "cache_ttl_resurrect", "rediscovery_lifetime",
         ] {
             if let number = settings.number(field), number < 0 { fail(field, "must not be negative") }
         }

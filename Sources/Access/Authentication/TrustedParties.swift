@@ -58,6 +58,9 @@ struct TrustedParties: Sendable {
         check.ignoresConfirmation = true
         check.isTyped = settings.tokens.isTyped
         bearerCheck = check
+        if settings.methods.contains(.bearer) {
+            for issuer in all { issuer.judged(withLeeway: settings.tokens.leeway) }
+        }
         let issuer = self.issuer
         client = settings.client.map { Self.party($0, settings, issuer) }
     }
@@ -68,6 +71,7 @@ struct TrustedParties: Sendable {
         _ services: AccessServices
     ) {
         settings.rediscoverySeconds = choice.rediscoverySeconds
+        settings.outageSeconds = choice.outageSeconds
         settings.timeoutSeconds = choice.timeoutSeconds
         settings.policy.verifiesTLS = choice.verifiesTLS
         settings.policy.caFile = services.trustedCAFile

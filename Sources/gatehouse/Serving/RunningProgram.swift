@@ -7,6 +7,7 @@ import JSON
 import Logging
 import NIOCore
 import NIOPosix
+import OIDC
 import Proxy
 import UnixSignals
 
@@ -15,6 +16,7 @@ struct RunningProgram: Sendable {
     private let settings: ProgramSettings
     private let logger: Logger
     private let facts = IssuerFacts()
+    private let issuers: IssuerDirectory
     private let names: NameDesk
     private let readiness = Readiness()
     private let keeper: PlanKeeper
@@ -40,6 +42,7 @@ struct RunningProgram: Sendable {
         try RunningProgram.makeFolder(settings.dataDirectory)
         let events = IssuerNews(facts: self.facts, logger: logger)
         let services = try AccessServices.running(settings, events: events)
+        self.issuers = services.issuers
         let file = ConfigurationFile(
             path: configuration,
             environment: environment,
@@ -90,6 +93,7 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.take(signals, end) }
             tasks.addTask { await self.serve(control, listener, handover, end) }
             tasks.addTask { await self.followPlans() }
+            tasks.addTask { await self.issuers.keepFresh() }
             let ending = await endings.first { _ in true }
             let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.

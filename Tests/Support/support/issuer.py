@@ -29,6 +29,7 @@ class Issuer:
     `metadata`      members of the discovery document to set or leave out
     `mint`          how an ID token's claims become a token; default: signed by the first key
     `trouble`       path → a function of the handler that answers in the issuer's place
+    `clock_ahead`   seconds by which its `Date` is ahead
     """
 
     def __init__(self, port: int = 0, name: str = "first", path: str = ""):
@@ -46,6 +47,7 @@ class Issuer:
         self.codes: dict[str, dict] = {}
         self.refresh_tokens: dict[str, dict] = {}
         self.access_seconds = 600
+        self.clock_ahead = 0
         self.lock = threading.Lock()
         self.path, self.port = path, port
         self.start()
@@ -162,6 +164,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((timestamp or time.time()) + self.issuer.clock_ahead)
 
     def do_GET(self):
         self.serve({})
@@ -290,3 +295,21 @@ def never(handler: Answers):
 def status(code: int, **fields):
     """Answers with a status and nothing of use."""
     return lambda handler: handler.json(code, {"error": "server_error"}, **fields)
+
+
+def key_set(document: dict, tag: str | None = None, cache: str = "max-age=3600"):
+    """Answers with a set of keys; with its tag, and 304 for who knows that already."""
+    content = json.dumps(document).encode()
+
+    def answer(handler: Answers):
+        fields = {"Cache-Control": cache, **({"ETag": tag} if tag else {})}
+        known = tag is not None and handler.headers.get("If-None-Match") == tag
+        handler.send_response(304 if known else 200)
+        for name, value in fields.items():
+            handler.send_header(name, value)
+        if not known:
+            handler.send_header("Content-Type", "application/jwk-set+json")
+            handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(b"" if known else content)
+    return answer

@@ -299,7 +299,12 @@ extension OpenIDConnectFields {
         field("cache_ttl_max", .number, "Most seconds that a token is kept."),
         field("cache_ttl_min", .number, status: .notYet, "Other lifetimes of kept answers."),
         field("cache_ttl_neg", .number, status: .notYet, "Other lifetimes of kept answers."),
-        field("cache_ttl_resurrect", .number, status: .notYet, "Other lifetimes of kept answers."),
+        field(
+            "cache_ttl_resurrect",
+            .number,
+            default: 86400,
+            "Seconds that an issuer's keys serve beyond their lifetime while they cannot be fetched."
+        ),
         field(
             "cache_user_info",
             .boolean,

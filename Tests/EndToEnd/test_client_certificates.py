@@ -9,7 +9,7 @@ import yaml
 from cryptography.hazmat.primitives import hashes, serialization
 
 from support.certificates import Authority
-from support.gatehouse import plugin, route, run, service
+from support.gatehouse import ROOT, Gatehouse, plugin, route, run, service
 from support.handshakes import Handshake, client_context
 from support.processes import free_port, wait_until
 
@@ -468,6 +468,49 @@ def wrong(tmp_path, authority, one: dict, consumer: dict | None = None) -> str:
     done = run("check", str(file))
     assert done.returncode == 1, done.stdout
     return done.stdout
+
+
+def test_a_reload_changes_by_whom_kept_connections_are_judged(guarded, authority, tmp_path):
+    gatehouse = guarded(cache_ttl=3600)
+    with Handshake(gatehouse.tls_port, "asks.example", **shown(authority.sign("alice"), tmp_path)) as client:
+        assert status(client.get(host="asks.example")) == 200
+        before = gatehouse.file.read_text()
+        gatehouse.write(before.replace(f"- {AUTHORITY}\n", f"- {OTHER}\n"))
+        assert gatehouse.file.read_text() != before
+        assert run("reload", "--data-dir", str(gatehouse.folder / "data")).returncode == 0
+        assert status(client.get(host="asks.example")) == 401
+        gatehouse.write(before)
+        assert run("reload", "--data-dir", str(gatehouse.folder / "data")).returncode == 0
+        assert status(client.get(host="asks.example")) == 200
+    assert gatehouse.refusals("untrusted-client-certificate") == 1
+
+
+def test_the_example_holds(upstream, authority, tmp_path):
+    partners = Authority("Partners")
+    site = authority.sign("partners.example.com", "www.example.com")
+    text = (ROOT / "examples/mutual-tls.yaml").read_text().replace("127.0.0.1:9000", f"127.0.0.1:{upstream.port}")
+    port = free_port()
+    environment = {"SITE_CERT": site.cert, "SITE_KEY": site.key, "PARTNERS_CA": partners.cert,
+                   "GATEHOUSE_PROXY_LISTEN": f"127.0.0.1:{port} ssl http2"}
+    (tmp_path / "ca.pem").write_text(authority.cert)
+
+    def ask(name: str, signed=None) -> str:
+        shows = ["--cert", signed.files(tmp_path)[0], "--key", signed.files(tmp_path)[1]] if signed else []
+        done = subprocess.run(
+            ["curl", "-sS", "--noproxy", "*", "--max-time", "15", "--cacert", str(tmp_path / "ca.pem"), "--connect-to",
+             f"::127.0.0.1:{port}", *shows, "-o", "/dev/null", "-w", "%{http_version} %{http_code}",
+             f"https://{name}/orders"], capture_output=True, text=True)
+        return done.stdout
+
+    with Gatehouse(tmp_path / "gatehouse", text, **environment):
+        partner = partners.sign("machine.partner-one.example")
+        assert ask("partners.example.com", partner) == "2 200"
+        assert upstream.last.first("X-Consumer-Username") == "partner-one" and heard(upstream) == told(partner)
+        assert ask("partners.example.com", partners.sign("another.example")) == "2 401"
+        assert ask("partners.example.com", authority.sign("machine.partner-one.example")) == "2 401"
+        assert ask("partners.example.com") == "2 401"
+        assert ask("www.example.com") == "2 200" and ask("www.example.com", partner) == "2 200"
+        assert heard(upstream) == NOTHING
 
 
 # Others' word

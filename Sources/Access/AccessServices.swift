@@ -59,7 +59,7 @@ package struct AccessServices: Sendable {
         self.limits = limits
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
-        state = try AccessState()
+        state = try AccessState(answerBytes: tokenCacheBytes)
     }
 
     /// The hosts to which `plan` lets a browser be led.
@@ -96,6 +96,10 @@ final class AccessState: Sendable {
     let grantFlights = SingleFlight<GrantOutcome>()
     /// Grants that the issuer said yes to.
     let grants: GrantCache
+    /// Questions about tokens under way.
+    let questions = SingleFlight<QuestionOutcome>()
+    /// What issuers said of tokens.
+    let answers: AnswerMemory
     /// Names the slot of each worker's memory.
     let slot = WorkerSlot<ProvenCache<ProvenCredential>>()
     /// Names the slot of each worker's memory of proofs' keys.
@@ -104,8 +108,9 @@ final class AccessState: Sendable {
     private let takenProofs = AtomicLazyReference<ReplayMemory>()
     private let counter = Atomic<UInt64>(0)
 
-    init() throws(CryptoError) {
+    init(answerBytes: Int) throws(CryptoError) {
         grants = try GrantCache()
+        answers = AnswerMemory(maximumBytes: answerBytes)
     }
 
     /// Proofs that were taken; nil where no instance asks for them.

@@ -145,12 +145,23 @@ final class TransferState {
             try self.set(option, policy.verifiesTLS ? 2 : 0)
         }
         try self.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if let certificate = transfer.request.certificate { try self.show(certificate) }
         guard let file = policy.caFile else { return }
         guard unsafe access(file, R_OK) == 0 else { throw .authoritiesUnreadable }
         try self.set(CURLOPT_CAINFO, text: file)
         try self.set(CURLOPT_PROXY_CAINFO, text: file)
         try self.set(CURLOPT_CAPATH, text: nil)
         try self.set(CURLOPT_PROXY_CAPATH, text: nil)
+    }
+
+    /// Shows a certificate to the server; libcurl uses no connection again that was made with another one.
+    private func show(_ certificate: FetchCertificate) throws(FetchError) {
+        try self.set(CURLOPT_SSLCERTTYPE, text: "PEM")
+        try self.set(CURLOPT_SSLKEYTYPE, text: "PEM")
+        // An empty passphrase: without one libcrypto would ask at the terminal.
+        try self.set(CURLOPT_KEYPASSWD, text: "")
+        try self.set(CURLOPT_SSLCERT_BLOB, blob: certificate.chain)
+        try self.set(CURLOPT_SSLKEY_BLOB, blob: certificate.key)
     }
 
     private func setMessage(_ request: FetchRequest) throws(FetchError) {
@@ -215,6 +226,13 @@ final class TransferState {
     private func set(_ option: CURLoption, text: String?) throws(FetchError) {
         guard text?.utf8.contains(0) != true else { throw .invalidField }
         let code = unsafe ccurl_setopt_text(self.handle, option, text)
+        guard code == CURLE_OK else { throw .other(code: code.rawValue) }
+    }
+
+    private func set(_ option: CURLoption, blob: [UInt8]) throws(FetchError) {
+        let code = unsafe blob.withUnsafeBytes { bytes in
+            unsafe ccurl_setopt_blob(self.handle, option, bytes.baseAddress, bytes.count)
+        }
         guard code == CURLE_OK else { throw .other(code: code.rawValue) }
     }
 

@@ -18,6 +18,8 @@ package struct FetchRequest: Sendable {
     package var timeoutSeconds: Double
     /// What may be dialled, and how.
     package var policy: FetchPolicy
+    /// What is shown to a server that asks for a certificate.
+    package var certificate: FetchCertificate?
 
     /// A request; by default a GET that follows nothing and takes at most 1 MiB within 10 s.
     package init(
@@ -35,6 +37,7 @@ package struct FetchRequest: Sendable {
         self.maximumBodyBytes = 1 << 20
         self.timeoutSeconds = 10
         self.policy = policy
+        self.certificate = nil
     }
 }
 

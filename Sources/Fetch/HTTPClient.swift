@@ -62,6 +62,7 @@ extension FetchRequest {
         var next = self
         next.url = address.text
         next.body = []
+        next.certificate = nil
         next.fields.removeAll { field in
             ["authorization", "cookie", "proxy-authorization", "dpop"].contains(field.0.lowercased())
         }

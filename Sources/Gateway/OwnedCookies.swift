@@ -5,6 +5,12 @@ package import Proxy
 package protocol CookieOwner: Plugin {
     /// Whether a cookie of that name is one of its own; names count with their case.
     func owns(cookie name: Span<UInt8>) -> Bool
+    /// Whether a cookie of that name is kept from upstreams, be it its own or not.
+    func hides(cookie name: Span<UInt8>) -> Bool
+}
+
+extension CookieOwner {
+    package func hides(cookie name: Span<UInt8>) -> Bool { owns(cookie: name) }
 }
 
 /// The cookies of all owners of a plan; kept from every upstream, whatever route a request takes (H6, K8).
@@ -53,7 +59,7 @@ package struct OwnedCookies: Sendable {
         while start < field.count {
             let stop = field.place(of: UInt8(ascii: ";"), from: start)
             let pair = Self.trimmed(field, start..<stop)
-            if isOwned(field, Self.name(field, pair)) {
+            if isHidden(field, Self.name(field, pair)) {
                 found = true
             } else if !pair.isEmpty {
                 if !kept.isEmpty { kept.append(contentsOf: [UInt8(ascii: ";"), 0x20]) }
@@ -62,6 +68,11 @@ package struct OwnedCookies: Sendable {
             start = stop + 1
         }
         return found ? kept : nil
+    }
+
+    private func isHidden(_ field: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        for owner in owners where owner.hides(cookie: field.extracting(name)) { return true }
+        return false
     }
 
     private func isOwned(_ field: Span<UInt8>, _ name: Range<Int>) -> Bool {

@@ -66,6 +66,8 @@ package struct PluginScope: Sendable {
     /// The routes on which it is in force.
     package let routes: [Route]
     package let consumers: ConsumerDirectory
+    /// Those that it may show to others.
+    package let certificates: [Certificate]
     /// Those whose signatures may be believed.
     package let authorities: [Authority]
     /// Where it stands in the file.
@@ -77,6 +79,7 @@ package struct PluginScope: Sendable {
         binding: PluginBinding = PluginBinding(),
         routes: [Route] = [],
         consumers: ConsumerDirectory = ConsumerDirectory([]),
+        certificates: [Certificate] = [],
         authorities: [Authority] = [],
         position: Position = .nowhere
     ) {
@@ -84,6 +87,7 @@ package struct PluginScope: Sendable {
         self.binding = binding
         self.routes = routes
         self.consumers = consumers
+        self.certificates = certificates
         self.authorities = authorities
         self.position = position
     }

@@ -12,11 +12,14 @@ package final class Issuer: Sendable {
     let line: IssuerLine
     private let discovery: Discovery
     private let keyCache: KeyCache
+    /// Where questions about tokens wait for their turn.
+    package let questions: QuestionGate
 
     init(_ line: IssuerLine, dataDirectory: String?) {
         self.settings = line.settings
         self.line = line
         self.discovery = Discovery(line)
+        self.questions = QuestionGate(clock: line.clock)
         let file = dataDirectory.flatMap { KeyFile(line.settings, in: $0) }
         self.keyCache = KeyCache(line, discovery: self.discovery, file: file)
     }

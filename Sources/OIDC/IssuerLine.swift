@@ -26,7 +26,9 @@ struct IssuerLine: Sendable {
         self.issuerClock = IssuerClock(settings.issuer, events)
         var policy = settings.policy
         let written = [settings.issuer, settings.jwksEndpoint ?? ""] + settings.extraJWKSURLs
-        for host in (written + settings.endpoints.all).compactMap({ try? WebAddress($0).host })
+        for host in (written + settings.endpoints.all + settings.aliases.all).compactMap({
+            try? WebAddress($0).host
+        })
         where AddressKind(literal: host) == .refused {
             policy.linkLocalHosts.insert(host)
         }
@@ -41,6 +43,7 @@ struct IssuerLine: Sendable {
     ) async throws(OIDCError) -> FetchResponse {
         var request = request
         request.policy = self.policy
+        if let certificate = request.certificate { request.policy.verifiesTLS = certificate.verifiesServer }
         request.redirects = 0
         request.timeoutSeconds = min(seconds ?? self.settings.timeoutSeconds, self.settings.timeoutSeconds)
         let sent = self.clock()

@@ -20,6 +20,8 @@ package struct IssuerSettings: Sendable, Hashable {
     package let issuer: String
     /// Endpoints that the configuration names itself; they win over the metadata's.
     package var endpoints = ProviderEndpoints()
+    /// Endpoints for clients that authenticate by a certificate, that the configuration names itself.
+    package var aliases = ProviderEndpoints()
     /// Where the keys are, instead of the metadata's place; may be a `file:` URL.
     package var jwksEndpoint: String?
     /// Whether there is nothing to discover: the endpoints named here are all there are.
@@ -61,6 +63,7 @@ package struct IssuerSettings: Sendable, Hashable {
             }
         }
         try self.endpoints.check(self.policy)
+        try self.aliases.check(self.policy)
         for url in [self.jwksEndpoint].compactMap({ $0 }) + self.extraJWKSURLs {
             guard url.hasPrefix("file:") else {
                 _ = try Self.checked(url, as: "key URL", self.policy)

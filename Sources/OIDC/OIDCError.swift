@@ -4,7 +4,7 @@ package import JOSE
 
 /// What we ask an issuer for; the words of logs and metrics.
 package enum IssuerRequest: String, Sendable, Equatable {
-    case discovery, keys, token, userinfo
+    case discovery, keys, token, userinfo, introspection
 }
 
 /// Why an issuer or one of its answers is not taken.
@@ -31,6 +31,10 @@ package enum OIDCError: Error, Sendable, Equatable {
     case malformedAnswer(IssuerRequest, String)
     /// An access token of a kind that we cannot show.
     case unknownTokenType
+    /// A signed answer that fails a rule of tokens.
+    case answerToken(IssuerRequest, TokenError)
+    /// Too many questions to the issuer wait already.
+    case busy
     /// An ID token that fails a rule of tokens.
     case idToken(TokenError)
     /// An ID token that fails a rule of OpenID Connect.
@@ -61,8 +65,11 @@ package enum OIDCError: Error, Sendable, Equatable {
         case .refused(_, _, "invalid_grant"): "invalid-grant"
         case .refused(_, _, "invalid_client"), .refused(_, _, "unauthorized_client"): "client-refused"
         case .refused(.userinfo, _, _): "userinfo-refused"
+        case .refused(.introspection, _, _): "introspection-refused"
         case .refused: "grant-refused"
         case .malformedAnswer: "issuer-answer-malformed"
+        case .answerToken: "issuer-answer-unproven"
+        case .busy: "issuer-busy"
         case .unknownTokenType: "unknown-token-type"
         case .idToken(let error): error.reason
         case .idTokenRule(let failure): failure.reason
@@ -85,6 +92,8 @@ package enum OIDCError: Error, Sendable, Equatable {
         case .refused(let request, let status, let error):
             "\(request.rawValue): the issuer answered \(status) \(error ?? "without an error code")"
         case .malformedAnswer(let request, let sentence): "\(request.rawValue): \(sentence)"
+        case .answerToken(let request, let error): "\(request.rawValue): the signed answer: \(error.detail)"
+        case .busy: "too many questions to the issuer wait already"
         case .unknownTokenType: "the token_type is not Bearer"
         case .idToken(let error): "ID token: \(error.detail)"
         case .idTokenRule(let failure): "ID token: \(failure.detail) (\(failure.rule))"
@@ -99,12 +108,24 @@ package enum OIDCError: Error, Sendable, Equatable {
     package var isUnavailable: Bool {
         switch self {
         case .unreachable, .failed, .issuerMismatch, .metadata, .missingEndpoint, .noKeys, .malformedAnswer,
-            .settings, .ours:
+            .settings, .answerToken, .busy, .ours:
             true
+        // What an introspection endpoint refuses is us, not the token (RFC 7662 §2.3).
+        case .refused(.introspection, _, _): true
         case .refused(_, _, let error): error == "temporarily_unavailable" || error == "server_error"
         case .unknownTokenType, .idToken, .idTokenRule, .subjectMismatch, .missingIssuerParameter,
             .wrongIssuerParameter:
             false
+        }
+    }
+
+    /// Whether the issuer could not be asked, or said that it cannot answer now.
+    ///
+    /// An answer that is no good is none: it may be about one token, and whoever shows it must not make others wait.
+    var isOutage: Bool {
+        switch self {
+        case .unreachable, .failed: true
+        default: false
         }
     }
 

@@ -63,10 +63,14 @@ package struct ProviderMetadata: Sendable, Hashable {
     package let issuer: String
     /// The endpoints; the configuration's own ones win.
     package let endpoints: ProviderEndpoints
+    /// Endpoints for clients that authenticate by a certificate, where they are others (RFC 8705 §5).
+    package let aliases: ProviderEndpoints
     /// Where its keys are.
     package let jwksURL: String?
     /// How a client may authenticate at the token endpoint; empty if unsaid.
     package let clientAuthenticationMethods: [String]
+    /// How a client may authenticate at the introspection endpoint; the token endpoint's ways if unsaid.
+    package let introspectionAuthenticationMethods: [String]
     /// The algorithms of its ID tokens; empty if unsaid.
     package let idTokenAlgorithms: [String]
     /// Whether its authorization responses carry `iss` (RFC 9207 §3).
@@ -81,9 +85,15 @@ package struct ProviderMetadata: Sendable, Hashable {
         guard !issuer.contains("{tenantid}") else { throw .tenantTemplate(issuer) }
         guard issuer.utf8.elementsEqual(settings.issuer.utf8) else { throw .issuerMismatch(found: issuer) }
         let endpoints = settings.endpoints.completed(by: try ProviderEndpoints(document))
+        let named = try document["mtls_endpoint_aliases"].map { aliases throws(OIDCError) in
+            guard aliases.object != nil else { throw .metadata("mtls_endpoint_aliases is not an object") }
+            return try ProviderEndpoints(aliases)
+        }
+        let aliases = settings.aliases.completed(by: named ?? ProviderEndpoints())
         let jwksURL = settings.jwksEndpoint ?? document["jwks_uri"]?.string
         do {
             try endpoints.check(settings.policy)
+            try aliases.check(settings.policy)
             if let jwksURL, settings.jwksEndpoint == nil {
                 _ = try IssuerSettings.checked(jwksURL, as: "jwks_uri", settings.policy)
             }
@@ -93,8 +103,12 @@ package struct ProviderMetadata: Sendable, Hashable {
         guard jwksURL != nil else { throw .metadata("jwks_uri is missing") }
         self.issuer = issuer
         self.endpoints = endpoints
+        self.aliases = aliases
         self.jwksURL = jwksURL
-        self.clientAuthenticationMethods = document["token_endpoint_auth_methods_supported"]?.strings ?? []
+        let methods = document["token_endpoint_auth_methods_supported"]?.strings ?? []
+        self.clientAuthenticationMethods = methods
+        self.introspectionAuthenticationMethods =
+            document["introspection_endpoint_auth_methods_supported"]?.strings ?? methods
         self.idTokenAlgorithms = document["id_token_signing_alg_values_supported"]?.strings ?? []
         self.announcesIssuerParameter =
             document["authorization_response_iss_parameter_supported"]?.bool ?? false
@@ -104,8 +118,10 @@ package struct ProviderMetadata: Sendable, Hashable {
     init(pseudo settings: IssuerSettings) {
         self.issuer = settings.issuer
         self.endpoints = settings.endpoints
+        self.aliases = settings.aliases
         self.jwksURL = settings.jwksEndpoint
         self.clientAuthenticationMethods = []
+        self.introspectionAuthenticationMethods = []
         self.idTokenAlgorithms = []
         self.announcesIssuerParameter = false
     }

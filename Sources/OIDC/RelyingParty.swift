@@ -1,5 +1,6 @@
 // Us, as a client of an issuer.
 package import Cryptography
+package import Fetch
 package import JOSE
 package import JSON
 
@@ -13,8 +14,16 @@ package struct RelyingParty: Sendable {
     package let clientSecret: Secret?
     /// How we authenticate; nil for what the issuer's metadata suggests.
     package var authentication: ClientAuthentication?
+    /// How we authenticate at the introspection endpoint; nil for as everywhere.
+    package var introspectionAuthentication: ClientAuthentication?
+    /// What signs our assertions, by the method that wants them.
+    package var assertions: [ClientAuthentication: ClientAssertion] = [:]
+    /// What we show where a certificate is how we authenticate.
+    package var certificate: FetchCertificate?
     /// What is asked for, no more and no less (A16).
     package var scopes: [String] = ["openid"]
+    /// How userinfo is asked.
+    package var userInfoTerms = UserInfoTerms()
     /// Sent as `audience` with every authorization request and grant.
     package var audiences: [String] = []
     /// Further parameters of every grant.

@@ -83,21 +83,22 @@ extension RelyingParty {
 
     private func grant(_ parameters: [(String, String)]) async throws(OIDCError) -> JSONValue {
         let metadata = try await self.issuer.ready(within: .infinity)
-        guard let endpoint = metadata.endpoints.token else { throw .missingEndpoint("token_endpoint") }
         let method =
             self.authentication
             ?? .usual(
                 hasSecret: self.clientSecret != nil,
                 supported: metadata.clientAuthenticationMethods
             )
-        let proof = method.proof(clientID: self.clientID, secret: self.clientSecret)
-        let body = FormEncoding.encode(parameters + proof.parameters + self.extraParameters)
-        let fields =
-            [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")]
-            + [proof.field].compactMap { $0 } + self.extraFields
-        let request = FetchRequest(method: "POST", url: endpoint, fields: fields, body: Array(body.utf8))
+        let endpoint = try metadata.endpoint(\.token, "token_endpoint", by: method)
         do throws(OIDCError) {
-            let answer = try TokenAnswer.read(try await self.issuer.line.send(request, for: .token))
+            let response = try await self.post(
+                parameters + self.extraParameters,
+                fields: [("Accept", "application/json")] + self.extraFields,
+                to: endpoint,
+                by: method,
+                for: .token
+            )
+            let answer = try TokenAnswer.read(response)
             self.issuer.line.report(.token, nil)
             return answer
         } catch {
@@ -167,7 +168,7 @@ enum TokenAnswer {
     }
 
     /// The error code, if it is one: it goes to logs (RFC 6749 §5.2).
-    private static func errorCode(_ document: JSONValue) -> String? {
+    static func errorCode(_ document: JSONValue) -> String? {
         guard let code = document["error"]?.string, (1...64).contains(code.utf8.count) else { return nil }
         let isWord = code.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)

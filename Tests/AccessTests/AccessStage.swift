@@ -55,6 +55,7 @@ final class ScriptedIssuer: HTTPClient {
                 "issuer": .string(url), "authorization_endpoint": .string(url + "/authorize"),
                 "token_endpoint": .string(url + "/token"), "jwks_uri": .string(url + "/jwks"),
                 "userinfo_endpoint": .string(url + "/userinfo"),
+                "introspection_endpoint": .string(url + "/introspect"),
                 "end_session_endpoint": .string(url + "/logout"),
                 "id_token_signing_alg_values_supported": ["ES256"],
             ]
@@ -75,6 +76,11 @@ final class ScriptedIssuer: HTTPClient {
     func goDown(_ isDown: Bool = true) { state.withLock { $0.isDown = isDown } }
 
     func count(_ path: String) -> Int { state.withLock { $0.counts[path] ?? 0 } }
+
+    /// A field of the last request for `path`.
+    func field(_ path: String, _ name: String) -> String? {
+        state.withLock { $0.last[path] }?.fields.first { $0.0.lowercased() == name.lowercased() }?.1
+    }
 
     /// The form of the last request for `path`.
     func form(_ path: String) -> QueryArguments? {
@@ -146,7 +152,7 @@ struct AccessStage {
     let issuer: ScriptedIssuer
     let services: AccessServices
     let plan: Plan
-    let worker = Worker(index: 0)
+    var worker = Worker(index: 0)
 
     static let usual: [String: JSONValue] = [
         "issuer": "https://id.example", "client_id": ["app"], "client_secret": ["app-secret-app-secret"],
@@ -182,7 +188,7 @@ struct AccessStage {
         configuration.routes = [route]
         configuration.consumers = consumers
         let settings = try Settings(
-            .object(Self.usual.merging(config) { _, new in new }),
+            .object(Self.usual.merging(config) { _, new in new }.filter { !$0.value.isNull }),
             schema: OpenIDConnectFields.all
         )
         configuration.plugins = [PluginInstance(name: "openid-connect", id: "p", settings: settings)]

@@ -22,7 +22,10 @@ struct OpenIDConnectSettingsTests {
         let names = OpenIDConnectFields.all.map(\.name)
         #expect(Set(names).count == names.count)
         // Kong's 234, and ours.
-        let ours = ["access_token_profile", "acr_values", "protected_resource_metadata", "stream_leeway"]
+        let ours = [
+            "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
+            "protected_resource_metadata", "stream_leeway",
+        ]
         #expect(names.count == 234 + ours.count)
         #expect(ours.allSatisfy(names.contains))
         #expect(OpenIDConnectFields.all.allSatisfy { !$0.help.isEmpty && $0.help.hasSuffix(".") })
@@ -56,12 +59,41 @@ struct OpenIDConnectSettingsTests {
                 "password_param_type: 'query' is refused: credentials never stand in a URL"
             ),
             ("bearer_token_param_type", ["body"], "bearer_token_param_type: 'body' is not served yet"),
-            ("auth_methods", ["introspection"], "auth_methods: 'introspection' is not served yet"),
+            ("auth_methods", ["kong_oauth2"], "auth_methods: 'kong_oauth2' is not served yet"),
             ("auth_methods", [], "auth_methods: must not be empty"),
             ("session_storage", "redis", "session_storage: 'redis' is not served yet; expected cookie"),
             ("response_mode", "form_post", "response_mode: 'form_post' is not served yet; expected query"),
             ("login_action", "response", "login_action: 'response' is not served yet"),
-            ("client_auth", ["private_key_jwt"], "client_auth: 'private_key_jwt' is not served yet"),
+            (
+                "client_auth", ["private_key_jwt"],
+                "client_jwk: a private key is required for private_key_jwt, here or in client_key"
+            ),
+            ("client_auth", ["client_secret_jwt"], "client_secret: is required for client_secret_jwt"),
+            (
+                "introspection_endpoint_auth_method", "tls_client_auth",
+                "tls_client_auth_cert_id: is required: the id of the certificate that is shown"
+            ),
+            (
+                "introspection_headers_names", ["x-a"],
+                "introspection_headers_values: expected as many entries as introspection_headers_names has (1)"
+            ),
+            (
+                "introspection_headers_client", ["Authorization"],
+                "introspection_headers_client: 'Authorization' is ours, or no name of a field"
+            ),
+            (
+                "introspection_post_args_client", ["client_id"],
+                "introspection_post_args_client: 'client_id' is ours"
+            ),
+            ("cache_ttl_neg", -1, "cache_ttl_neg: must not be negative"),
+            (
+                "bearer_token_param_type", ["cookie"],
+                "bearer_token_cookie_name: expected the name of the cookie that carries the token"
+            ),
+            (
+                "bearer_token_cookie_name", "access",
+                "bearer_token_param_type: has no 'cookie' though bearer_token_cookie_name is written"
+            ),
             (
                 "proof_of_possession_dpop", "strict",
                 "auth_methods: 'authorization_code' shows no proof of possession; write auth_methods: [bearer], or proof_of_possession_auth_methods_validation: false where others may pass without one"
@@ -123,8 +155,8 @@ struct OpenIDConnectSettingsTests {
                 "'session_memcached_host' is known, but not served yet; remove it"
             ),
             (
-                "introspection_endpoint", "https://i",
-                "'introspection_endpoint' is known, but not served yet; remove it"
+                "revocation_endpoint", "https://i",
+                "'revocation_endpoint' is known, but not served yet; remove it"
             ),
             ("jwks_endpoint", "https://i/k", "jwks_endpoint: is read only with using_pseudo_issuer: true"),
             (

@@ -72,6 +72,7 @@ final class ScriptedIssuer: HTTPClient, IssuerEvents {
             "issuer": .string(self.issuer), "authorization_endpoint": .string(self.issuer + "/authorize"),
             "token_endpoint": .string(self.issuer + "/token"), "jwks_uri": .string(self.issuer + "/jwks"),
             "userinfo_endpoint": .string(self.issuer + "/userinfo"),
+            "introspection_endpoint": .string(self.issuer + "/introspect"),
             "end_session_endpoint": .string(self.issuer + "/logout?x=1"),
             "id_token_signing_alg_values_supported": ["ES256", "RS256", "HS256", "none"],
         ]

@@ -8,17 +8,19 @@ package enum AuthenticationMethod: String, Sendable, CaseIterable {
     case password
     case clientCredentials = "client_credentials"
     case authorizationCode = "authorization_code"
+    case introspection
+    case userinfo
 
     /// Whether the client itself shows an access token, so that it has to prove what the token is bound to.
     var showsToken: Bool {
         switch self {
-        case .bearer: true
+        case .bearer, .introspection, .userinfo: true
         case .session, .refreshToken, .password, .clientCredentials, .authorizationCode: false
         }
     }
 
     /// Ways that Kong knows and we do not serve yet.
-    package static let notYet = ["introspection", "kong_oauth2", "userinfo"]
+    package static let notYet = ["kong_oauth2"]
 }
 
 /// Several ways; a bit each, since every request asks.
@@ -48,6 +50,13 @@ package struct AuthenticationMethods: Sendable, Equatable, ExpressibleByArrayLit
         return both
     }
 
+    /// These and `others`.
+    package func union(_ others: AuthenticationMethods) -> AuthenticationMethods {
+        var all = self
+        all.bits |= others.bits
+        return all
+    }
+
     private static func bit(_ method: AuthenticationMethod) -> UInt8 {
         switch method {
         case .session: 1
@@ -56,6 +65,8 @@ package struct AuthenticationMethods: Sendable, Equatable, ExpressibleByArrayLit
         case .password: 8
         case .clientCredentials: 16
         case .authorizationCode: 32
+        case .introspection: 64
+        case .userinfo: 128
         }
     }
 }

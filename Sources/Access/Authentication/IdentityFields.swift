@@ -34,11 +34,15 @@ struct IdentityFields: Sendable, Equatable {
     var refreshToken: TokenField?
     var sessionID: FieldName?
     var userInfo: FieldName?
+    /// What the issuer said of the token, and as it signed it.
+    var introspection: FieldName?
+    var introspectionJWT: FieldName?
     var claims: [ClaimField] = []
 
     /// All names that may be written: no copy of the client's survives (security row H1).
     var names: [FieldName] {
-        [accessToken?.name, idToken?.name, refreshToken?.name, sessionID, userInfo].compactMap { $0 }
+        let tokens = [accessToken?.name, idToken?.name, refreshToken?.name]
+        return (tokens + [sessionID, userInfo, introspection, introspectionJWT]).compactMap { $0 }
             + claims.map(\.name)
     }
 
@@ -50,6 +54,8 @@ struct IdentityFields: Sendable, Equatable {
         if side == "upstream" { refreshToken = Self.token("\(side)_refresh_token_header", &check) }
         sessionID = Self.name("\(side)_session_id_header", &check)
         userInfo = Self.name("\(side)_user_info_header", &check)
+        introspection = Self.name("\(side)_introspection_header", &check)
+        introspectionJWT = Self.name("\(side)_introspection_jwt_header", &check)
         let names = settings.strings("\(side)_headers_names") ?? []
         for (claim, text) in zip(settings.strings("\(side)_headers_claims") ?? [], names) {
             guard let name = FieldName(text) else {

@@ -14,13 +14,14 @@ extension OpenIDConnect {
             guard request.count(of: .authorization) == 1 else { throw repeatedCredential() }
             if let step = try authorization(range, passage) { return step }
         }
-        if settings.methods.contains(.bearer) {
+        if settings.takesTokens, settings.tokens.takesFields {
             for name in settings.tokens.bearerFields {
                 guard let range = request.first(name) else { continue }
                 guard request.count(of: name) == 1 else { throw repeatedCredential() }
                 return try bearer(range, skipping: bareOrScheme(range, request), passage)
             }
         }
+        if settings.takesTokens, let step = try cookieToken(passage) { return step }
         guard settings.methods.contains(.refreshToken) else { return nil }
         for name in settings.tokens.refreshFields {
             guard let token = request.string(of: name), !token.isEmpty else { continue }
@@ -28,6 +29,18 @@ extension OpenIDConnect {
             return try grant(.refreshToken(token), passage)
         }
         return nil
+    }
+
+    /// The token in the cookie that was named for it.
+    private func cookieToken(_ passage: Passage) throws(Refusal) -> Step? {
+        guard let name = settings.tokens.bearerCookie, let range = passage.request.first(.cookie) else {
+            return nil
+        }
+        let request = passage.request
+        let sighting = request.withValue(range) { CookieJar.find(name, in: $0) }
+        guard sighting.count > 0 else { return nil }
+        guard sighting.count == 1, request.count(of: .cookie) == 1 else { throw repeatedCredential() }
+        return try bearer(range, skipping: sighting.value.lowerBound, to: sighting.value.upperBound, passage)
     }
 
     private func repeatedCredential() -> Refusal {
@@ -42,10 +55,10 @@ extension OpenIDConnect {
     /// The `Authorization` field: a bearer token, or a name and a secret.
     private func authorization(_ range: FieldRange, _ passage: Passage) throws(Refusal) -> Step? {
         let request = passage.request
-        if settings.methods.contains(.bearer), let start = after("bearer ", range, request) {
+        if settings.takesTokens, settings.tokens.takesFields, let start = after("bearer ", range, request) {
             return try bearer(range, skipping: start, passage)
         }
-        if settings.proof.dpop.isOn, settings.methods.contains(.bearer),
+        if settings.proof.dpop.isOn, settings.takesTokens, settings.tokens.takesFields,
             let start = after("dpop ", range, request)
         {
             return try bearer(range, skipping: start, passage)
@@ -81,33 +94,43 @@ extension OpenIDConnect {
     // MARK: Bearer tokens
 
     /// Answers a bearer token: from this worker's memory, or verified now.
-    private func bearer(_ range: FieldRange, skipping: Int, _ passage: Passage) throws(Refusal) -> Step {
+    private func bearer(
+        _ range: FieldRange,
+        skipping: Int,
+        to end: Int? = nil,
+        _ passage: Passage
+    ) throws(Refusal) -> Step {
         let memory = services.proven(passage.worker)
         let asker = number &* 4
         let known = passage.request.withValue(range) { value in
-            memory.value(value.extracting(skipping..<value.count), asker: asker)
+            memory.value(value.extracting(skipping..<(end ?? value.count)), asker: asker)
         }
         if let known {
-            if passage.now < known.expires, known.keysVersion == parties.keysVersion {
+            let isKeysOwn = known.keysVersion == parties.keysVersion
+            if passage.now < known.keptUntil, isKeysOwn || known.keysVersion == ProvenCredential.withoutKeys {
                 return try admit(known, passage)
             }
             passage.request.withValue(range) {
-                memory.forget($0.extracting(skipping..<$0.count), asker: asker)
+                memory.forget($0.extracting(skipping..<(end ?? $0.count)), asker: asker)
             }
         }
         let token = passage.request.withValue(range) { value in
             var octets: [UInt8] = []
-            octets.reserveCapacity(value.count - skipping)
-            for index in skipping..<value.count { octets.append(value[index]) }
+            let end = end ?? value.count
+            octets.reserveCapacity(end - skipping)
+            for index in skipping..<end { octets.append(value[index]) }
             return octets
         }
-        return try verify(token, passage, mayAsk: true)
+        return try prove(token, passage)
     }
 
     /// Verifies a bearer token with the keys at hand; asks for newer ones once if that may help.
     func verify(_ token: [UInt8], _ passage: Passage, mayAsk: Bool) throws(Refusal) -> Step {
         switch parties.verify(token, settings, at: passage.now) {
         case .proven(let facts):
+            if let choice = settings.question, choice.includesJWT {
+                return try ask(choice, about: token, besides: facts, passage)
+            }
             let proven = settings.proven(facts, consumers: consumers)
             services.proven(passage.worker)
                 .keep(proven, for: token.span, asker: number &* 4, holding: proven.approximateBytes)

@@ -44,7 +44,12 @@ package final class OpenIDConnect: CookieOwner {
         callbackPaths = settings.login.redirectURIs.compactMap { RedirectTarget.path(of: $0) }.map {
             Array($0.utf8)
         }
-        parties = try TrustedParties(settings, services, position: read.position)
+        parties = try TrustedParties(
+            settings,
+            services,
+            certificates: scope.certificates,
+            position: read.position
+        )
         anonymousConsumer = try Self.anonymous(settings, scope, read)
         do throws(CryptoError) {
             let ring = try settings.session.secret.map { secret throws(CryptoError) in
@@ -194,7 +199,7 @@ package final class OpenIDConnect: CookieOwner {
     /// - Parameter offersPasswords: false for a browser, which would ask its user for one (security row A13).
     func challenges(error: String?, offersPasswords: Bool = true) -> [String] {
         let takesBearer = settings.methods.containsAny([
-            .bearer, .session, .authorizationCode, .refreshToken,
+            .bearer, .introspection, .userinfo, .session, .authorizationCode, .refreshToken,
         ])
         return takesBearer || !offersPasswords
             ? settings.answers.challenge.tokens(error: error) : [settings.answers.challenge.basic]
@@ -232,6 +237,13 @@ package final class OpenIDConnect: CookieOwner {
     /// Whether a cookie is a session's or a login attempt's of this instance.
     package func owns(cookie name: Span<UInt8>) -> Bool {
         sessionCookies.isOurs(name) || loginCookies.isOurs(name)
+    }
+
+    /// Whether a cookie is kept from upstreams: our own, and one that carries a credential.
+    package func hides(cookie name: Span<UInt8>) -> Bool {
+        if owns(cookie: name) { return true }
+        guard settings.hidesCredentials, let bearer = settings.tokens.bearerCookie else { return false }
+        return CookieJar.matches(name, 0..<name.count, bearer)
     }
 
     /// Keeps the credential from the upstream.

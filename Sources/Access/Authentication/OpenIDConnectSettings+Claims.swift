@@ -6,7 +6,10 @@ extension OpenIDConnectSettings {
     static func methods(_ check: inout SettingsCheck, hasClient: Bool) -> AuthenticationMethods {
         let settings = check.settings
         let written = settings.strings("auth_methods") ?? []
-        let methods = AuthenticationMethods(written.compactMap { AuthenticationMethod(rawValue: $0) })
+        var methods = AuthenticationMethods(written.compactMap { AuthenticationMethod(rawValue: $0) })
+        if !settings.wrote("auth_methods"), settings.wrote("introspection_endpoint") {
+            methods = methods.union([.introspection])
+        }
         check.requireAudience(methods)
         if methods.contains(.password) {
             check.warn(
@@ -19,6 +22,21 @@ extension OpenIDConnectSettings {
 
     static func tokens(_ check: inout SettingsCheck) -> TokenChoice {
         let settings = check.settings
+        let types = settings.strings("bearer_token_param_type") ?? ["header"]
+        let cookie = settings.string("bearer_token_cookie_name")
+        if types.contains("cookie") {
+            if cookie.map({ FieldName($0) == nil }) ?? true {
+                check.fail(
+                    "bearer_token_cookie_name",
+                    "expected the name of the cookie that carries the token"
+                )
+            }
+        } else if cookie != nil {
+            check.fail(
+                "bearer_token_param_type",
+                "has no 'cookie' though bearer_token_cookie_name is written"
+            )
+        }
         return TokenChoice(
             audiences: settings.wrote("audience_required") ? nil : settings.strings("client_id"),
             leeway: settings.number("leeway") ?? 0,
@@ -27,6 +45,9 @@ extension OpenIDConnectSettings {
                 standard: ["access-token", "x-access-token"],
                 &check
             ),
+            takesFields: types.contains("header"),
+            bearerCookie: types.contains("cookie")
+                ? settings.string("bearer_token_cookie_name").map { Array($0.utf8) } : nil,
             refreshFields: fields(
                 "refresh_token_param_name",
                 standard: ["refresh-token", "x-refresh-token"],

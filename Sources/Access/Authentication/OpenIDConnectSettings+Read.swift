@@ -55,18 +55,6 @@ extension OpenIDConnectSettings {
         }
     }
 
-    static func client(_ settings: Settings) -> ClientChoice? {
-        guard let id = settings.strings("client_id")?.first else { return nil }
-        let secret = settings.strings("client_secret")?.first
-        let written = settings.string("token_endpoint_auth_method") ?? settings.strings("client_auth")?.first
-        return ClientChoice(
-            id: id,
-            secret: secret,
-            authentication: written,
-            tokenArguments: pairs("token_post_args_names", "token_post_args_values", settings)
-        )
-    }
-
     static func login(_ check: inout SettingsCheck) -> LoginChoice {
         let settings = check.settings
         let name = settings.string("authorization_cookie_name") ?? "authorization"

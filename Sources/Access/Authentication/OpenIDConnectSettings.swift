@@ -1,6 +1,7 @@
 // The settings of one openid-connect instance, read and checked.
 package import Gateway
 import JSON
+import OIDC
 import Proxy
 
 /// What one instance of `openid-connect` was told, in the shape in which it is asked for.
@@ -9,6 +10,8 @@ package struct OpenIDConnectSettings: Sendable {
     package let issuer: IssuerChoice
     /// Who we are to the issuer; nil where only bearer tokens are taken.
     package let client: ClientChoice?
+    /// What signs our assertions, by the method that wants them.
+    let assertions: [ClientAuthentication: ClientAssertion]
     /// Which ways are open.
     package let methods: AuthenticationMethods
     /// The login's settings.
@@ -31,12 +34,19 @@ package struct OpenIDConnectSettings: Sendable {
     let identity: IdentityChoice
     /// Takes every field away in which a credential may stand, where credentials are hidden.
     let credentialRemovals: FieldEdits
+    let hidesCredentials: Bool
     let runsOnPreflight: Bool
     /// What refusals say and do.
     let answers: AnswerChoice
     let searchesUserInfo: Bool
     /// How long grants are kept.
     let cache: CacheChoice
+    /// How the issuer is asked about tokens; nil where keys alone prove them.
+    let question: QuestionChoice?
+    /// How userinfo is asked.
+    let userInfoTerms: UserInfoTerms
+    /// Whether tokens are taken that a request shows, proven by whatever.
+    let takesTokens: Bool
     /// What is allowed and unwise.
     package let warnings: [Diagnostic]
 
@@ -61,21 +71,16 @@ package struct OpenIDConnectSettings: Sendable {
         var httpProxyAuthorization: String?
         var httpsProxyAuthorization: String?
         var proxyExceptions: [String]
+        var introspectionEndpoint: String?
+        /// Endpoints for clients that show a certificate.
+        var tokenAlias: String?
+        var introspectionAlias: String?
     }
 
     /// A name and a value.
     package struct FieldPair: Sendable, Equatable {
         let name: String
         let value: String
-    }
-
-    /// The client, as written.
-    package struct ClientChoice: Sendable, Equatable {
-        var id: String
-        var secret: String?
-        /// `client_secret_basic`, `client_secret_post` or `none`; nil for what the issuer's metadata suggests.
-        var authentication: String?
-        var tokenArguments: [FieldPair]
     }
 
     /// The login, as written.
@@ -129,6 +134,10 @@ package struct OpenIDConnectSettings: Sendable {
         var leeway: Double
         /// Fields besides `authorization` that carry a bearer token.
         var bearerFields: [FieldName]
+        /// Whether fields of a request carry bearer tokens.
+        var takesFields: Bool
+        /// The cookie that carries a bearer token.
+        var bearerCookie: [UInt8]?
         /// Fields that carry a refresh token.
         var refreshFields: [FieldName]
         /// Whether only access tokens by RFC 9068 are taken.
@@ -167,9 +176,13 @@ package struct OpenIDConnectSettings: Sendable {
         check.requireItems()
         check.requirePairs()
         check.requireNumbers()
-        issuer = Self.issuer(&check)
-        client = Self.client(settings)
+        issuer = Self.issuer(&check).withMoreEndpoints(of: settings)
+        client = Self.client(&check)
+        assertions = Self.assertions(client, &check)
         methods = Self.methods(&check, hasClient: client != nil)
+        question = Self.question(&check, methods)
+        userInfoTerms = Self.userInfoTerms(&check)
+        takesTokens = methods.containsAny([.bearer, .introspection, .userinfo])
         login = Self.login(&check)
         session = Self.session(&check)
         policy = Self.policy(settings)
@@ -179,6 +192,7 @@ package struct OpenIDConnectSettings: Sendable {
         stepUp = StepUpChoice(&check)
         resource = ResourceMetadata(&check, proof)
         identity = Self.identity(&check)
+        hidesCredentials = settings.flag("hide_credentials")
         credentialRemovals = Self.removals(settings, tokens, proof)
         runsOnPreflight = settings.flag("run_on_preflight")
         answers = Self.answers(settings, proof, resource)

@@ -1,6 +1,7 @@
 // What a credential proved: who it is, whether they may pass, and what others are told.
 import Gateway
 import JSON
+import OIDC
 import Proxy
 
 /// A credential that was proven, with everything that follows from it; never changed, so that it may be kept.
@@ -23,12 +24,17 @@ final class ProvenCredential: Sendable {
     let groups: [String]
     /// Seconds since 1970 at which it ends; infinite for a session, whose limits are asked each time.
     let expires: Double
+    /// Seconds since 1970 until which it needs no new proof; at most until it ends.
+    let keptUntil: Double
     /// The issuer's keys that proved it; others prove anew.
     let keysVersion: UInt64
     /// What whoever shows it has to prove besides, each time; nil for nothing.
     let possession: Possession?
     /// What it tells of the user's authentication, where that is asked for.
     let authentication: Authentication?
+
+    /// Stands for the keys of what no key proved.
+    static let withoutKeys = UInt64.max
 
     init(
         identity: Identity,
@@ -49,6 +55,7 @@ final class ProvenCredential: Sendable {
         sources = facts.sources
         accessToken = facts.accessToken
         expires = facts.expires
+        keptUntil = facts.keptUntil ?? facts.expires
         keysVersion = facts.keysVersion
         self.possession = possession
         self.authentication = authentication
@@ -76,9 +83,13 @@ struct CredentialFacts: Sendable {
     var idToken: String?
     var refreshToken: String?
     var userInfo: JSONValue?
+    /// What the issuer said when it was asked about the access token.
+    var introspection: TokenInformation?
     var session: Session?
     var expires = Double.infinity
     var keysVersion: UInt64 = 0
+    /// Until when it needs no new proof; nil for as long as it lasts.
+    var keptUntil: Double?
 }
 
 extension OpenIDConnectSettings {
@@ -122,7 +133,9 @@ extension OpenIDConnectSettings {
     /// What is to be proven of a token that the client itself shows; the tokens of a session or a grant are ours.
     private func possession(_ facts: CredentialFacts) -> Possession? {
         guard facts.method.showsToken, let token = facts.accessToken else { return nil }
-        let confirmation = facts.sources.sources.lazy.compactMap { $0.claims["cnf"] }.first
+        // Issuers that are asked may say null of what there is not; a token that does is not understood.
+        let confirmation = facts.sources.sources.lazy.compactMap { $0.claims["cnf"] }
+            .first { facts.method == .bearer || !$0.isNull }
         return Possession(confirmation, token: token, proof)
     }
 
@@ -173,6 +186,12 @@ extension OpenIDConnectSettings {
         if let name = fields.sessionID, let session = facts.session { try edits.set(name, session.id) }
         if let name = fields.userInfo, let userInfo = facts.userInfo {
             try edits.set(name, ClaimText.base64(userInfo.serialized()))
+        }
+        if let name = fields.introspection, let information = facts.introspection {
+            try edits.set(name, ClaimText.base64(information.members.serialized()))
+        }
+        if let name = fields.introspectionJWT, let signed = facts.introspection?.signed {
+            try edits.set(name, signed)
         }
         for field in fields.claims {
             guard let claim = facts.sources.claim(at: field.path)?.value,

@@ -52,9 +52,7 @@ struct SettingsCheck {
         ] {
             let types = settings.strings(field) ?? []
             if types.contains("query") { fail(field, "'query' is refused: credentials never stand in a URL") }
-            for type in types where type == "body" || type == "cookie" {
-                fail(field, "'\(type)' is not served yet")
-            }
+            if types.contains("body") { fail(field, "'body' is not served yet") }
             if types.isEmpty { fail(field, "expected [header], found an empty list") }
         }
     }
@@ -70,16 +68,6 @@ struct SettingsCheck {
         if settings.string("login_action") == "response" {
             fail("login_action", "'response' is not served yet")
         }
-        for field in ["client_auth"] {
-            for word in settings.strings(field) ?? [] where !Self.clientAuthentications.contains(word) {
-                fail(field, "'\(word)' is not served yet")
-            }
-        }
-        if let word = settings.string("token_endpoint_auth_method"),
-            !Self.clientAuthentications.contains(word)
-        {
-            fail("token_endpoint_auth_method", "'\(word)' is not served yet")
-        }
         for word in settings.strings("auth_methods") ?? [] where AuthenticationMethod.notYet.contains(word) {
             fail("auth_methods", "'\(word)' is not served yet")
         }
@@ -87,8 +75,6 @@ struct SettingsCheck {
             fail("disable_session", "a login without a session is not served yet")
         }
     }
-
-    static let clientAuthentications = ["client_secret_basic", "client_secret_post", "none"]
 
     private mutating func only(_ field: String, _ word: String) {
         guard let written = settings.string(field), written != word else { return }
@@ -106,7 +92,15 @@ struct SettingsCheck {
                 "bearer tokens need audience_required or client_id; write audience_required: [] to take any audience"
             )
         }
-        let needsClient: [AuthenticationMethod] = [.authorizationCode, .password, .refreshToken]
+        if methods.contains(.userinfo), !settings.wrote("audience_required") {
+            fail(
+                "audience_required",
+                "userinfo does not say whom a token is for; write audience_required: [] to take any client's tokens"
+            )
+        }
+        let needsClient: [AuthenticationMethod] = [
+            .authorizationCode, .password, .refreshToken, .introspection, .userinfo,
+        ]
         guard (settings.strings("client_id") ?? []).isEmpty else { return }
         // Kong's default methods stand for themselves: who names none of ours to write meant what can work.
         guard settings.wrote("auth_methods") else { return }
@@ -143,6 +137,10 @@ struct SettingsCheck {
             ("discovery_headers_names", "discovery_headers_values"),
             ("authorization_query_args_names", "authorization_query_args_values"),
             ("token_post_args_names", "token_post_args_values"),
+            ("introspection_headers_names", "introspection_headers_values"),
+            ("introspection_post_args_names", "introspection_post_args_values"),
+            ("userinfo_headers_names", "userinfo_headers_values"),
+            ("userinfo_query_args_names", "userinfo_query_args_values"),
         ]
         for (one, other) in pairs {
             let counts = ((settings.strings(one) ?? []).count, (settings.strings(other) ?? []).count)
@@ -154,8 +152,8 @@ struct SettingsCheck {
     mutating func requireNumbers() {
         for field in [
             "leeway", "session_idling_timeout", "session_rolling_timeout", "session_absolute_timeout",
-            "cache_ttl",
-            "cache_ttl_max", "cache_ttl_resurrect", "rediscovery_lifetime",
+            "cache_ttl", "cache_ttl_max", "cache_ttl_min", "cache_ttl_neg", "cache_ttl_resurrect",
+            "rediscovery_lifetime",
         ] {
             if let number = settings.number(field), number < 0 { fail(field, "must not be negative") }
         }

@@ -5,6 +5,7 @@ import Gateway
 import JOSE
 import JSON
 import OIDC
+import Proxy
 
 /// The issuer of an instance, those besides it, and the client.
 struct TrustedParties: Sendable {
@@ -22,6 +23,7 @@ struct TrustedParties: Sendable {
     init(
         _ settings: OpenIDConnectSettings,
         _ services: AccessServices,
+        certificates: [Certificate] = [],
         position: Position
     ) throws(ConfigurationError) {
         do throws(OIDCError) {
@@ -32,6 +34,9 @@ struct TrustedParties: Sendable {
             first.endpoints.token = choice.tokenEndpoint
             first.endpoints.userinfo = choice.userInfoEndpoint
             first.endpoints.endSession = choice.endSessionEndpoint
+            first.endpoints.introspection = choice.introspectionEndpoint
+            first.aliases.token = choice.tokenAlias
+            first.aliases.introspection = choice.introspectionAlias
             first.jwksEndpoint = choice.keysURL
             first.usesPseudoIssuer = choice.isPseudo
             first.extraJWKSURLs = choice.extraKeyURLs
@@ -61,8 +66,33 @@ struct TrustedParties: Sendable {
         if settings.methods.contains(.bearer) {
             for issuer in all { issuer.judged(withLeeway: settings.tokens.leeway) }
         }
-        let issuer = self.issuer
-        client = settings.client.map { Self.party($0, settings, issuer) }
+        client = try Self.client(settings, issuer, certificates, position)
+    }
+
+    private static func client(
+        _ settings: OpenIDConnectSettings,
+        _ issuer: Issuer,
+        _ certificates: [Certificate],
+        _ position: Position
+    ) throws(ConfigurationError) -> RelyingParty? {
+        guard let choice = settings.client else { return nil }
+        var party = Self.party(choice, settings, issuer)
+        party.introspectionAuthentication = choice.introspectionAuthentication
+        party.assertions = settings.assertions
+        party.userInfoTerms = settings.userInfoTerms
+        guard let id = choice.certificateID else { return party }
+        guard let shown = certificates.first(where: { $0.id == id }) else {
+            throw ConfigurationError(
+                at: position,
+                "tls_client_auth_cert_id: there is no certificate with the id '\(id)'"
+            )
+        }
+        party.certificate = FetchCertificate(
+            chain: shown.pair.certificate,
+            key: shown.pair.key,
+            verifiesServer: choice.verifiesTLS
+        )
+        return party
     }
 
     private static func complete(
@@ -93,7 +123,7 @@ struct TrustedParties: Sendable {
             clientID: choice.id,
             clientSecret: choice.secret.map { Secret(utf8: $0) }
         )
-        party.authentication = choice.authentication.flatMap { ClientAuthentication(rawValue: $0) }
+        party.authentication = choice.authentication
         party.scopes = settings.login.scopes
         party.audiences = settings.login.audiences
         party.extraParameters = choice.tokenArguments.map { ($0.name, $0.value) }

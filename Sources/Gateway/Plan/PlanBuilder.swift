@@ -193,6 +193,7 @@ struct PlanBuilder {
                 binding: instance.binding,
                 routes: routes,
                 consumers: self.consumers,
+                certificates: self.configuration.certificates,
                 authorities: self.configuration.authorities,
                 position: instance.position
             )

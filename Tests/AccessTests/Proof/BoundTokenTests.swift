@@ -193,6 +193,27 @@ struct BoundTokenTests {
         #expect(outcome.refusal?.cause.detail?.contains("proof_of_possession_dpop") == true)
     }
 
+    @Test func `a token that the issuer is asked about is no better without its proof`() async throws {
+        let client = try ProofClient(["auth_methods": ["introspection"]])
+        func tell(_ cnf: JSONValue) {
+            client.stage.issuer.answer(
+                "/introspect",
+                [
+                    "active": true, "iss": .string(client.stage.issuer.url), "sub": "alice", "aud": "app",
+                    "client_id": "app", "exp": .number(client.stage.clock.now + 300), "cnf": cnf,
+                ]
+            )
+        }
+        tell(["jkt": .string(try client.key.key.thumbprint())])
+        for _ in 0..<2 {
+            #expect(try await client.ask("opaque", [try client.proof("opaque")]).passes)
+            #expect(try await client.ask("opaque", []).reason == "proof-required")
+            #expect(try await client.ask("opaque", [], scheme: "Bearer").reason == "proof-required")
+        }
+        tell(.null)
+        #expect(try await client.ask("other", [], scheme: "Bearer").reason == "token-not-bound")
+    }
+
     // B10, B11
     @Test func `a proof is no access token, and an access token no proof`() async throws {
         let client = try ProofClient(["proof_of_possession_dpop": "optional"])

@@ -4,11 +4,12 @@ import hashlib
 import http.server
 import json
 import secrets
+import ssl
 import threading
 import time
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
-from support import ledger
+from support import assertions, ledger
 from support.tokens import Key, encode, now
 from support.upstream import Server
 
@@ -29,10 +30,13 @@ class Issuer:
     `metadata`      members of the discovery document to set or leave out
     `mint`          how an ID token's claims become a token; default: signed by the first key
     `trouble`       path → a function of the handler that answers in the issuer's place
+    `information`   members of introspection's answers to set or leave out
+    `client_keys`   public keys of the client, for `private_key_jwt`
+    `takes`         how the client must authenticate: one of the registry's names; None for basic or post
     `clock_ahead`   seconds by which its `Date` is ahead
     """
 
-    def __init__(self, port: int = 0, name: str = "first", path: str = ""):
+    def __init__(self, port: int = 0, name: str = "first", path: str = "", tls: ssl.SSLContext | None = None):
         self.keys = [Key(f"{name}-1")]
         self.published = list(self.keys)
         self.client_id, self.client_secret = "app", ledger.keep(f"secret-{secrets.token_hex(12)}", "client secret")
@@ -43,13 +47,16 @@ class Issuer:
         self.claims, self.access_claims, self.parameters, self.metadata = {}, {}, {}, {}
         self.mint = lambda claims: self.keys[0].sign(claims)
         self.trouble = {}
+        self.information, self.opaque = {}, {}
+        self.client_keys, self.takes, self.assertion_audience = [], None, None
+        self.assertions_seen: set[str] = set()
         self.asked: list[Asked] = []
         self.codes: dict[str, dict] = {}
         self.refresh_tokens: dict[str, dict] = {}
         self.access_seconds = 600
         self.clock_ahead = 0
         self.lock = threading.Lock()
-        self.path, self.port = path, port
+        self.path, self.port, self.tls = path, port, tls
         self.start()
 
     # Life
@@ -64,7 +71,9 @@ class Issuer:
         Handler.issuer = issuer
         self.server = Server(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_address[1]
-        self.origin = f"http://127.0.0.1:{self.port}"
+        if self.tls:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.origin = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         self.url = self.origin + self.path
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
@@ -96,7 +105,7 @@ class Issuer:
             "end_session_endpoint": base + "/end_session", "response_types_supported": ["code"],
             "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-            "code_challenge_methods_supported": ["S256"],
+            "code_challenge_methods_supported": ["S256"], "introspection_endpoint": base + "/introspect",
         }, self.metadata)
 
     # What it gives
@@ -116,6 +125,19 @@ class Issuer:
                   "jti": secrets.token_hex(8), "groups": self.user.get("groups")}
         claims = changed(changed(claims, self.access_claims), more)
         return ledger.keep(self.keys[0].sign(claims, typ="at+jwt"), "access token")
+
+    def opaque_token(self, scope: str = "openid", **more) -> str:
+        """A token that says nothing by itself; what introspection and userinfo say of it is kept here."""
+        token = ledger.keep(secrets.token_urlsafe(24), "access token")
+        self.opaque[token] = changed({
+            "active": True, "iss": self.url, "sub": self.user["sub"], "aud": self.client_id, "scope": scope,
+            "client_id": self.client_id, "exp": now() + self.access_seconds, "iat": now(), "token_type": "Bearer",
+        }, more)
+        return token
+
+    def revoke(self, token: str):
+        """Makes a token worth nothing from now on."""
+        self.opaque[token] = {"active": False}
 
     def grant(self, form: dict) -> dict | None:
         """The token endpoint's answer, or None for `invalid_grant`."""
@@ -192,6 +214,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             "/authorize": lambda: self.authorize(query),
             "/token": lambda: self.token(form),
             "/userinfo": self.userinfo,
+            "/introspect": lambda: self.introspect(form),
             "/end_session": lambda: self.redirect(query.get("post_logout_redirect_uri", "/"), {
                 name: query[name] for name in ("state",) if name in query}),
         }.get(path)
@@ -212,7 +235,35 @@ class Answers(http.server.BaseHTTPRequestHandler):
             answer = self.issuer.grant({**form, "client_id": client})
         return self.json(200, answer) if answer else self.json(400, {"error": "invalid_grant"})
 
+    def introspect(self, form: dict):
+        """RFC 7662, and in the form of RFC 9701 where that is asked for."""
+        if self.client(form) is None:
+            return self.json(401, {"error": "invalid_client"}, **{"WWW-Authenticate": "Basic"})
+        issuer = self.issuer
+        known = issuer.opaque.get(form.get("token", ""), {"active": False})
+        members = changed(known, issuer.information) if known["active"] else known
+        if self.headers.get("Accept") != "application/token-introspection+jwt":
+            return self.json(200, members)
+        claims = {"iss": issuer.url, "aud": issuer.client_id, "iat": now(), "token_introspection": members}
+        signed = issuer.keys[0].sign(claims, typ="token-introspection+jwt")
+        return self.raw(200, signed.encode(), kind="application/token-introspection+jwt")
+
     def client(self, form: dict) -> str | None:
+        """The client that proved itself: in the one way that it must, or by a secret."""
+        issuer = self.issuer
+        if issuer.takes in ("private_key_jwt", "client_secret_jwt"):
+            audience = issuer.assertion_audience or issuer.url
+            keys = issuer.client_keys if issuer.takes == "private_key_jwt" else issuer.client_secret
+            shown = "Authorization" in self.headers or "client_secret" in form
+            ours = assertions.holds(form, issuer.client_id, audience, keys, issuer.assertions_seen)
+            return issuer.client_id if ours and not shown else None
+        if issuer.takes in ("tls_client_auth", "self_signed_tls_client_auth"):
+            shown = getattr(self.connection, "getpeercert", lambda **_: None)(binary_form=True)
+            ours = shown in issuer.client_keys and form.get("client_id") == issuer.client_id
+            return issuer.client_id if ours and "client_secret" not in form else None
+        return self.secret_client(form)
+
+    def secret_client(self, form: dict) -> str | None:
         """The client that proved itself, by `client_secret_basic` or `client_secret_post`."""
         name, secret = form.get("client_id"), form.get("client_secret")
         scheme, _, value = (self.headers.get("Authorization") or "").partition(" ")
@@ -224,7 +275,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         return name if right or service else None
 
     def userinfo(self):
-        if not (self.headers.get("Authorization") or "").lower().startswith("bearer "):
+        scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not self.issuer.opaque.get(token, {"active": True})["active"]:
             return self.json(401, {"error": "invalid_token"})
         return self.json(200, self.issuer.user)
 

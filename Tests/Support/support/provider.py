@@ -1,6 +1,7 @@
 """A real identity provider: Canaille or Glewlwyd, see ../issuers."""
 import json
 import pathlib
+import signal
 import sys
 
 import httpx
@@ -39,7 +40,8 @@ class Provider:
             return False
         self.info = json.loads(file.read_text())
         for client in self.info["clients"].values():
-            ledger.keep(client["client_secret"], "client secret")
+            ledger.keep(client.get("client_secret"), "client secret")
+            ledger.keep(client.get("private_jwk", {}).get("d"), "private key")
         for user in self.info["users"].values():
             ledger.keep(user["password"], "password")
         try:
@@ -56,6 +58,34 @@ class Provider:
         """Ends it as a power cut would."""
         self.process.kill()
 
+    def document(self) -> dict:
+        """The discovery document."""
+        answer = httpx.get(self.issuer + "/.well-known/openid-configuration")
+        return answer.raise_for_status().json()
+
+    def published(self) -> list[str]:
+        """The names of the keys that are published now."""
+        answer = httpx.get(self.document()["jwks_uri"])
+        return [key["kid"] for key in answer.raise_for_status().json()["keys"]]
+
+    def rotate(self) -> str:
+        """Makes it sign with a new key, live; returns the key's name."""
+        before = set(self.published())
+        self.process.popen.send_signal(signal.SIGHUP)
+
+        def new() -> str | None:
+            try:
+                return next(iter(set(self.published()) - before), None)
+            except httpx.HTTPError:
+                return None  # It answers nothing while it reads its keys anew.
+
+        return wait_until(new, "a new key is published", 20)
+
+    def revoke(self, token: str, client: str = "service"):
+        """Makes a token worth nothing from now on (RFC 7009)."""
+        answer = httpx.post(self.document()["revocation_endpoint"], data={"token": token}, auth=self.client(client))
+        assert answer.status_code == 200, answer.text
+
     @property
     def issuer(self) -> str:
         return self.info["issuer"]
@@ -69,7 +99,7 @@ class Provider:
 
     def tokens(self, client: str = "service", **form: str) -> dict:
         """A token answer for `form`, asked of the provider directly."""
-        endpoint = httpx.get(self.issuer + "/.well-known/openid-configuration").json()["token_endpoint"]
+        endpoint = self.document()["token_endpoint"]
         answer = httpx.post(endpoint, data=form, auth=self.client(client))
         answer.raise_for_status()
         tokens = answer.json()

@@ -113,12 +113,15 @@ extension OpenIDConnectFields {
         field("downstream_headers_names", .list(.string), "Fields for those claims, in the same order."),
         field("downstream_id_token_header", .string, "Field that carries the ID token to the client."),
         field("downstream_id_token_jwk_header", .string, status: .notYet, "Another field for the client."),
-        field("downstream_introspection_header", .string, status: .notYet, "Another field for the client."),
+        field(
+            "downstream_introspection_header",
+            .string,
+            "Field that carries introspection's answer to the client (base64 of its JSON)."
+        ),
         field(
             "downstream_introspection_jwt_header",
             .string,
-            status: .notYet,
-            "Another field for the client."
+            "Field that carries introspection's signed answer to the client."
         ),
         field(
             "downstream_refresh_token_header",
@@ -158,12 +161,15 @@ extension OpenIDConnectFields {
         field("upstream_headers_names", .list(.string), "Fields for those claims, in the same order."),
         field("upstream_id_token_header", .string, "Field that carries the ID token upstream."),
         field("upstream_id_token_jwk_header", .string, status: .notYet, "Another field for the upstream."),
-        field("upstream_introspection_header", .string, status: .notYet, "Another field for the upstream."),
+        field(
+            "upstream_introspection_header",
+            .string,
+            "Field that carries introspection's answer upstream (base64 of its JSON)."
+        ),
         field(
             "upstream_introspection_jwt_header",
             .string,
-            status: .notYet,
-            "Another field for the upstream."
+            "Field that carries introspection's signed answer upstream."
         ),
         field("upstream_refresh_token_header", .string, "Field that carries the refresh token upstream."),
         field(

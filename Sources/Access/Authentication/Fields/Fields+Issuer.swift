@@ -34,12 +34,12 @@ extension OpenIDConnectFields {
         field(
             "introspection_endpoint",
             .string,
-            status: .notYet,
             "Introspection endpoint, instead of the discovered one."
         ),
         field(
             "issuer",
             .string,
+            required: true,
             "The issuer: its discovery document is fetched from here; a trailing well-known path is cut."
         ),
         field(
@@ -62,8 +62,7 @@ extension OpenIDConnectFields {
         field(
             "mtls_introspection_endpoint",
             .string,
-            status: .notYet,
-            "Endpoint for clients that authenticate by a certificate."
+            "Introspection endpoint for clients that show a certificate, instead of the discovered one."
         ),
         field(
             "mtls_revocation_endpoint",
@@ -74,8 +73,7 @@ extension OpenIDConnectFields {
         field(
             "mtls_token_endpoint",
             .string,
-            status: .notYet,
-            "Endpoint for clients that authenticate by a certificate."
+            "Token endpoint for clients that show a certificate, instead of the discovered one."
         ),
         field("no_proxy", .string, "Hosts that are reached without the proxy, by commas."),
         field(
@@ -123,8 +121,7 @@ extension OpenIDConnectFields {
                 "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512", "PS256", "PS384", "PS512",
                 "RS256", "RS384", "RS512",
             ],
-            status: .notYet,
-            "Algorithm of the client's assertions."
+            "Algorithm of the client's assertions; else what fits the key."
         ),
         field(
             "client_arg",
@@ -132,6 +129,13 @@ extension OpenIDConnectFields {
             default: "client_id",
             status: .notYet,
             "Request argument that chooses among several clients."
+        ),
+        field(
+            "client_assertion_audience",
+            .string,
+            default: "issuer",
+            oneOf: ["endpoint", "issuer"],
+            "Whom the client's assertions are for: the issuer, or the URL of the endpoint that is asked."
         ),
         field(
             "client_auth",
@@ -147,8 +151,13 @@ extension OpenIDConnectFields {
         field(
             "client_jwk",
             .list(.record(clientJwkFields)),
-            status: .notYet,
-            "Keys of the client's assertions."
+            "Private keys of the client's assertions, in the order of client_id; for private_key_jwt."
+        ),
+        field(
+            "client_key",
+            .list(.string),
+            secret: true,
+            "Private keys of the client's assertions in PEM, instead of client_jwk."
         ),
         field(
             "client_secret",
@@ -160,8 +169,7 @@ extension OpenIDConnectFields {
             "introspection_endpoint_auth_method",
             .string,
             oneOf: clientAuthenticationMethods,
-            status: .notYet,
-            "How the client authenticates at this endpoint."
+            "How the client authenticates at the introspection endpoint; else as at the token endpoint."
         ),
         field(
             "pushed_authorization_request_endpoint_auth_method",
@@ -180,15 +188,13 @@ extension OpenIDConnectFields {
         field(
             "tls_client_auth_cert_id",
             .string,
-            status: .notYet,
-            "Certificate that the client shows to the issuer."
+            "`id` of the certificate that the client shows to the issuer, of those under `certificates`."
         ),
         field(
             "tls_client_auth_ssl_verify",
             .boolean,
             default: true,
-            status: .notYet,
-            "Whether the issuer's certificate is verified on those connections."
+            "Whether the issuer's certificate is verified where ours is shown; false is a warning."
         ),
         field(
             "token_endpoint_auth_method",

@@ -18,13 +18,12 @@ extension OpenIDConnectFields {
                 "authorization_code", "bearer", "client_credentials", "introspection", "kong_oauth2",
                 "password", "refresh_token", "session", "userinfo",
             ],
-            "Which ways of showing who one is are open."
+            "Which ways of showing who one is are open; unwritten, introspection too where introspection_endpoint is written."
         ),
         field(
             "bearer_token_cookie_name",
             .string,
-            status: .notYet,
-            "Cookie that carries the bearer token."
+            "Cookie that carries the bearer token, where bearer_token_param_type has cookie."
         ),
         field(
             "bearer_token_header_name",
@@ -125,79 +124,67 @@ extension OpenIDConnectFields {
             "cache_introspection",
             .boolean,
             default: true,
-            status: .inert,
-            "Whether answers of introspection are kept."
+            "Whether answers of introspection are kept, for as long as cache_ttl says (60 s unwritten) and exp allows."
         ),
         field(
             "introspect_jwt_tokens",
             .boolean,
             default: false,
-            status: .notYet,
-            "Whether JWTs are introspected as well."
+            "Whether JWTs that verify are introspected as well, so that revoked ones are refused."
         ),
         field(
             "introspection_accept",
             .string,
             default: "application/json",
             oneOf: ["application/json", "application/jwt", "application/token-introspection+jwt"],
-            status: .notYet,
-            "Form in which introspection answers."
+            "Form in which introspection answers; a signed one is verified by the issuer's keys."
         ),
         field("introspection_check_active", .boolean, default: true, "Must stay true."),
         field(
             "introspection_headers_client",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the introspection request."
+            "Fields of the request that go along with the introspection request."
         ),
         field(
             "introspection_headers_names",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the introspection request."
+            "Names of more fields of the introspection request."
         ),
         field(
             "introspection_headers_values",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the introspection request."
+            "Values of those fields, in the same order."
         ),
         field(
             "introspection_hint",
             .string,
             default: "access_token",
-            status: .notYet,
-            "Hint on the kind of token, for introspection."
+            "Hint on the kind of token, for introspection; an empty one is not sent."
         ),
         field(
             "introspection_post_args_client",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the introspection request."
+            "Arguments of the request's query that become arguments of the introspection request."
         ),
         field(
             "introspection_post_args_client_headers",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the introspection request."
+            "Fields of the request that become arguments of the introspection request."
         ),
         field(
             "introspection_post_args_names",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the introspection request."
+            "Names of more arguments of the introspection request."
         ),
         field(
             "introspection_post_args_values",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the introspection request."
+            "Their values, in the same order."
         ),
         field(
             "introspection_token_param_name",
             .string,
             default: "token",
-            status: .notYet,
             "Argument that carries the token to introspection."
         ),
         field("principals", .record(principalsFields), status: .notYet, "Kong's directory of principals."),
@@ -232,8 +219,7 @@ extension OpenIDConnectFields {
             .string,
             default: "application/json",
             oneOf: ["application/json", "application/jwt"],
-            status: .notYet,
-            "Form in which the userinfo endpoint answers."
+            "Form in which the userinfo endpoint answers; application/jwt is verified by the issuer's keys."
         ),
         field(
             "userinfo_headers_client",
@@ -244,14 +230,12 @@ extension OpenIDConnectFields {
         field(
             "userinfo_headers_names",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the userinfo request."
+            "Names of more fields of the userinfo request."
         ),
         field(
             "userinfo_headers_values",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the userinfo request."
+            "Values of those fields, in the same order."
         ),
         field(
             "userinfo_query_args_client",
@@ -262,14 +246,12 @@ extension OpenIDConnectFields {
         field(
             "userinfo_query_args_names",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the userinfo request."
+            "Names of arguments of the userinfo request."
         ),
         field(
             "userinfo_query_args_values",
             .list(.string),
-            status: .notYet,
-            "Fields and arguments of the userinfo request."
+            "Their values, in the same order."
         ),
     ]
 
@@ -295,10 +277,19 @@ extension OpenIDConnectFields {
             secret: true,
             "Salt of that cache; ours has a random one."
         ),
-        field("cache_ttl", .number, default: 3600, "Seconds a kept token without a lifetime is good for."),
-        field("cache_ttl_max", .number, "Most seconds that a token is kept."),
-        field("cache_ttl_min", .number, status: .notYet, "Other lifetimes of kept answers."),
-        field("cache_ttl_neg", .number, status: .notYet, "Other lifetimes of kept answers."),
+        field(
+            "cache_ttl",
+            .number,
+            default: 3600,
+            "Seconds a kept token without a lifetime is good for; where written, also the most that an answer about a token is kept."
+        ),
+        field("cache_ttl_max", .number, "Most seconds that a token or an answer about one is kept."),
+        field(
+            "cache_ttl_min",
+            .number,
+            "Least seconds that an answer about a token is kept, unless the token ends before."
+        ),
+        field("cache_ttl_neg", .number, "Seconds that a refusal of a token is kept; 10 unwritten."),
         field(
             "cache_ttl_resurrect",
             .number,
@@ -309,8 +300,7 @@ extension OpenIDConnectFields {
             "cache_user_info",
             .boolean,
             default: true,
-            status: .inert,
-            "Whether these answers are kept."
+            "Whether userinfo's answers about tokens are kept, as introspection's are."
         ),
         field(
             "cluster_cache_items",

@@ -18,6 +18,7 @@ package enum OpenIDConnectFields {
         _ type: FieldType,
         default: JSONValue? = nil,
         oneOf: [String] = [],
+        required: Bool = false,
         status: FieldStatus = .served,
         secret: Bool = false,
         _ help: String
@@ -27,7 +28,7 @@ package enum OpenIDConnectFields {
             type,
             default: `default`,
             oneOf: oneOf,
-            required: name == "issuer",
+            required: required,
             status: status,
             secret: secret,
             help: help

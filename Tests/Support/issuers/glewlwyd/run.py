@@ -124,7 +124,7 @@ def allow_property(api: API, kind: str, name: str, **more: bool):
     api.must("PUT", f"/mod/{kind}/database/reset")
 
 
-def provision(secret: dict, key: dict):
+def provision(secret: dict, keys: list[dict], client_key: dict):
     """Makes the plugin, the scopes, the users and the clients."""
     api = API()
     become_administrator(api, secret["admin"])
@@ -136,7 +136,7 @@ def provision(secret: dict, key: dict):
             "password_max_age": 0, "scheme": {}})
     plugin = json.loads((HERE / "plugin.json").read_text())
     plugin["parameters"].update({
-        "iss": ISSUER, "jwks-private": json.dumps({"keys": [key]}), "default-kid": key["kid"],
+        "iss": ISSUER, "jwks-private": json.dumps({"keys": keys}), "default-kid": keys[0]["kid"],
         "allowed-scope": [*SCOPES, "api"], "resource-scope": {"api": [ORIGIN]}})
     if api.ask("GET", "/mod/plugin/oidc")[0] != 200:
         api.must("POST", "/mod/plugin/", plugin)
@@ -144,7 +144,7 @@ def provision(secret: dict, key: dict):
         api.upsert("user", name, {
             "username": name, "name": name.title(), "email": f"{name}@example.test", "enabled": True,
             "scope": ["g_profile", *SCOPES, "api"], "groups": [GROUPS[name]], "password": password})
-    for name, values in clients(secret).items():
+    for name, values in clients(secret, client_key).items():
         api.upsert("client", name, {
             "client_id": name, "name": name, "description": name, "enabled": True, "confidential": True,
             "token_endpoint_auth_method": ["client_secret_basic", "client_secret_post"], **values})
@@ -154,8 +154,21 @@ def provision(secret: dict, key: dict):
         api.must("PUT", "/auth/grant/web", {"scope": " ".join([*SCOPES, "api"])})
 
 
-def clients(secret: dict) -> dict:
-    """The clients: a web application and a service."""
+def rotate(secret: dict):
+    """Makes a new key that signs from now on; the older ones stay published, as the standards have it."""
+    keys = [new_key(), *kept("keys.json", list)]
+    (DATA / "keys.json").write_text(json.dumps(keys))
+    api = API()
+    become_administrator(api, secret["admin"])
+    plugin = api.must("GET", "/mod/plugin/oidc")
+    plugin["parameters"].update({"jwks-private": json.dumps({"keys": keys}), "default-kid": keys[0]["kid"]})
+    api.must("PUT", "/mod/plugin/oidc", plugin)
+    api.must("PUT", "/mod/plugin/oidc/reset")
+
+
+def clients(secret: dict, client_key: dict) -> dict:
+    """The clients: a web application, a service, and services that sign assertions."""
+    public = {name: client_key[name] for name in ("kty", "n", "e", "kid", "alg", "use")}
     return {
         "web": {
             "client_secret": secret["web"], "authorization_type": ["code", "refresh_token", "delete_token"],
@@ -164,6 +177,12 @@ def clients(secret: dict) -> dict:
         "service": {
             "client_secret": secret["service"], "redirect_uri": [], "scope": ["api"],
             "authorization_type": ["client_credentials", "password", "refresh_token"]},
+        "signer": {
+            "redirect_uri": [], "scope": ["api"], "authorization_type": ["client_credentials"],
+            "jwks": {"keys": [public]}, "token_endpoint_auth_method": ["private_key_jwt"]},
+        "secret-signer": {
+            "client_secret": secret["secret-signer"], "redirect_uri": [], "scope": ["api"],
+            "authorization_type": ["client_credentials"], "token_endpoint_auth_method": ["client_secret_jwt"]},
     }
 
 
@@ -181,17 +200,22 @@ def wait_for_answer(server: subprocess.Popen):
 
 def main():
     lay_out_folder()
-    secret = kept("secrets.json", lambda: {name: secrets.token_urlsafe(32) for name in ("admin", "web", "service")})
-    key = kept("key.json", new_key)
+    names = ("admin", "web", "service", "secret-signer")
+    secret = kept("secrets.json", lambda: {name: secrets.token_urlsafe(32) for name in names})
+    keys = kept("keys.json", lambda: [new_key()])
+    client_key = kept("signer.json", new_key)
     server = subprocess.Popen(["/usr/bin/glewlwyd", f"--config-file={DATA}/glewlwyd.conf"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.terminate())
     try:
         wait_for_answer(server)
-        provision(secret, key)
+        provision(secret, keys, client_key)
+        signal.signal(signal.SIGHUP, lambda *_: rotate(secret))
         info = {
             "issuer": ISSUER, "scopes": SCOPES, "service_scope": "api",
-            "clients": {name: {"client_id": name, "client_secret": secret[name]} for name in ("web", "service")},
+            "clients": {
+                **{name: {"client_id": name, "client_secret": secret[name]} for name in names[1:]},
+                "signer": {"client_id": "signer", "private_jwk": client_key}},
             "users": {name: {"password": PASSWORDS[name], "group": GROUPS[name]} for name in PASSWORDS},
         }
         (DATA / "info.json").touch(mode=0o600)

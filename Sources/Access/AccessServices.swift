@@ -2,6 +2,7 @@
 package import Cryptography
 package import Fetch
 import Gateway
+import JOSE
 package import OIDC
 package import Proxy
 import Synchronization
@@ -76,6 +77,11 @@ package struct AccessServices: Sendable {
             )
         }
     }
+
+    /// This worker's memory of the keys that proofs were signed with; a million octets at most.
+    func proofKeys(_ worker: Worker) -> ProvenCache<DPoPKey> {
+        worker.state(state.proofKeySlot) { ProvenCache(maximumBytes: 1 << 20) }
+    }
 }
 
 /// What the instances remember together; lives as long as the program.
@@ -96,11 +102,24 @@ final class AccessState: Sendable {
     let answers: AnswerMemory
     /// Names the slot of each worker's memory.
     let slot = WorkerSlot<ProvenCache<ProvenCredential>>()
+    /// Names the slot of each worker's memory of proofs' keys.
+    let proofKeySlot = WorkerSlot<ProvenCache<DPoPKey>>()
+    /// Proofs that were taken.
+    private let takenProofs = AtomicLazyReference<ReplayMemory>()
     private let counter = Atomic<UInt64>(0)
 
     init(answerBytes: Int) throws(CryptoError) {
         grants = try GrantCache()
         answers = AnswerMemory(maximumBytes: answerBytes)
+    }
+
+    /// Proofs that were taken; nil where no instance asks for them.
+    var proofs: ReplayMemory? { takenProofs.load() }
+
+    /// Makes room for proofs, if there is none.
+    func prepareProofs() throws(CryptoError) {
+        guard takenProofs.load() == nil else { return }
+        _ = takenProofs.storeIfNil(try ReplayMemory())
     }
 
     /// A number that no other instance has.

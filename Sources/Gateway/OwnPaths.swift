@@ -3,17 +3,33 @@ import Proxy
 
 /// Finds own paths; exact, unless a path is said to be a prefix.
 struct OwnPaths: Sendable {
-    private var exact: [[UInt8]: OwnPath] = [:]
-    private var prefixes: [OwnPath] = []
-    /// What all of them begin with, so that one look tells most requests apart.
-    private var common: [UInt8] = []
+    /// Paths whose first segment is the same.
+    private struct Group {
+        let first: Substring
+        var exact: [[UInt8]: OwnPath] = [:]
+        var prefixes: [OwnPath] = []
+        /// What all of them begin with, so that one look tells most requests apart.
+        var common: [UInt8]
 
-    init(_ paths: [OwnPath]) {
-        self.common = paths.first.map { Array($0.path.utf8) } ?? []
-        for path in paths {
+        mutating func add(_ path: OwnPath) {
             let octets = Array(path.path.utf8)
             self.common = Array(zip(self.common, octets).prefix { $0 == $1 }.map(\.0))
             if path.isPrefix { self.prefixes.append(path) } else { self.exact[octets] = path }
+        }
+
+        func prefix(of path: ArraySlice<UInt8>) -> OwnPath? {
+            self.prefixes.first { path.starts(with: $0.path.utf8) }
+        }
+    }
+
+    private var groups: [Group] = []
+
+    init(_ paths: [OwnPath]) {
+        for path in paths {
+            let first = path.path.dropFirst().prefix { $0 != "/" }
+            let place = self.groups.firstIndex { $0.first == first }
+            if place == nil { self.groups.append(Group(first: first, common: Array(path.path.utf8))) }
+            self.groups[place ?? self.groups.count - 1].add(path)
         }
     }
 
@@ -21,27 +37,35 @@ struct OwnPaths: Sendable {
     func path(for head: borrowing RequestHead) throws(Refusal) -> OwnPath? {
         guard let found = self.find(head) else { return nil }
         guard found.methods.contains(head.method) else {
+            if found.mayPass { return nil }
             throw .methodNotAllowed(found.methods.map { String(describing: $0).uppercased() })
         }
         return found
     }
 
-    /// Whether the request is for an own path, whatever its method.
-    func hold(_ head: borrowing RequestHead) -> Bool { self.find(head) != nil }
+    /// Whether the request is for a path that is ours alone, whatever its method.
+    func hold(_ head: borrowing RequestHead) -> Bool { self.find(head).map { !$0.mayPass } ?? false }
 
     private func find(_ head: borrowing RequestHead) -> OwnPath? {
-        guard !self.exact.isEmpty || !self.prefixes.isEmpty else { return nil }
         // A target may climb out of a prefix by dot segments: it was written for the own path all the same (P3).
-        if !head.isPathAsWritten, let own = self.prefix(of: head.target) { return own }
-        let path = head.path
-        guard path.count >= self.common.count else { return nil }
-        for (offset, octet) in self.common.enumerated() where path[path.startIndex &+ offset] != octet {
-            return nil
+        if !head.isPathAsWritten {
+            for group in self.groups {
+                if let own = group.prefix(of: head.target) { return own }
+            }
         }
-        return self.exact[Array(path)] ?? self.prefix(of: path)
+        let path = head.path
+        for group in self.groups where Self.begins(path, group.common) {
+            return group.exact[Array(path)] ?? group.prefix(of: path)
+        }
+        return nil
     }
 
-    private func prefix(of path: ArraySlice<UInt8>) -> OwnPath? {
-        self.prefixes.first { path.starts(with: $0.path.utf8) }
+    @inline(__always)
+    private static func begins(_ path: ArraySlice<UInt8>, _ common: [UInt8]) -> Bool {
+        guard path.count >= common.count else { return false }
+        for (offset, octet) in common.enumerated() where path[path.startIndex &+ offset] != octet {
+            return false
+        }
+        return true
     }
 }

@@ -72,7 +72,12 @@ package final class Pipeline: ExchangeHandler {
                 throw .misdirected
             }
             if let own = try self.ownPaths.path(for: request) {
-                self.carryOut(try own.serve(passage), passage)
+                let step = try own.serve(passage)
+                if own.mayPass, case .proceed = step {
+                    self.judge(passage, request)
+                } else {
+                    self.carryOut(step, passage)
+                }
             } else {
                 self.judge(passage, request)
             }

@@ -195,6 +195,8 @@ package struct OwnPath: Sendable {
     package let methods: [Method]
     /// Whether longer paths that begin with `path` are meant too.
     package let isPrefix: Bool
+    /// Whether the routes decide where `serve` says to proceed, or the method is none of these.
+    package let mayPass: Bool
     /// Answers.
     package let serve: @Sendable (Passage) throws(Refusal) -> Step
 
@@ -203,11 +205,13 @@ package struct OwnPath: Sendable {
         path: String,
         methods: [Method],
         isPrefix: Bool = false,
+        mayPass: Bool = false,
         serve: @escaping @Sendable (Passage) throws(Refusal) -> Step
     ) {
         self.path = path
         self.methods = methods
         self.isPrefix = isPrefix
+        self.mayPass = mayPass
         self.serve = serve
     }
 }

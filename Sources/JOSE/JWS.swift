@@ -7,8 +7,16 @@ package import JSON
 package enum JWS {
     /// Checks one signature with one key; the key must fit the algorithm (`KeySelection.fit`).
     static func isValid(_ token: UnverifiedToken, _ key: borrowing JWK, _ algorithm: Algorithm) -> Bool {
-        let signed = token.signed.span
-        let signature = token.signature.span
+        isValid(token.signature.span, of: token.signed.span, key, algorithm)
+    }
+
+    /// Checks the signature of these bytes with one key; the key must fit the algorithm.
+    static func isValid(
+        _ signature: Span<UInt8>,
+        of signed: Span<UInt8>,
+        _ key: borrowing JWK,
+        _ algorithm: Algorithm
+    ) -> Bool {
         switch (algorithm.method, key.material) {
         case (.hmac(let digest), .symmetric(let secret)):
             guard let hmac = try? HMAC(digest, key: secret) else { return false }

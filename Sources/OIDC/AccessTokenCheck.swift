@@ -65,8 +65,10 @@ package struct AccessTokenCheck: Sendable {
     package var algorithms = Algorithm.asymmetric
     /// The leeway, in seconds.
     package var leeway = 0.0
-    /// Whether a token with `cnf` is taken without its proof: `proof_of_possession_*: off` on the route.
+    /// Whether the caller asks for the proof of a token with `cnf`; else such a token is refused here.
     package var ignoresConfirmation = false
+    /// Whether a token must be what RFC 9068 asks for: `typ` and every claim of its §2.2.
+    package var isTyped = false
 
     /// The rules for tokens of `issuer`, and of others that are allowed besides.
     package init(issuer: Issuer, allowed: [Issuer] = [], audiences: [String]?) {
@@ -147,6 +149,10 @@ package struct AccessTokenCheck: Sendable {
             algorithms: self.algorithms
         )
         expectations.leeway = self.leeway
+        if self.isTyped {
+            expectations.type = .accessToken
+            expectations.requiredClaims = ["sub", "aud", "client_id", "iat", "jti"]
+        }
         return expectations
     }
 

@@ -211,18 +211,20 @@ struct AccessStage {
         _ line: String,
         _ fields: [(String, String)] = [],
         from browser: Browser? = nil,
-        isTrusted: Bool = false
+        isTrusted: Bool = false,
+        tells: (inout ClientFacts) -> Void = { _ in }
     ) async throws -> Outcome {
         var fields = fields
         if let cookies = browser?.field { fields.append(("cookie", cookies)) }
         let request = try WrittenRequest(line, fields: fields.map { (name: $0.0, value: $0.1) })
         let peer = try #require(IPAddress("192.0.2.7"))
-        let client = ClientFacts(
+        var client = ClientFacts(
             peer: peer,
             isTrustedPeer: isTrusted,
             scheme: request.scheme,
             port: request.scheme.defaultPort
         )
+        tells(&client)
         let passage = Passage(
             explaining: request.head,
             client: client,
@@ -245,8 +247,7 @@ struct AccessStage {
             let path = passage.request.pathText
             if let own = paths.first(where: {
                 $0.path == path || ($0.isPrefix && passage.request.target.starts(with: $0.path.utf8))
-            }) {
-                let step = try own.serve(passage)
+            }), case let step = try own.serve(passage), !own.mayPass || !Self.isPast(step) {
                 if case .callout(let callout) = step { return await judge(callout) }
                 return Outcome(verdict: try await carry(step, passage), passage: passage)
             }
@@ -256,6 +257,10 @@ struct AccessStage {
         } catch {
             return Outcome(verdict: .refused(error), passage: passage)
         }
+    }
+
+    private static func isPast(_ step: Step) -> Bool {
+        if case .proceed = step { true } else { false }
     }
 
     /// Judges a callout's original request, and answers as the callout does.

@@ -21,8 +21,13 @@ struct OpenIDConnectSettingsTests {
     @Test func `every field has a name of its own and a line of help`() {
         let names = OpenIDConnectFields.all.map(\.name)
         #expect(Set(names).count == names.count)
-        // Kong's 234, and `stream_leeway`, `client_assertion_audience`, `client_key`.
-        #expect(names.count == 237)
+        // Kong's 234, and ours.
+        let ours = [
+            "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
+            "protected_resource_metadata", "stream_leeway",
+        ]
+        #expect(names.count == 234 + ours.count)
+        #expect(ours.allSatisfy(names.contains))
         #expect(OpenIDConnectFields.all.allSatisfy { !$0.help.isEmpty && $0.help.hasSuffix(".") })
     }
 
@@ -89,7 +94,31 @@ struct OpenIDConnectSettingsTests {
                 "bearer_token_cookie_name", "access",
                 "bearer_token_param_type: has no 'cookie' though bearer_token_cookie_name is written"
             ),
-            ("proof_of_possession_dpop", "strict", "proof_of_possession_dpop: 'strict' is not served yet"),
+            (
+                "proof_of_possession_dpop", "strict",
+                "auth_methods: 'authorization_code' shows no proof of possession; write auth_methods: [bearer], or proof_of_possession_auth_methods_validation: false where others may pass without one"
+            ),
+            ("dpop_proof_lifetime", 0, "dpop_proof_lifetime: expected 1 to 3600 seconds"),
+            ("dpop_proof_lifetime", 3601, "dpop_proof_lifetime: expected 1 to 3600 seconds"),
+            (
+                "proof_of_possession_mtls_from_header", ["certificate_header_name": "x-cert"],
+                "proof_of_possession_mtls_from_header: is read only with proof_of_possession_mtls: optional or strict"
+            ),
+            ("acr_values", [], "acr_values: must not be empty; leave it out instead"),
+            (
+                "acr_values", ["a b"],
+                "acr_values: expected visible ASCII without spaces, quotes and backslashes"
+            ),
+            ("max_age", -1, "max_age: expected whole seconds, not negative"),
+            ("max_age", 1.5, "max_age: expected whole seconds, not negative"),
+            (
+                "protected_resource_metadata", ["resource": "http://api.example"],
+                "protected_resource_metadata: resource: expected an https URL without query and fragment"
+            ),
+            (
+                "protected_resource_metadata", ["resource": "https://api.example/?q"],
+                "protected_resource_metadata: resource: expected an https URL without query and fragment"
+            ),
             ("scopes_required", [], "scopes_required: must not be empty; leave it out instead"),
             ("groups_required", [" "], "groups_required: holds an empty item"),
             (

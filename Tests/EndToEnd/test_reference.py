@@ -6,7 +6,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORD = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 # Where a reason word is written: as the first argument of what makes a cause, or given to a `reason`.
 MADE = re.compile(
-    rf'(?:\bCause|\.init|\bcause|\bcallbackCause|\bbadCredential|\bissuerUnavailable|\brefusal|\bforbidden)\(\s*"({WORD})"')
+    rf'(?:\bCause|\.init|\bcause|\bcallbackCause|\bbadCredential|\bbadProof|\bissuerUnavailable|\brefusal|\bforbidden)\(\s*"({WORD})"')
 # Rows of tables: a word and its sentence (ID token rules), a word behind its claim's field (`*_required`).
 ROW = re.compile(rf'(?:[?:] \(|_claim", )"({WORD})"')
 GIVEN = re.compile(rf'\breason(?:\s*=|:|\s*\?\?)\s*(?:[\w.]+\s*\?\?\s*)?"({WORD})"')

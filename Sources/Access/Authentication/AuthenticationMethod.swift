@@ -11,6 +11,14 @@ package enum AuthenticationMethod: String, Sendable, CaseIterable {
     case introspection
     case userinfo
 
+    /// Whether the client itself shows an access token, so that it has to prove what the token is bound to.
+    var showsToken: Bool {
+        switch self {
+        case .bearer, .introspection, .userinfo: true
+        case .session, .refreshToken, .password, .clientCredentials, .authorizationCode: false
+        }
+    }
+
     /// Ways that Kong knows and we do not serve yet.
     package static let notYet = ["kong_oauth2"]
 }

@@ -58,6 +58,11 @@ extension OpenIDConnect {
         if settings.takesTokens, settings.tokens.takesFields, let start = after("bearer ", range, request) {
             return try bearer(range, skipping: start, passage)
         }
+        if settings.proof.dpop.isOn, settings.takesTokens, settings.tokens.takesFields,
+            let start = after("dpop ", range, request)
+        {
+            return try bearer(range, skipping: start, passage)
+        }
         let takesBasic = settings.methods.containsAny([.password, .clientCredentials])
         guard takesBasic, let start = after("basic ", range, request) else { return nil }
         guard let pair = request.withValue(range, { BasicCredential($0.extracting(start..<$0.count)) }) else {
@@ -67,7 +72,7 @@ extension OpenIDConnect {
     }
 
     /// Where the credential begins behind `scheme` and its spaces (RFC 9110 §11.4); nil for another scheme.
-    private func after(_ scheme: StaticString, _ range: FieldRange, _ request: RequestHead) -> Int? {
+    func after(_ scheme: StaticString, _ range: FieldRange, _ request: RequestHead) -> Int? {
         let wanted = scheme.description.utf8.span
         return request.withValue(range) { value in
             guard value.count > wanted.count else { return nil }

@@ -61,11 +61,13 @@ extension OpenIDConnect {
         let request: AuthorizationRequest
         do throws(OIDCError) {
             let fresh = try AuthorizationRequest(redirectURI: redirectURI, usesPKCE: settings.login.usesPKCE)
-            request = AuthorizationRequest(
-                state: "\(id).\(fresh.state)",
-                nonce: fresh.nonce,
-                verifier: fresh.verifier,
-                redirectURI: redirectURI
+            request = asked(
+                AuthorizationRequest(
+                    state: "\(id).\(fresh.state)",
+                    nonce: fresh.nonce,
+                    verifier: fresh.verifier,
+                    redirectURI: redirectURI
+                )
             )
             var extra = settings.login.arguments.map { ($0.name, $0.value) }
             if let hint { extra.append(("login_hint", hint)) }
@@ -227,11 +229,13 @@ extension OpenIDConnect {
         do throws(OIDCError) {
             let metadata = try await party.issuer.ready(within: .infinity)
             try party.checkIssuerParameter(issuers, at: metadata)
-            let request = AuthorizationRequest(
-                state: attempt.state,
-                nonce: attempt.nonce,
-                verifier: attempt.verifier,
-                redirectURI: attempt.redirectURI
+            let request = asked(
+                AuthorizationRequest(
+                    state: attempt.state,
+                    nonce: attempt.nonce,
+                    verifier: attempt.verifier,
+                    redirectURI: attempt.redirectURI
+                )
             )
             let tokens = try await party.redeem(code: code, of: request)
             return .success(try await parties.session(with: tokens, party, at: services.clock()))

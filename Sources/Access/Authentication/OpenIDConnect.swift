@@ -24,6 +24,8 @@ package final class OpenIDConnect: CookieOwner {
     let sessionCookies: SessionCookies
     let loginCookies: LoginCookies
     private let anonymousConsumer: Consumer?
+    /// Nonces for proofs, where they are asked for.
+    let proofNonces: ProofNonces?
     /// Paths of the configured `redirect_uri`s: a login comes back there, whatever is routed.
     let callbackPaths: [[UInt8]]
     package let warnings: [Diagnostic]
@@ -64,6 +66,10 @@ package final class OpenIDConnect: CookieOwner {
                 limits: settings.session.limits
             )
             id = Hexadecimal.encode(try Digest.sha256.hash(utf8: scope.key)[..<4])
+            proofNonces =
+                settings.proof.asksNonce
+                ? try ProofNonces(services.keys, seconds: settings.proof.lifetime) : nil
+            if settings.proof.dpop.isOn { try services.state.prepareProofs() }
             loginCookies = LoginCookies(
                 name: settings.login.cookieName,
                 attributes: settings.login.cookie,
@@ -102,6 +108,11 @@ package final class OpenIDConnect: CookieOwner {
         return [Diagnostic(.warning, at: scope.position, message)]
     }
 
+    /// Whether clients prove their certificates in the handshake, and not to a proxy before us.
+    package var asksForCertificate: Bool {
+        settings.proof.mtls.isOn && settings.proof.certificateField == nil
+    }
+
     /// Names of fields that only this plugin may set.
     package var emittedFields: [FieldName] { settings.identity.upstream.names }
 
@@ -116,6 +127,9 @@ package final class OpenIDConnect: CookieOwner {
 
     /// Says what shall become of the request.
     package func request(_ passage: Passage) throws(Refusal) -> Step {
+        if let field = settings.proof.certificateField, !passage.client.isTrustedPeer {
+            passage.upstream.remove(field.name)
+        }
         if settings.methods.contains(.authorizationCode), passage.door == .proxy,
             let step = try wayBack(passage)
         {
@@ -197,7 +211,7 @@ package final class OpenIDConnect: CookieOwner {
             .bearer, .introspection, .userinfo, .session, .authorizationCode, .refreshToken,
         ])
         return takesBearer || !offersPasswords
-            ? [settings.answers.challenge.bearer(error: error)] : [settings.answers.challenge.basic]
+            ? settings.answers.challenge.tokens(error: error) : [settings.answers.challenge.basic]
     }
 
     /// The refusal of a credential that was shown and is bad.
@@ -211,6 +225,7 @@ package final class OpenIDConnect: CookieOwner {
 
     /// Lets a proven credential pass, or refuses it by its claims.
     func admit(_ proven: ProvenCredential, _ passage: Passage) throws(Refusal) -> Step {
+        if let possession = proven.possession { try prove(possession, passage) }
         passage.identity = proven.identity
         if passage.door != .proxy { passage.notes[Self.proof] = proven }
         if let refusal = proven.refusal {
@@ -219,6 +234,7 @@ package final class OpenIDConnect: CookieOwner {
             }
             throw refusal
         }
+        if let step = try stepUp(proven, passage) { return step }
         passage.upstream.add(proven.upstream)
         passage.answer.add(proven.downstream)
         passage.lastsUntil = settings.streamsEnd(proven)

@@ -22,9 +22,6 @@ extension OpenIDConnectSettings {
 
     static func tokens(_ check: inout SettingsCheck) -> TokenChoice {
         let settings = check.settings
-        let waived =
-            (settings.wrote("proof_of_possession_dpop") ? ["jkt"] : [])
-            + (settings.wrote("proof_of_possession_mtls") ? ["x5t#S256"] : [])
         let types = settings.strings("bearer_token_param_type") ?? ["header"]
         let cookie = settings.string("bearer_token_cookie_name")
         if types.contains("cookie") {
@@ -56,7 +53,7 @@ extension OpenIDConnectSettings {
                 standard: ["refresh-token", "x-refresh-token"],
                 &check
             ),
-            waivedProofs: Set(waived)
+            isTyped: settings.string("access_token_profile") == "rfc9068"
         )
     }
 
@@ -73,25 +70,34 @@ extension OpenIDConnectSettings {
         )
     }
 
-    static func removals(_ settings: Settings, _ tokens: TokenChoice) -> FieldEdits {
+    static func removals(_ settings: Settings, _ tokens: TokenChoice, _ proof: ProofChoice) -> FieldEdits {
         var removals = FieldEdits()
         guard settings.flag("hide_credentials") else { return removals }
         for name in [.authorization] + tokens.bearerFields + tokens.refreshFields { removals.remove(name) }
+        if proof.dpop.isOn { removals.remove(.dpop) }
         return removals
     }
 
-    static func answers(_ settings: Settings) -> AnswerChoice {
+    static func answers(
+        _ settings: Settings,
+        _ proof: ProofChoice,
+        _ resource: ResourceMetadata?
+    ) -> AnswerChoice {
         let issuer = settings.string("issuer") ?? ""
+        var challenge = Challenge(
+            realm: RedirectTarget.host(of: issuer) ?? issuer,
+            exposesErrors: settings.flag("expose_error_code")
+        )
+        challenge.takesBearer = proof.dpop != .strict
+        challenge.proofAlgorithms = proof.dpop.isOn ? ResourceMetadata.proofAlgorithms : nil
+        challenge.resourceMetadata = resource?.url
         return AnswerChoice(
             displaysErrors: settings.flag("display_errors"),
             endsSessionOnForbidden: settings.flag("forbidden_destroy_session"),
             endsSessionOnUnauthorized: settings.flag("unauthorized_destroy_session"),
             unauthorizedMessage: settings.string("unauthorized_error_message") ?? "Unauthorized",
             forbiddenMessage: settings.string("forbidden_error_message") ?? "Forbidden",
-            challenge: Challenge(
-                realm: RedirectTarget.host(of: issuer) ?? issuer,
-                exposesErrors: settings.flag("expose_error_code")
-            )
+            challenge: challenge
         )
     }
 

@@ -24,6 +24,12 @@ package struct OpenIDConnectSettings: Sendable {
     package let consumerRule: ConsumerRule
     /// How tokens are shown and judged.
     package let tokens: TokenChoice
+    /// How proofs are asked for that a token is the client's own.
+    let proof: ProofChoice
+    /// What is asked of the user's authentication; nil for nothing.
+    let stepUp: StepUpChoice?
+    /// What clients are told of the resource; nil for nothing.
+    let resource: ResourceMetadata?
     /// What of the claims makes the identity, and who is told.
     let identity: IdentityChoice
     /// Takes every field away in which a credential may stand, where credentials are hidden.
@@ -134,8 +140,8 @@ package struct OpenIDConnectSettings: Sendable {
         var bearerCookie: [UInt8]?
         /// Fields that carry a refresh token.
         var refreshFields: [FieldName]
-        /// Members of `cnf` for which the route itself waived the proof, by `proof_of_possession_*: off`.
-        var waivedProofs: Set<String>
+        /// Whether only access tokens by RFC 9068 are taken.
+        var isTyped: Bool
     }
 
     /// The identity, as written.
@@ -182,11 +188,14 @@ package struct OpenIDConnectSettings: Sendable {
         policy = Self.policy(settings)
         consumerRule = Self.consumerRule(settings)
         tokens = Self.tokens(&check)
+        proof = ProofChoice(&check)
+        stepUp = StepUpChoice(&check)
+        resource = ResourceMetadata(&check, proof)
         identity = Self.identity(&check)
         hidesCredentials = settings.flag("hide_credentials")
-        credentialRemovals = Self.removals(settings, tokens)
+        credentialRemovals = Self.removals(settings, tokens, proof)
         runsOnPreflight = settings.flag("run_on_preflight")
-        answers = Self.answers(settings)
+        answers = Self.answers(settings, proof, resource)
         searchesUserInfo = settings.flag("search_user_info")
         cache = CacheChoice(
             keepsTokens: settings.flag("cache_tokens"),
@@ -208,13 +217,6 @@ package struct OpenIDConnectSettings: Sendable {
             }
         }
         return end.isFinite ? end + self.session.streamLeeway : nil
-    }
-
-    /// Whether a token with this `cnf` may be shown without its proof (RFC 7800 §3).
-    func takesUnproven(_ confirmation: JSONValue?) -> Bool {
-        guard let confirmation else { return true }
-        guard let members = confirmation.object, !members.isEmpty else { return false }
-        return members.keys.allSatisfy(tokens.waivedProofs.contains)
     }
 
     /// What a refusal says, and to whom.

@@ -28,6 +28,10 @@ final class ProvenCredential: Sendable {
     let keptUntil: Double
     /// The issuer's keys that proved it; others prove anew.
     let keysVersion: UInt64
+    /// What whoever shows it has to prove besides, each time; nil for nothing.
+    let possession: Possession?
+    /// What it tells of the user's authentication, where that is asked for.
+    let authentication: Authentication?
 
     /// Stands for the keys of what no key proved.
     static let withoutKeys = UInt64.max
@@ -38,7 +42,9 @@ final class ProvenCredential: Sendable {
         upstream: FieldEdits,
         downstream: FieldEdits,
         facts: CredentialFacts,
-        groups: [String]
+        groups: [String],
+        possession: Possession? = nil,
+        authentication: Authentication? = nil
     ) {
         self.identity = identity
         self.refusal = refusal
@@ -51,6 +57,8 @@ final class ProvenCredential: Sendable {
         expires = facts.expires
         keptUntil = facts.keptUntil ?? facts.expires
         keysVersion = facts.keysVersion
+        self.possession = possession
+        self.authentication = authentication
     }
 
     /// About how many bytes of memory it holds, for the bound of what is kept.
@@ -115,8 +123,19 @@ extension OpenIDConnectSettings {
             upstream: upstream,
             downstream: downstream,
             facts: facts,
-            groups: facts.sources.claim(at: self.identity.groupsPath).map { Self.groups($0.value) } ?? []
+            groups: facts.sources.claim(at: self.identity.groupsPath).map { Self.groups($0.value) } ?? [],
+            possession: possession(facts),
+            authentication: stepUp.map { Authentication(facts.sources, $0) }
         )
+    }
+
+    /// What is to be proven of a token that the client itself shows; the tokens of a session or a grant are ours.
+    private func possession(_ facts: CredentialFacts) -> Possession? {
+        guard facts.method.showsToken, let token = facts.accessToken else { return nil }
+        // Issuers that are asked may say null of what there is not; a token that does is not understood.
+        let confirmation = facts.sources.sources.lazy.compactMap { $0.claim(at: ["cnf"]) }
+            .first { facts.method == .bearer || !$0.isNull }
+        return Possession(confirmation, token: token, proof)
     }
 
     private func forbidden(_ reason: String, _ detail: String) -> Refusal {
@@ -129,7 +148,7 @@ extension OpenIDConnectSettings {
         var cause = cause(rule.reason, forbidden: true, detail: "\(rule.setting) is not met")
         if rule.kind == .scopes {
             let scope = rule.items.first ?? ""
-            cause.challenges = [answers.challenge.bearer(error: "insufficient_scope", scope: scope)]
+            cause.challenges = answers.challenge.tokens(error: "insufficient_scope", [("scope", scope)])
         }
         return .forbidden(cause)
     }

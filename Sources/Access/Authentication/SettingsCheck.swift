@@ -55,9 +55,6 @@ struct SettingsCheck {
             if types.contains("body") { fail(field, "'body' is not served yet") }
             if types.isEmpty { fail(field, "expected [header], found an empty list") }
         }
-        for field in ["proof_of_possession_dpop", "proof_of_possession_mtls"] {
-            if let word = settings.string(field), word != "off" { fail(field, "'\(word)' is not served yet") }
-        }
     }
 
     /// Choices of which we serve one.

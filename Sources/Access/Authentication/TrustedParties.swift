@@ -61,6 +61,7 @@ struct TrustedParties: Sendable {
         )
         check.leeway = settings.tokens.leeway
         check.ignoresConfirmation = true
+        check.isTyped = settings.tokens.isTyped
         bearerCheck = check
         if settings.methods.contains(.bearer) {
             for issuer in all { issuer.judged(withLeeway: settings.tokens.leeway) }
@@ -164,7 +165,6 @@ struct TrustedParties: Sendable {
             case .needsKeys(let issuer, let seen): return .needsKeys(issuer, version: seen)
             case .accepted(let accepted):
                 let claims = accepted.token.claimsText
-                guard settings.takesUnproven(claims["cnf"]) else { throw .proofRequired }
                 let sources = ClaimSources([ClaimSource("access token", claims)])
                 return .proven(
                     CredentialFacts(

@@ -26,6 +26,7 @@ package enum OwnPaths {
             OwnPath(path: "\(prefix)/userinfo", methods: [.get, .head]) { passage throws(Refusal) in
                 try login.userInfo(passage)
             },
+            ResourceMetadataPath.path,
         ]
     }
 }

@@ -92,7 +92,7 @@ package final class Plan: Sendable {
         self.routes.map(\.route).flatMap { route in
             route.paths.compactMap { path in
                 let own = ownPaths.first { own in
-                    path == own.path || (own.isPrefix && path.hasPrefix(own.path))
+                    !own.mayPass && (path == own.path || (own.isPrefix && path.hasPrefix(own.path)))
                 }
                 return own.map {
                     let name = "route '\(route.title)': the path '\(path)' hides behind our own '\($0.path)'"

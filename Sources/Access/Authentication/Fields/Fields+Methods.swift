@@ -45,20 +45,6 @@ extension OpenIDConnectFields {
             "Where a client's identifier and secret may stand."
         ),
         field(
-            "dpop_proof_lifetime",
-            .number,
-            default: 300,
-            status: .inert,
-            "Seconds a DPoP proof is good for."
-        ),
-        field(
-            "dpop_use_nonce",
-            .boolean,
-            default: false,
-            status: .notYet,
-            "Whether DPoP proofs carry a nonce of ours."
-        ),
-        field(
             "enable_hs_signatures",
             .boolean,
             default: false,
@@ -97,44 +83,11 @@ extension OpenIDConnectFields {
         ),
         field("leeway", .number, default: 0, "Seconds by which clocks may differ."),
         field(
-            "max_age",
-            .number,
-            status: .notYet,
-            "Seconds since the user last proved who they are at the issuer."
-        ),
-        field(
             "password_param_type",
             .list(.string),
             default: ["header"],
             oneOf: ["body", "header", "query"],
             "Where a user name and password may stand."
-        ),
-        field(
-            "proof_of_possession_auth_methods_validation",
-            .boolean,
-            default: true,
-            status: .inert,
-            "Whether only methods that can show a proof may be listed."
-        ),
-        field(
-            "proof_of_possession_dpop",
-            .string,
-            default: "off",
-            oneOf: ["off", "optional", "strict"],
-            "Whether tokens bound to a key (DPoP) are asked for their proof."
-        ),
-        field(
-            "proof_of_possession_mtls",
-            .string,
-            default: "off",
-            oneOf: ["off", "optional", "strict"],
-            "Whether tokens bound to a certificate are asked for their proof."
-        ),
-        field(
-            "proof_of_possession_mtls_from_header",
-            .record(proofOfPossessionMtlsFromHeaderFields),
-            status: .notYet,
-            "Client certificate taken from a field that a TLS terminator sets."
         ),
         field("refresh_token_param_name", .string, "Field that carries the refresh token."),
         field(

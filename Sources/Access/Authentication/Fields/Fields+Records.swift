@@ -49,35 +49,6 @@ extension OpenIDConnectFields {
         field("principal_claim", .list(.string), "Principal claim."),
     ]
 
-    /// Fields of `proof_of_possession_mtls_from_header`.
-    static let proofOfPossessionMtlsFromHeaderFields: [FieldSchema] = [
-        field("allow_partial_chain", .boolean, default: false, "Allow partial chain."),
-        field("ca_certificates", .list(.string), "Ca certificates."),
-        field("cert_cache_ttl", .number, default: 60000, "Cert cache ttl."),
-        field(
-            "certificate_header_format",
-            .string,
-            default: "url_encoded",
-            oneOf: ["base64_encoded", "url_encoded"],
-            "Certificate header format."
-        ),
-        field("certificate_header_name", .string, "Certificate header name."),
-        field("http_proxy_host", .string, "Http proxy host."),
-        field("http_proxy_port", .integer, "Http proxy port."),
-        field("http_timeout", .number, default: 30000, "Http timeout."),
-        field("https_proxy_host", .string, "Https proxy host."),
-        field("https_proxy_port", .integer, "Https proxy port."),
-        field(
-            "revocation_check_mode",
-            .string,
-            default: "IGNORE_CA_ERROR",
-            oneOf: ["IGNORE_CA_ERROR", "SKIP", "STRICT"],
-            "Revocation check mode."
-        ),
-        field("secure_source", .boolean, default: true, "Secure source."),
-        field("ssl_verify", .boolean, default: true, "Ssl verify."),
-    ]
-
     /// Fields of `redis.cloud_authentication` and `cluster_cache_redis.cloud_authentication`.
     static let redisCloudAuthenticationFields: [FieldSchema] = [
         field("auth_provider", .string, oneOf: ["aws", "azure", "gcp"], "Auth provider."),

@@ -9,7 +9,8 @@ import JSON
 package enum OpenIDConnectFields {
     /// All fields, by name.
     package static let all: [FieldSchema] =
-        (issuer + client + methods + introspection + caching + login + logout + answers + claims + headers
+        (issuer + client + methods + proof + introspection + caching + login + logout + answers + claims
+        + headers
         + session).sorted { $0.name < $1.name }
 
     static func field(

@@ -193,12 +193,6 @@ extension OpenIDConnect {
                 throw badCredential(error.reason, detail: "\(error.detail) (\(error.rule))")
             }
         }
-        guard settings.takesUnproven(members["cnf"].flatMap { $0.isNull ? nil : $0 }) else {
-            throw badCredential(
-                "proof-required",
-                detail: "the token is bound to a key, and no proof came with it"
-            )
-        }
         let subject = members["sub"]?.string
         if let known = question.besides?.subject, let subject, !known.isIdentical(toUTF8Of: subject) {
             throw badCredential("subject-mismatch", detail: "the issuer names another user than the token")

@@ -41,9 +41,8 @@ package final class OpenIDConnect: CookieOwner {
         self.services = services
         consumers = scope.consumers
         number = services.state.nextNumber()
-        callbackPaths = settings.login.redirectURIs.compactMap { RedirectTarget.path(of: $0) }.map {
-            Array($0.utf8)
-        }
+        callbackPaths = settings.login.redirectURIs.compactMap { RedirectTarget.path(of: $0) }
+            .map { Array($0.utf8) }
         parties = try TrustedParties(
             settings,
             services,
@@ -66,10 +65,7 @@ package final class OpenIDConnect: CookieOwner {
                 limits: settings.session.limits
             )
             id = Hexadecimal.encode(try Digest.sha256.hash(utf8: scope.key)[..<4])
-            proofNonces =
-                settings.proof.asksNonce
-                ? try ProofNonces(services.keys, seconds: settings.proof.lifetime) : nil
-            if settings.proof.dpop.isOn { try services.state.prepareProofs() }
+            proofNonces = try Self.proofNonces(settings.proof, services)
             loginCookies = LoginCookies(
                 name: settings.login.cookieName,
                 attributes: settings.login.cookie,
@@ -80,6 +76,15 @@ package final class OpenIDConnect: CookieOwner {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
         warnings = settings.warnings + parties.warnings + Self.hostWarnings(settings, scope, services)
+    }
+
+    /// Makes ready what proofs by DPoP need besides, where they are asked for.
+    private static func proofNonces(
+        _ choice: ProofChoice,
+        _ services: AccessServices
+    ) throws(CryptoError) -> ProofNonces? {
+        if choice.dpop.isOn { try services.state.prepareProofs() }
+        return choice.asksNonce ? try ProofNonces(services.keys, seconds: choice.lifetime) : nil
     }
 
     private static func anonymous(

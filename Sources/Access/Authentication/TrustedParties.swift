@@ -30,13 +30,7 @@ struct TrustedParties: Sendable {
             let choice = settings.issuer
             var first = try IssuerSettings(issuer: choice.url)
             Self.complete(&first, choice, services)
-            first.endpoints.authorization = choice.authorizationEndpoint
-            first.endpoints.token = choice.tokenEndpoint
-            first.endpoints.userinfo = choice.userInfoEndpoint
-            first.endpoints.endSession = choice.endSessionEndpoint
-            first.endpoints.introspection = choice.introspectionEndpoint
-            first.aliases.token = choice.tokenAlias
-            first.aliases.introspection = choice.introspectionAlias
+            Self.fill(&first, choice)
             first.jwksEndpoint = choice.keysURL
             first.usesPseudoIssuer = choice.isPseudo
             first.extraJWKSURLs = choice.extraKeyURLs
@@ -137,6 +131,17 @@ struct TrustedParties: Sendable {
         }
     }
 
+    /// The endpoints that are written instead of discovered.
+    private static func fill(_ issuer: inout IssuerSettings, _ choice: OpenIDConnectSettings.IssuerChoice) {
+        issuer.endpoints.authorization = choice.authorizationEndpoint
+        issuer.endpoints.token = choice.tokenEndpoint
+        issuer.endpoints.userinfo = choice.userInfoEndpoint
+        issuer.endpoints.endSession = choice.endSessionEndpoint
+        issuer.endpoints.introspection = choice.introspectionEndpoint
+        issuer.aliases.token = choice.tokenAlias
+        issuer.aliases.introspection = choice.introspectionAlias
+    }
+
     // MARK: Keys
 
     /// Rises with every change of any of the issuers' keys.
@@ -184,25 +189,15 @@ struct TrustedParties: Sendable {
     }
 
     /// What each rule says of a bearer token, with the keys at hand; for people.
-    func rules(on token: [UInt8], _ settings: OpenIDConnectSettings, at now: Double) -> [RuleVerdict] {
+    func rules(on token: [UInt8], at now: Double) -> [RuleVerdict] {
         let reports = bearerCheck.report(on: token, at: NumericDate(seconds: now))
-        var rules = reports.map { rule in
+        return reports.map { rule in
             RuleVerdict(
                 rule: rule.name,
                 source: rule.source,
                 outcome: RuleVerdict.Outcome(rawValue: rule.outcome.rawValue) ?? .notAsked
             )
         }
-        var proof = RuleVerdict.Outcome.notReached
-        if !rules.contains(where: { $0.outcome == .failed }) {
-            let isRefused =
-                if case .refused("proof-required", _) = verify(token, settings, at: now) { true } else {
-                    false
-                }
-            proof = isRefused ? .failed : .passed
-        }
-        rules.append(RuleVerdict(rule: "proof of possession", source: "RFC 7800 §3", outcome: proof))
-        return rules
     }
 
     /// The client that a name and a secret make.

@@ -223,6 +223,17 @@ def test_a_connection_without_requests_is_let_go(tmp_path, upstream):
             assert client.closed()
 
 
+def test_a_client_that_was_asked_to_leave_and_stays_is_made_to(tmp_path, upstream):
+    with listening(tmp_path / "g", {"services": [service(upstream.url, route("api", "/"))]},
+                   GATEHOUSE_LIMIT_REQUESTS_PER_CONNECTION="3") as program:
+        with RawHTTP2(program.port) as client:
+            for _ in range(3 + 128):
+                assert client.get("/").status == 200
+            assert client.goaway.code == NO_ERROR
+            assert client.get("/").status is None
+            assert client.goaway.code == ENHANCE_YOUR_CALM
+
+
 # Floods (E3)
 
 

@@ -105,7 +105,7 @@ import Testing
         ("a table larger than allowed", "3fe21f"), ("a change of the table behind a field", "82 20"),
         ("three changes of the table", "20 21 22 82"),
     ])
-    func `a block that breaks a rule is refused`(name: String, block: String) {
+    func `a block that breaks a rule is refused (E3)`(name: String, block: String) {
         var reader = FieldBlockReader()
         let read = try? Self.read(Self.octets(block), &reader)
         #expect(read == nil)

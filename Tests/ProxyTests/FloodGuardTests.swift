@@ -13,8 +13,8 @@ import Testing
         (0..<most).firstIndex { _ in !admit() } ?? most
     }
 
-    @Test func `two hundred resets in a period are let pass, one more is not, and a new period begins anew`()
-    {
+    @Test
+    func `two hundred resets in a period are let pass, one more is not, and a new period begins anew (E3)`() {
         var guarding = FloodGuard()
         let first = Self.admitted(300) { guarding.admitReset(at: Self.now) }
         let late = guarding.admitReset(at: Self.now + FloodGuard.period - .nanoseconds(1))

@@ -27,18 +27,18 @@ enum CalloutVerdict {
         case .passes:
             let proven = passage.notes[OpenIDConnect.proof] as? ProvenCredential
             guard narrowing.admits(proven) else {
-                self = .refused("not-in-allowed-list", passage)
+                self = .refused(reason: "not-in-allowed-list", passage)
                 return
             }
             do throws(ClaimTextError) {
                 self = .passes(try CalloutPass(passage, proven))
             } catch {
-                self = .refused("unsendable-claim", passage)
+                self = .refused(reason: "unsendable-claim", passage)
             }
         case .answered(let answer):
             // A gateway would take an answer of success for a yes, and forward the request.
             guard answer.status >= 300 else {
-                self = .refused("answered-by-plugin", passage)
+                self = .refused(reason: "answered-by-plugin", passage)
                 return
             }
             passage.reason = passage.reason ?? "answered-by-plugin"
@@ -49,7 +49,7 @@ enum CalloutVerdict {
         }
     }
 
-    private static func refused(_ reason: String, _ passage: Passage) -> CalloutVerdict {
+    private static func refused(reason: String, _ passage: Passage) -> CalloutVerdict {
         passage.reason = reason
         return .refused(ErrorAnswer(passage).answer(.forbidden(.init(reason))), login: nil)
     }

@@ -23,6 +23,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
     /// Streams that have ended, for the next.
     private var spare: [HTTP2Stream] = []
     private var requests = 0
+    /// Requests after which a client that was asked to leave is made to.
+    private var lastRequest = Int.max
     private var isLeaving = false
     private let arrival: Arrival
 
@@ -98,6 +100,7 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
     func opened(_ id: UInt32, _ fields: FieldList, isLast: Bool) {
         guard let session = self.ownSession else { return }
         self.requests += 1
+        guard self.requests <= self.lastRequest else { return session.fail(.enhanceYourCalm) }
         let stream = self.spare.popLast() ?? HTTP2Stream(connection: self, session)
         stream.number = self.streams.count
         self.streams.append(stream)
@@ -158,6 +161,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
     private func leave(_ now: NIODeadline) {
         guard !self.isLeaving, let session = self.ownSession else { return }
         self.isLeaving = true
+        // What was on its way already is served (RFC 9113 §6.8).
+        self.lastRequest = self.requests + HTTP2Limits.concurrentStreams
         session.writeGoAway(0x7FFF_FFFF, .noError)
         session.flush()
         guard self.streams.isEmpty else { return }

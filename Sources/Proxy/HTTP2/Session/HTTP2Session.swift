@@ -45,7 +45,7 @@ final class HTTP2Session {
     /// The last stream that we opened.
     var lastOwnStream: UInt32 = 0
     /// Streams that we reset last: the peer may not know yet.
-    private var lately = [UInt32](repeating: 0, count: 64)
+    private var lately = [UInt32](repeating: 0, count: 256)
     private var latelyNext = 0
 
     // Out

@@ -223,6 +223,20 @@ def test_a_connection_without_requests_is_let_go(tmp_path, upstream):
             assert client.closed()
 
 
+def test_a_head_without_a_body_is_not_forwarded_before_its_stream_ends(tmp_path, upstream):
+    with listening(tmp_path / "g", {"services": [service(upstream.url, route("api", "/"))]},
+                   GATEHOUSE_LIMIT_HEAD_SECONDS="1") as program:
+        with RawHTTP2(program.port) as client:
+            late = client.open(request("POST", "/late", ("content-length", "0")), end=False)
+            client.ping()
+            assert not any(one.target == "/late" for one in upstream.seen)
+            client.data(late, b"", end=True)
+            assert client.finish(late).status == 200
+            never = client.open(request("POST", "/never", ("content-length", "0")), end=False)
+            assert client.finish(never).status == 408
+        assert not any(one.target == "/never" for one in upstream.seen)
+
+
 def test_a_client_that_was_asked_to_leave_and_stays_is_made_to(tmp_path, upstream):
     with listening(tmp_path / "g", {"services": [service(upstream.url, route("api", "/"))]},
                    GATEHOUSE_LIMIT_REQUESTS_PER_CONNECTION="3") as program:

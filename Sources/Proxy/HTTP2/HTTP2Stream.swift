@@ -9,6 +9,8 @@ final class HTTP2Stream: ClientStream, StreamOwner {
     private(set) lazy var flow = StreamFlow(owner: self)
     /// Where its connection keeps it.
     var number = 0
+    /// Whether a head that promises no body waits for the stream's end, which may still contradict it.
+    private var awaitsEnd = false
     /// The field block of an answer's head that waits for the first of its body.
     private var block: [UInt8] = []
     /// The field block of its trailers.
@@ -31,6 +33,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         self.block.removeAll(keepingCapacity: true)
         self.trailers.removeAll(keepingCapacity: true)
         (self.isReadingPaused, self.isWritable) = (false, self.session.isWritable)
+        self.awaitsEnd = false
         self.passage = UpstreamPassage()
         self.exchange.facts = self.facts
         self.connection.parser.reset(&self.exchange.head)
@@ -39,13 +42,22 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         } catch {
             return self.refuse(error)
         }
-        let head = self.exchange.head
-        switch head.framing {
+        switch self.exchange.head.framing {
         case .length(let count): self.flow.promised = count
-        // A length of 0; without any, the body is taken for one of unknown length.
-        case .none: self.flow.promised = self.flow.isPeerEnded ? nil : 0
-        case .chunked, .untilClose: break
+        case .none where !self.flow.isPeerEnded:
+            // A length of 0; without any, the body is taken for one of unknown length.
+            self.flow.promised = 0
+            self.awaitsEnd = true
+            self.deadline = .now() + TimeAmount(seconds: self.worker.limits.headSeconds)
+            return
+        case .none, .chunked, .untilClose: break
         }
+        self.start()
+    }
+
+    /// The request is known as far as it has to be.
+    private func start() {
+        let head = self.exchange.head
         // Where nothing says how long the body is, the stream's end does.
         self.beginExchange(head.framing == .chunked ? .untilClose : head.framing, at: .now())
         self.shape = AnswerShape(isHTTP11: true, method: head.method, keepsAlive: true)
@@ -68,10 +80,20 @@ final class HTTP2Stream: ClientStream, StreamOwner {
     }
 
     /// Trailers (X10): that the body has ended is all that crosses.
-    func received(_ fields: FieldList, isLast: Bool) { self.resume() }
+    func received(_ fields: FieldList, isLast: Bool) {
+        guard !self.awaitsEnd else { return self.endAwaited(isLast) }
+        self.resume()
+    }
+
+    private func endAwaited(_ isLast: Bool) {
+        guard isLast else { return }
+        self.awaitsEnd = false
+        self.start()
+    }
 
     /// Data of the body.
     func received(_ data: ByteBuffer, isLast: Bool) {
+        guard !self.awaitsEnd else { return self.endAwaited(isLast) }
         guard self.phase == .deciding || self.phase == .forwarding, !self.body.isComplete else {
             return self.session.taken(data.readableBytes, of: self.flow)
         }
@@ -258,7 +280,8 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         switch self.phase {
         case .forwarding: self.forwardTimedOut()
         case .draining, .lingering: self.abort()
-        case .head, .deciding, .tunnelling, .closed: return
+        case .head: self.refuse(.timedOut)
+        case .deciding, .tunnelling, .closed: return
         }
     }
 

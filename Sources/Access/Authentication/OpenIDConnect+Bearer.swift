@@ -130,14 +130,9 @@ extension OpenIDConnect {
                 memory.forget($0.extracting(skipping..<(end ?? $0.count)), asker: asker)
             }
         }
-        let token = passage.request.withValue(range) { value in
-            var octets: [UInt8] = []
-            let end = end ?? value.count
-            octets.reserveCapacity(end - skipping)
-            for index in skipping..<end { octets.append(value[index]) }
-            return octets
-        }
-        return try prove(token, passage)
+        let value = passage.request.fields.value(range)
+        let stop = end.map { value.startIndex + $0 } ?? value.endIndex
+        return try prove(Array(value[(value.startIndex + skipping)..<stop]), passage)
     }
 
     /// Verifies a bearer token with the keys at hand; asks for newer ones once if that may help.
@@ -149,7 +144,7 @@ extension OpenIDConnect {
             }
             let proven = settings.proven(facts, consumers: consumers)
             services.proven(passage.worker)
-                .keep(proven, for: token.span, asker: number &* 4, holding: proven.approximateBytes)
+                .keep(proven, forOwn: token, asker: number &* 4, holding: proven.approximateBytes)
             return try admit(proven, passage)
         case .refused(let reason, let detail): throw badCredential(reason, detail: detail)
         case .needsKeys(let issuer, let version):

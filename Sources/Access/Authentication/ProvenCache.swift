@@ -59,14 +59,19 @@ final class ProvenCache<Value: AnyObject> {
 
     /// Keeps what `credential` proved to `asker`; the value holds about so many bytes.
     func keep(_ value: Value, for credential: Span<UInt8>, asker: UInt64, holding held: Int = 0) {
-        let bytes = credential.count + Self.entryBytes + held
-        guard bytes <= maximumBytes / 2 else { return }
         var copy: [UInt8] = []
         copy.reserveCapacity(credential.count)
         for index in credential.indices { copy.append(credential[index]) }
-        let key = hash(credential, asker)
+        keep(value, forOwn: copy, asker: asker, holding: held)
+    }
+
+    /// The same for a credential that nobody else holds on to.
+    func keep(_ value: Value, forOwn credential: [UInt8], asker: UInt64, holding held: Int = 0) {
+        let bytes = credential.count + Self.entryBytes + held
+        guard bytes <= maximumBytes / 2 else { return }
+        let key = hash(credential.span, asker)
         old[key] = nil
-        insert(Entry(asker: asker, credential: copy, value: value, bytes: bytes), key)
+        insert(Entry(asker: asker, credential: credential, value: value, bytes: bytes), key)
     }
 
     /// Forgets what `credential` proved to `asker`.

@@ -183,6 +183,8 @@ def test_reloads_and_a_takeover_lose_no_verdict(gateway, gatehouse):
         before = gatehouse.metric("gatehouse_reloads_total")
         gatehouse.process.signal(signal.SIGHUP)
         wait_until(lambda: gatehouse.metric("gatehouse_reloads_total") > before, "the rules are read anew")
+        asked = len(statuses)
+        wait_until(lambda: len(statuses) >= asked + 10, "ten more have their answers")
     older = gatehouse.succeed()
     wait_until(lambda: not older.alive, "the older program has ended", 60)
     done.set()

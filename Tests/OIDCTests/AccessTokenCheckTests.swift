@@ -92,8 +92,8 @@ struct AccessTokenCheckTests {
 
     // MARK: Keys
 
-    @Test func `B7 each issuer is proven by its own keys alone`() async throws {
-        let remote = try ScriptedIssuer("https://two.example", keys: [self.stage.other])
+    /// The check of the stage's issuer, and of another one besides.
+    private func check(allowing remote: ScriptedIssuer) async throws -> AccessTokenCheck {
         let clock = self.stage.clock
         let directory = IssuerDirectory(
             client: remote,
@@ -103,7 +103,12 @@ struct AccessTokenCheckTests {
         )
         let second = try directory.issuer(for: IssuerSettings(issuer: remote.issuer))
         await second.start()
-        let check = AccessTokenCheck(issuer: self.stage.issuer, allowed: [second], audiences: ["app"])
+        return AccessTokenCheck(issuer: self.stage.issuer, allowed: [second], audiences: ["app"])
+    }
+
+    @Test func `B7 each issuer is proven by its own keys alone`() async throws {
+        let remote = try ScriptedIssuer("https://two.example", keys: [self.stage.other])
+        let check = try await self.check(allowing: remote)
         let own = self.stage.accessClaims()
         let others = self.stage.accessClaims(["iss": "https://two.example"])
         #expect(await self.word(try self.stage.key.sign(own), check) == "ok")
@@ -120,16 +125,7 @@ struct AccessTokenCheckTests {
     {
         let rsa = try TestKeys.rsa.get()
         let remote = try ScriptedIssuer("https://two.example", keys: [SigningKey(rsa, kid: "one")])
-        let clock = self.stage.clock
-        let directory = IssuerDirectory(
-            client: remote,
-            dataDirectory: nil,
-            clock: { clock.now },
-            events: remote
-        )
-        let second = try directory.issuer(for: IssuerSettings(issuer: remote.issuer))
-        await second.start()
-        let check = AccessTokenCheck(issuer: self.stage.issuer, allowed: [second], audiences: ["app"])
+        let check = try await self.check(allowing: remote)
         let others = self.stage.accessClaims(["iss": "https://two.example"])
         #expect(await self.word(try SigningKey(rsa, kid: "one").sign(others), check) == "ok")
         // The name of a key that both have, and the algorithm that the other one has.

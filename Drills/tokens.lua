@@ -36,9 +36,5 @@ function request()
     return wrk.format()
 end
 
-function done(summary, latency)
-    local errors = summary.errors
-    local failures = errors.status + errors.connect + errors.read + errors.write + errors.timeout
-    io.write(string.format("result %d %d %d %d\n", summary.requests, failures,
-        latency:percentile(50), latency:percentile(99)))
-end
+-- What came of it is said as the other drills say it.
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "load.lua")

@@ -57,6 +57,8 @@ package final class Passage {
     private var original: RequestHead?
     private var originalClient: ClientFacts?
     var deliver: (@Sendable (Passage, Verdict) -> Answer)?
+    /// Whether the request's body was read, and can go to no upstream.
+    var hasReadBody = false
     /// The next plugin to be asked.
     var nextStep = 0
     /// Plugins that were asked, for the way back.
@@ -227,6 +229,7 @@ package final class Passage {
         if !self.memories.isEmpty { self.memories.removeAll() }
         if self.original != nil { (self.original, self.originalClient) = (nil, nil) }
         if self.deliver != nil { self.deliver = nil }
+        self.hasReadBody = false
         self.nextStep = 0
         if !self.asked.isEmpty { self.asked.removeAll(keepingCapacity: true) }
     }

@@ -204,6 +204,20 @@ package final class Pipeline: ExchangeHandler {
                     self.deliver(.refused(error), passage)
                 }
             }
+        case .read(let reading):
+            guard let exchange = passage.exchange, passage.enteredBy == .proxy else {
+                // What another gateway asks about has no body here.
+                self.deliver(.refused(.failed(.init("body-not-here"))), passage)
+                return
+            }
+            passage.hasReadBody = true
+            exchange.read(upTo: reading.limit) { read in
+                do throws(Refusal) {
+                    self.carryOut(try reading.resume(passage, read), passage)
+                } catch {
+                    self.deliver(.refused(error), passage)
+                }
+            }
         case .callout(let callout):
             passage.turn(to: callout)
             guard !self.ownPaths.hold(callout.original) else {
@@ -257,6 +271,11 @@ package final class Pipeline: ExchangeHandler {
 
     private func forward(_ passage: Passage) {
         guard let exchange = passage.exchange, let match = passage.found else { return }
+        guard !passage.hasReadBody else {
+            // Nothing is sent on that is not whole.
+            self.deliver(.refused(.failed(.init("body-not-here"))), passage)
+            return
+        }
         guard let terms = match.planned.terms else {
             passage.reasonWord = "no-service"
             self.answer(passage, ErrorAnswer(passage).answer(503, "no Service found with those values"))

@@ -122,6 +122,7 @@ extension Plugin {
             case .proceed: return PluginVerdict(.passes)
             case .answer(let answer): return PluginVerdict(.answers(status: answer.status))
             case .wait: return PluginVerdict(.undecided("the verdict needs the outside world"))
+            case .read: return PluginVerdict(.undecided("the verdict needs the request's body"))
             case .callout: return PluginVerdict(.undecided("the verdict is about another request"))
             }
         } catch {
@@ -138,8 +139,26 @@ package enum Step {
     case answer(Answer)
     /// The verdict needs the outside world; it is asked for off the loop, and then it goes on.
     case wait(Inquiry)
+    /// The verdict needs the request's body; it is gathered, and then it goes on, but to no upstream.
+    case read(Reading)
     /// Judge another request instead of this one; for own paths that are callouts.
     case callout(Callout)
+}
+
+/// A request's body that is looked at before the verdict.
+package struct Reading {
+    /// How a request goes on when its body is there; what it comes to has to be an answer.
+    package typealias Resumption = (Passage, BodyRead) throws(Refusal) -> Step
+
+    /// Octets beyond which the body is not gathered.
+    package let limit: Int
+    package let resume: Resumption
+
+    /// Describes what is wanted.
+    package init(upTo limit: Int, _ resume: @escaping Resumption) {
+        self.limit = limit
+        self.resume = resume
+    }
 }
 
 /// A question to the outside world.

@@ -47,6 +47,7 @@ final class RecordingTransport: ExchangeTransport {
 
     func answer(_ exchange: Exchange, _ answer: Answer) { self.answers.append(answer) }
     func forward(_ exchange: Exchange, _ order: ForwardOrder) { self.orders.append(order) }
+    func read(_ exchange: Exchange) {}
     func decisionTimedOut(_ exchange: Exchange) {}
 }
 

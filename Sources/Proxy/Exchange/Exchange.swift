@@ -22,6 +22,8 @@ package final class Exchange {
     /// Rises with every request on the connection, so that late results find theirs gone.
     private var generation: UInt64 = 0
     private var isDecided = false
+    /// The body that the handler wants to see before it decides.
+    var reading: BodyReading?
     private var task: Task<Void, Never>?
     private var alarm: Scheduled<Void>?
     private let waitLimit: TimeAmount
@@ -91,6 +93,18 @@ package final class Exchange {
         self.transport?.forward(self, order)
     }
 
+    /// Gathers the request's whole body, then `then` on the loop; it goes to no upstream, an answer has to follow.
+    ///
+    /// Each request's body can be read once. A client that is too slow, or breaks a rule, is refused.
+    ///
+    /// - Parameter limit: octets of data beyond which no more is gathered.
+    package func read(upTo limit: Int, then: @escaping (BodyRead) -> Void) {
+        guard !self.isDecided, let transport = self.transport else { return }
+        self.endWait()
+        self.reading = BodyReading(limit: limit, then: then)
+        transport.read(self)
+    }
+
     /// Does `work` off the loop, then `then` on it; dropped if the client has gone or the time is up.
     package func wait<T: Sendable>(
         for work: @escaping @Sendable () async -> T,
@@ -128,6 +142,7 @@ package final class Exchange {
         self.endWait()
         self.generation &+= 1
         self.isDecided = false
+        self.reading = nil
         self.towardsUpstream.reset()
         self.towardsClient.reset()
         self.progress = ExchangeRecord()
@@ -146,6 +161,7 @@ package final class Exchange {
     func abandon() {
         self.generation &+= 1
         self.isDecided = true
+        self.reading = nil
         self.endWait()
     }
 

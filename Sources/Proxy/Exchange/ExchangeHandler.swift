@@ -28,6 +28,8 @@ package protocol ExchangeTransport: AnyObject {
     func answer(_ exchange: Exchange, _ answer: Answer)
     /// Sends the request on.
     func forward(_ exchange: Exchange, _ order: ForwardOrder)
+    /// Gathers the request's body for the handler, who decides afterwards.
+    func read(_ exchange: Exchange)
     /// The handler's work took too long.
     func decisionTimedOut(_ exchange: Exchange)
 }

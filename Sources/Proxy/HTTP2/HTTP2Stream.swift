@@ -94,7 +94,9 @@ final class HTTP2Stream: ClientStream, StreamOwner {
     /// Data of the body.
     func received(_ data: ByteBuffer, isLast: Bool) {
         guard !self.awaitsEnd else { return self.endAwaited(isLast) }
-        guard self.phase == .deciding || self.phase == .forwarding, !self.body.isComplete else {
+        guard self.phase == .deciding || self.phase == .reading || self.phase == .forwarding,
+            !self.body.isComplete
+        else {
             return self.session.taken(data.readableBytes, of: self.flow)
         }
         if self.held.readableBytes == 0 {
@@ -106,6 +108,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
     }
 
     override func resume() {
+        guard self.phase != .reading else { return self.gather() }
         guard !self.isRunning, self.phase == .forwarding, self.passage.link != nil, !self.body.isComplete,
             self.held.readableBytes > 0 || self.flow.isPeerEnded
         else { return }
@@ -119,6 +122,18 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         guard self.phase == .forwarding, !self.body.isComplete else { return }
         self.held = buffer
         if self.flow.isPeerEnded, buffer.readableBytes == 0, !self.passage.isUpstreamFull { self.endBody() }
+    }
+
+    /// Takes what there is of a body that the handler reads.
+    private func gather() {
+        guard !self.isRunning else { return }
+        self.isRunning = true
+        defer { self.isRunning = false }
+        var buffer = self.held
+        self.held = ByteBuffer()
+        self.session.taken(buffer.readableBytes, of: self.flow)
+        if buffer.readableBytes > 0 { self.gatherBody(&buffer) }
+        if self.phase == .reading, self.flow.isPeerEnded { self.endReading() }
     }
 
     override func resumeReading() {
@@ -145,6 +160,13 @@ final class HTTP2Stream: ClientStream, StreamOwner {
     }
 
     override func sendStaged(isUnread: Bool, at now: NIODeadline) { self.sendLast(at: now) }
+
+    override func sendContinue() {
+        var block: [UInt8] = []
+        _ = HTTP2Head.answer(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), status: 100, into: &block)
+        self.session.sendHead(self.flow, block, isLast: false)
+        self.session.flush()
+    }
 
     override func sendInterim(_ head: ResponseHead) {
         self.worker.scratch.removeAll(keepingCapacity: true)
@@ -280,7 +302,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         switch self.phase {
         case .forwarding: self.forwardTimedOut()
         case .draining, .lingering: self.abort()
-        case .head: self.refuse(.timedOut)
+        case .head, .reading: self.refuse(.timedOut)
         case .deciding, .tunnelling, .closed: return
         }
     }

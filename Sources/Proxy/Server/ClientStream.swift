@@ -13,6 +13,8 @@ class ClientStream: ExchangeTransport {
         case head
         /// The handler is thinking.
         case deciding
+        /// The request's body is gathered for the handler.
+        case reading
         /// The exchange goes to an upstream, or waits for a connection to one.
         case forwarding
         /// Both sides speak another protocol; octets pass as they are.
@@ -80,6 +82,9 @@ class ClientStream: ExchangeTransport {
 
     /// Sends the answer of our own that is ready, and ends the exchange on the wire.
     func sendStaged(isUnread: Bool, at now: NIODeadline) {}
+
+    /// Tells a client that waits for it to send its body (RFC 9110 §10.1.1).
+    func sendContinue() {}
 
     /// Sends a 1xx head.
     func sendInterim(_ head: ResponseHead) {}
@@ -153,7 +158,7 @@ class ClientStream: ExchangeTransport {
             link?.abort()
             self.breakOff(.identityEnded)
         case .tunnelling: self.endTunnel(.identityEnded)
-        case .head, .deciding, .forwarding, .draining, .lingering, .closed: return
+        case .head, .deciding, .reading, .forwarding, .draining, .lingering, .closed: return
         }
     }
 
@@ -181,7 +186,7 @@ class ClientStream: ExchangeTransport {
         self.phase = .closed
         self.deadline = .distantFuture
         switch phase {
-        case .deciding: self.finish(error: .clientGone)
+        case .deciding, .reading: self.finish(error: .clientGone)
         case .forwarding:
             self.dropUpstream()
             self.finish(error: self.exchange.progress.error ?? .clientGone)

@@ -65,7 +65,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
             self.watchBody(.now())
             self.passage.link?.resumeReading()
         case .tunnelling: self.passage.link?.resumeReading()
-        case .head, .deciding, .draining, .lingering, .closed: self.resume()
+        case .head, .deciding, .reading, .draining, .lingering, .closed: self.resume()
         }
     }
 
@@ -110,6 +110,9 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
                 guard self.isWritable else { return self.hold(buffer) }
                 guard self.readHead(&buffer) else { return }
             case .deciding: return self.hold(buffer)
+            case .reading:
+                self.gatherBody(&buffer)
+                guard self.phase != .reading else { return self.hold(buffer) }
             case .forwarding:
                 self.pumpBody(&buffer)
                 guard self.phase == .forwarding else { continue }
@@ -150,7 +153,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         self.isReadingPaused = false
         _ = context.channel.setOption(ChannelOptions.autoRead, value: true)
         // A client whose octets could not be taken was not late; from now on it can be.
-        if self.phase == .forwarding { self.watchBody(.now()) }
+        if self.phase == .forwarding || self.phase == .reading { self.watchBody(.now()) }
     }
 
     /// Reads on in a head; true if there is more to do with what is left of `buffer`.
@@ -244,6 +247,8 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         }
         self.worker.toClient.clear()
     }
+
+    override func sendContinue() { self.sendRaw(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")) }
 
     override func sendInterim(_ head: ResponseHead) {
         self.worker.scratch.removeAll(keepingCapacity: true)
@@ -379,6 +384,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
             guard self.hasBegunHead else { return self.worker.isDraining ? self.leave(now) : self.abort() }
             self.refuse(.timedOut)
         case .forwarding: self.forwardTimedOut()
+        case .reading: self.refuse(.timedOut)
         case .deciding: return
         case .tunnelling, .draining, .lingering: self.abort()
         case .closed: return

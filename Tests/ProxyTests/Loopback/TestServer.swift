@@ -59,6 +59,17 @@ final class TestHandler: ExchangeHandler {
     func began(_ exchange: Exchange) {
         switch exchange.request.pathText {
         case "/own": exchange.answer(.text(200, "own"))
+        case "/read", "/then-read":
+            let read = {
+                exchange.read(upTo: 40_000) { body in
+                    switch body {
+                    case .whole(let octets):
+                        exchange.answer(.text(200, "<" + String(decoding: octets, as: UTF8.self) + ">"))
+                    case .tooLarge: exchange.answer(.text(413, "too much"))
+                    }
+                }
+            }
+            if exchange.request.pathText == "/read" { read() } else { exchange.wait(for: {}) { read() } }
         case "/wait":
             exchange.wait(for: { "waited" }) { exchange.answer(.text(200, $0)) }
         case "/forever":

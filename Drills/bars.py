@@ -1,4 +1,5 @@
 """What a drill must hold to, as data, beside what was measured."""
+import math
 from dataclasses import dataclass
 
 
@@ -40,6 +41,8 @@ def least(name: str, what: str, value: float, unit: str = "", full_only: bool = 
 
 def shown(value: float) -> str:
     """A figure as short as it can be said."""
+    if math.isinf(value):
+        return "never"
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 

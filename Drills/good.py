@@ -23,17 +23,18 @@ class Round:
 
 
 class GoodClient:
-    """Asks for `path` over `connections` as fast as it is answered."""
+    """Asks for `path` over `connections` as fast as it is answered, with `fields` such as `Cookie: a=b`."""
 
-    def __init__(self, port: int, path: str = "/", connections: int = 16):
+    def __init__(self, port: int, path: str = "/", connections: int = 16, fields: list[str] | None = None):
         self.url, self.connections = f"http://127.0.0.1:{port}{path}", connections
+        self.fields = [word for field in fields or [] for word in ("-H", field)]
         self.round(1)
 
     def start(self, seconds: float) -> subprocess.Popen:
         """Begins a round."""
         return subprocess.Popen(
             ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{self.connections}", f"-d{max(1, round(seconds))}s",
-             "--timeout", "5s", "-s", str(LUA), self.url],
+             "--timeout", "5s", *self.fields, "-s", str(LUA), self.url],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def round(self, seconds: float) -> Round:

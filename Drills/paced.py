@@ -17,7 +17,7 @@ class Asked:
 
 
 class Paced:
-    """Asks `rate` times a second over `connections`; one in `posts` is a POST with a body."""
+    """Asks `rate` times a second over `connections`; one in `posts` is a POST with a body, none for 0."""
 
     def __init__(self, port: int, rate: float, connections: int = 50, posts: int = 4, path: str = "/", fields: str = "",
                  host: str = "127.0.0.1"):
@@ -54,7 +54,7 @@ class Paced:
     async def ask(self, link):
         """One request; the connection if it can carry another."""
         number = len(self.asked)
-        asked = Asked(number, "POST" if number % self.posts == 0 else "GET", time.monotonic())
+        asked = Asked(number, "POST" if self.posts and number % self.posts == 0 else "GET", time.monotonic())
         self.asked.append(asked)
         try:
             if link is None or link[0].at_eof():
@@ -89,3 +89,12 @@ class Paced:
     def since(self, moment: float, until: float = float("inf")) -> list[Asked]:
         """Those that began within a time."""
         return [asked for asked in self.asked if moment <= asked.began < until]
+
+
+async def once(port: int, fields: str) -> Asked:
+    """One request on a connection of its own."""
+    client = Paced(port, 1, connections=1, posts=0, fields=fields)
+    link = await client.ask(None)
+    if link:
+        link[1].close()
+    return client.asked[0]

@@ -13,6 +13,8 @@ sys.path.insert(0, str(ROOT / "Benchmarks"))
 from bench import contestants, servers  # noqa: E402
 from bench.allocations import allocations  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 # Allocations a request. Lower a bound when the way gets shorter; raise none without saying why.
 BOUNDS = {
     "PLAIN": 1,

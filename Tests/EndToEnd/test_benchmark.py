@@ -13,6 +13,8 @@ sys.path.insert(0, str(ROOT / "Benchmarks"))
 from bench.figures import reached, verdict  # noqa: E402
 from bench.rows import ROWS, Goal  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 
 def test_the_benchmark_measures_every_row(tmp_path):
     answer = subprocess.run(

@@ -2,8 +2,12 @@
 import os
 import subprocess
 
+import pytest
+
 from support.gatehouse import ROOT, program
 from support.processes import accepts, free_port
+
+pytestmark = pytest.mark.alone
 
 
 def test_the_demo_proves_what_it_shows():

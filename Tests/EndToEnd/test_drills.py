@@ -18,13 +18,15 @@ from Drills.crowd import Crowd, Member  # noqa: E402
 from Drills.d4_origin_kill import at_the_origin, is_whole, last_failure  # noqa: E402
 from Drills.paced import Asked  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-B", "-m", "Drills", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
 
 
-@pytest.mark.parametrize("name", ["d4", "d7", "d17", "d22", "e7"])
+@pytest.mark.parametrize("name", ["d4", "d6", "d7", "d8", "d13", "d17", "d22", "e7"])
 def test_a_quick_drill_holds(tmp_path, name):
     answer = run("--quick", "--json", str(tmp_path / "figures.json"), name)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -1,6 +1,7 @@
 """Running it: readiness, logs, metrics, reloading under load, and an end that loses nothing."""
 import concurrent.futures
 import json
+import resource
 import signal
 import subprocess
 import threading
@@ -227,3 +228,16 @@ def test_settings_are_said_without_secrets(start, upstream, issuer):
     gatehouse = start({"services": [service(upstream.url, route("api", "/", plugins=[openid_connect(issuer)]))]})
     assert issuer.client_secret not in gatehouse.text()
     assert all(isinstance(json.loads(line), dict) for line in gatehouse.text().splitlines())
+
+
+@pytest.mark.parametrize("setting, bound", [({}, "0"), ({"GATEHOUSE_CORE_DUMPS": "on"}, None)])
+def test_a_crash_leaves_no_memory_behind(start, upstream, setting, bound):
+    """D20: no core file, unless it is asked for; and what everybody can read of a program holds nothing."""
+    gatehouse = start({"services": [service(upstream.url, route("api", "/"))]}, **setting)
+    folder = f"/proc/{gatehouse.process.popen.pid}"
+    with open(f"{folder}/limits", encoding="utf-8") as limits:
+        line = next(line for line in limits if line.startswith("Max core file size"))
+    own = resource.getrlimit(resource.RLIMIT_CORE)[0]
+    assert line.split()[4] == (bound or ("unlimited" if own == resource.RLIM_INFINITY else str(own)))
+    with open(f"{folder}/cmdline", encoding="utf-8") as command:
+        assert command.read().split("\0")[1:-1] == ["serve", "--config", str(gatehouse.file)]

@@ -12,6 +12,8 @@ from support.load import Flood
 from support.processes import wait_until
 from support.rawsocket import RawConnection
 
+pytestmark = pytest.mark.alone
+
 OWN = {"routes": [route("own", "/own", plugins=[plugin("request-termination", status_code=200)])]}
 GET = b"GET /own HTTP/1.1\r\nHost: a\r\n\r\n"
 

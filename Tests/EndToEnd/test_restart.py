@@ -13,6 +13,8 @@ from support.load import Load
 from support.processes import wait_until
 from support.rawsocket import RawConnection
 
+pytestmark = pytest.mark.alone
+
 # The drills ask for more; a test shows that it holds.
 RESTARTS = int(os.environ.get("TEST_RESTARTS", "4"))
 RELOADS = int(os.environ.get("TEST_RELOADS", "100"))

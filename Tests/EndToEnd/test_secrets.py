@@ -1,5 +1,9 @@
 """Runs last: what the whole suite wrote holds no secret (E6, D20)."""
+import pytest
+
 from support import ledger
+
+pytestmark = pytest.mark.alone
 
 
 def test_no_log_of_the_suite_holds_a_secret():

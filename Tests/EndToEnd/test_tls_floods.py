@@ -12,6 +12,8 @@ from support.gatehouse import route, service
 from support.handshakes import Handshake, client_context
 from support.processes import free_port, wait_until
 
+pytestmark = pytest.mark.alone
+
 # All of 127.0.0.0/8 is this machine: the flood comes from an address of its own.
 FLOOD, LIMIT = "127.0.0.9", 10
 

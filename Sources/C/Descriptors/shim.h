@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -87,4 +88,11 @@ static inline long long descriptors_raise_limit(long long *before) {
     rlim_t old = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     return (long long)(setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : old);
+}
+
+/// Forbids that a crash, or another program of the same user, gets a picture of the memory: 0, or an error number below 0.
+static inline int descriptors_forbid_dumps(void) {
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0) return -errno;
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -errno;
 }

@@ -1,6 +1,7 @@
 // `gatehouse serve`: runs.
 import Access
 import ArgumentParser
+import Descriptors
 import Foundation
 import Gateway
 import Logging
@@ -39,6 +40,9 @@ struct Serve: AsyncParsableCommand {
             LineLogHandler(logLevel: settings.logLevel, format: settings.logFormat, sink: LineSink())
         }
         for warning in warnings { logger.warning("\(warning)") }
+        if !settings.coreDumps, !MemoryPictures.forbid() {
+            logger.warning("a crash may leave a core file: the system does not let us forbid it")
+        }
         let path = self.config ?? environment["GATEHOUSE_CONFIG"] ?? "./gatehouse.yaml"
         do {
             let program = try RunningProgram(

@@ -15,6 +15,7 @@ struct ProgramSettings: Sendable {
     var trustedAuthorityFile: String?
     var allowHTTPIssuers: Bool
     var accessLog: Bool
+    var coreDumps: Bool
     var logLevel: Logger.Level
     var logFormat: LogFormat
     var tokenCacheBytes: Int
@@ -88,6 +89,7 @@ extension ProgramSettings {
         self.trustedAuthorityFile = authorities == "" ? nil : authorities
         self.allowHTTPIssuers = try read.flag("allow_http_issuers")
         self.accessLog = try read.flag("access_log")
+        self.coreDumps = try read.flag("core_dumps")
         let level = Logger.Level(rawValue: try read.text("log_level"))
         guard let level else {
             throw read.error("log_level", "one of trace, debug, info, notice, warning, error, critical")

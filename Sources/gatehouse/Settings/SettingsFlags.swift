@@ -30,6 +30,7 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("trusted_ca_file")) var trustedCaFile: String?
     @Option(help: .setting("allow_http_issuers")) var allowHttpIssuers: String?
     @Option(help: .setting("access_log")) var accessLog: String?
+    @Option(help: .setting("core_dumps")) var coreDumps: String?
     @Option(help: .setting("log_level")) var logLevel: String?
     @Option(help: .setting("log_format")) var logFormat: String?
     @Option(help: .setting("token_cache_bytes")) var tokenCacheBytes: String?
@@ -66,6 +67,7 @@ struct SettingsFlags: ParsableArguments {
             ("auth_prefix", self.authPrefix), ("trusted_ips", self.trustedIps),
             ("redirect_hosts", self.redirectHosts), ("trusted_ca_file", self.trustedCaFile),
             ("allow_http_issuers", self.allowHttpIssuers), ("access_log", self.accessLog),
+            ("core_dumps", self.coreDumps),
             ("log_level", self.logLevel), ("log_format", self.logFormat),
             ("token_cache_bytes", self.tokenCacheBytes), ("session_store", self.sessionStore),
             ("session_store_down", self.sessionStoreDown), ("callout_headers", self.calloutHeaders),

@@ -111,6 +111,11 @@ extension Setting {
         ),
         Setting("log_format", "json", "How lines are written: `json`, or `text` for people."),
         Setting(
+            "core_dumps",
+            "off",
+            "Whether a crash may leave the memory, with keys and tokens in it, in a file, and debuggers may look in."
+        ),
+        Setting(
             "token_cache_bytes",
             "16777216",
             "Bound of the verified-token cache, in bytes for each worker."

@@ -1,6 +1,7 @@
 // A question about one token as JSON, and its answer: the shape of `gatehouse token verify`.
 
 package import JSON
+import Synchronization
 
 /// What is asked about one token, and how it is to be judged.
 package struct TokenQuestion: Sendable {
@@ -190,17 +191,17 @@ package struct TokenAnswer: Sendable {
 }
 
 /// Keeps the set of keys that was read last: many questions in a row bring the same one.
-package final class JWKSetCache {
-    private var last: (value: JSONValue, keys: JWKSet)?
+package final class JWKSetCache: Sendable {
+    private let last = Mutex<(value: JSONValue, keys: JWKSet)?>(nil)
 
     /// Remembers nothing yet.
     package init() {}
 
     fileprivate func keys(_ value: JSONValue) throws(QuestionError) -> JWKSet {
-        if let last, last.value == value { return last.keys }
+        if let last = last.withLock({ $0 }), last.value == value { return last.keys }
         do {
             let keys = try JWKSet(parsing: value, from: .configuration)
-            last = (value, keys)
+            last.withLock { $0 = (value, keys) }
             return keys
         } catch { throw QuestionError(member: "jwks") }
     }

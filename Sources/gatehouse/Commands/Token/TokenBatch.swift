@@ -1,44 +1,51 @@
 // One question a line, one answer a line.
+import Dispatch
 import Foundation
 import JOSE
 import JSON
+import Synchronization
 
-/// Answers JSON Lines from standard input on standard output, in order.
+/// Answers JSON Lines from standard input on standard output, in order, on all cores.
 struct TokenBatch {
     /// What a line does not say.
     let defaults: TokenQuestion
     /// Whether all lines are judged at the moment of the defaults, or each at its own.
     let isNowFixed: Bool
+    private let keys = JWKSetCache()
 
-    func run() throws {
-        let cache = JWKSetCache()
-        var line: [UInt8] = []
-        var isTooLong = false
-        while let chunk = try FileHandle.standardInput.read(upToCount: 1 << 16), !chunk.isEmpty {
-            var answers: [UInt8] = []
-            for (index, piece) in chunk.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
-            {
-                if index > 0 {
-                    answers += answer(line, isTooLong, cache)
-                    line = []
-                    isTooLong = false
-                }
-                if line.count + piece.count > TokenQuestion.maximumLineBytes {
-                    isTooLong = true
-                    line = []
-                }
-                if !isTooLong { line += piece }
-            }
-            try write(answers)
-        }
-        if !line.isEmpty || isTooLong { try write(answer(line, isTooLong, cache)) }
+    init(defaults: TokenQuestion, isNowFixed: Bool) {
+        self.defaults = defaults
+        self.isNowFixed = isNowFixed
     }
 
-    private func answer(_ line: [UInt8], _ isTooLong: Bool, _ cache: JWKSetCache) -> [UInt8] {
-        var defaults = defaults
-        if !isNowFixed { defaults.now = NumericDate(seconds: Date().timeIntervalSince1970) }
-        // A line that was too long is answered like any other that holds no question.
-        return defaults.answer(line: isTooLong ? [] : line, keys: cache).serialized() + [0x0A]
+    func run() throws {
+        var lines = LineCollector(maximumBytes: TokenQuestion.maximumLineBytes)
+        while let chunk = try FileHandle.standardInput.read(upToCount: 1 << 20), !chunk.isEmpty {
+            try self.write(self.answers(lines.take(chunk)))
+        }
+        if let last = lines.rest() { try self.write(self.answer(last)) }
+    }
+
+    /// The answers to `lines`, in their order; many are shared among the cores.
+    private func answers(_ lines: [[UInt8]]) -> [UInt8] {
+        let lanes = min(ProcessInfo.processInfo.activeProcessorCount, lines.count / Self.linesALane)
+        guard lanes > 1 else { return lines.flatMap(self.answer) }
+        let found = Mutex([[UInt8]](repeating: [], count: lanes))
+        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
+            let mine = lines[(lines.count * lane / lanes)..<(lines.count * (lane + 1) / lanes)]
+            let answers = mine.flatMap(self.answer)
+            found.withLock { $0[lane] = answers }
+        }
+        return found.withLock { Array($0.joined()) }
+    }
+
+    /// Fewer are not worth another thread.
+    private static let linesALane = 8
+
+    private func answer(_ line: [UInt8]) -> [UInt8] {
+        var defaults = self.defaults
+        if !self.isNowFixed { defaults.now = NumericDate(seconds: Date().timeIntervalSince1970) }
+        return defaults.answer(line: line, keys: self.keys).serialized() + [0x0A]
     }
 
     private func write(_ bytes: [UInt8]) throws {

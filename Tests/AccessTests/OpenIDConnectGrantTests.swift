@@ -34,6 +34,20 @@ struct OpenIDConnectGrantTests {
         return stage
     }
 
+    // A18
+    @Test func `what was traded is kept until shortly before the token ends`() async throws {
+        let stage = try stage(["client_credentials"])
+        let ask = { try await stage.ask("GET https://app.example/", self.basic("cron", "secret")).passes }
+        #expect(try await ask())
+        // Sixty seconds: renewed six before their end.
+        stage.clock.advance(by: 53)
+        #expect(try await ask())
+        #expect(stage.issuer.count("/token") == 1)
+        stage.clock.advance(by: 1)
+        #expect(try await ask())
+        #expect(stage.issuer.count("/token") == 2)
+    }
+
     @Test func `a password is traded once and kept while the token lives`() async throws {
         let stage = try stage(["password"])
         for _ in 0..<3 {

@@ -1,4 +1,7 @@
 """Credentials in `Authorization: Basic`: the gateway gets the token."""
+import concurrent.futures
+import time
+
 import httpx
 import pytest
 
@@ -44,6 +47,22 @@ def test_results_are_cached_and_a_wrong_password_is_never_right(gatehouse, issue
         assert [client.get(gatehouse.url + "/person", auth=wrong).status_code for _ in range(3)] == [401] * 3
         assert client.get(gatehouse.url + "/person", auth=right).status_code == 200
         assert client.get(gatehouse.url + "/person", auth=("bob", issuer.passwords["alice"])).status_code == 401
+
+
+def test_many_at_once_are_one_question(gatehouse, issuer):
+    """A18: whoever asks while the issuer thinks gets its one answer."""
+    granted = issuer.grant
+
+    def slowly(form: dict):
+        time.sleep(0.5)
+        return granted(form)
+
+    issuer.grant = slowly
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        statuses = list(pool.map(lambda _: httpx.get(
+            gatehouse.url + "/service", auth=("service", issuer.service_secret)).status_code, range(40)))
+    assert statuses == [200] * 40
+    assert token_requests(issuer) == ["client_credentials"]
 
 
 def test_a_cached_result_is_not_shared_between_grants(gatehouse, issuer):

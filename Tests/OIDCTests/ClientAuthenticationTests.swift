@@ -43,6 +43,7 @@ struct ClientAuthenticationTests {
         ).claims
     }
 
+    // A15
     @Test(arguments: [Algorithm.es256, .rs256, .ps256])
     func `a private key signs an assertion that its public half proves`(algorithm: Algorithm) async throws {
         var stage = try Stage()

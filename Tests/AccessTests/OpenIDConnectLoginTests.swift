@@ -222,6 +222,7 @@ struct OpenIDConnectLoginTests {
         #expect(outcome.reason == reason)
     }
 
+    // V13
     @Test func `another issuer's answer is refused before the code goes anywhere (A7)`() async throws {
         let stage = try AccessStage()
         let browser = Browser()

@@ -35,6 +35,7 @@ struct OpenIDConnectSettingsTests {
         #expect(errors([:]) == [])
     }
 
+    // V11
     @Test(
         arguments: [
             ("verify_signature", false, "verify_signature: must be true"),

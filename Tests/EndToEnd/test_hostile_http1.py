@@ -171,7 +171,7 @@ def check_origin(case: Case, served: Served, mark: int, more: list[bytes]):
 
 @pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.name)
 def test_a_hostile_request(served, case):
-    """E1, E2, H1, H2, H5, P1–P4, P7, X1–X16, X19, X20: answer, end, what the upstream saw, and who is next."""
+    """E1, E2, H1, H2, H5, P1–P4, P7, V17, X1–X16, X19, X20: answer, end, what the upstream saw, and who is next."""
     mark = len(served.origin.records)
     again, fresh = (f"{word}-{mark}" for word in ("again", "fresh"))
     with served.connect() as connection:

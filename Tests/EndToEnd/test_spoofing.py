@@ -114,7 +114,7 @@ def test_forwarding_fields_of_strangers_name_nobody_in_the_log(gatehouse):
 
 @pytest.mark.parametrize("member", ["jku", "x5u", "jwk", "x5c"])
 def test_a_key_that_the_token_names_is_never_fetched(gatehouse, issuer, upstream, member):
-    """J4: a token that brings its key or where to find it is refused, and nobody is asked for the key."""
+    """J4, V9: a token that brings its key or where to find it is refused, and nobody is asked for the key."""
     from support.issuer import Issuer
     own = Key(issuer.keys[0].kid)
     with Issuer(name="elsewhere") as elsewhere:

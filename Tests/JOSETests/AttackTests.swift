@@ -18,6 +18,7 @@ struct AttackTests {
         #expect(Set(attacks.map(\.testDescription)).count == attacks.count)
     }
 
+    // V8
     @Test func `each attack is refused with its own word`() throws {
         let table = try Self.table.get()
         for attack in table.attacks {

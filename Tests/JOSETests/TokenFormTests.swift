@@ -93,6 +93,7 @@ struct TokenFormTests {
         _ = try Fixture.verify(Fixture.token(header: header, payload: Self.payload))
     }
 
+    // V9
     @Test func `a key that the token brings is not looked at (J4)`() throws {
         let attacker = try PrivateKey.generate(.elliptic(.p256))
         let jwk = try #require(JWK(.publicKey(attacker.publicKey)).publicJSON)

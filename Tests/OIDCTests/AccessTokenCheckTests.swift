@@ -46,6 +46,7 @@ struct AccessTokenCheckTests {
     }
 
     // B11: what makes one kind of token right makes it wrong as another.
+    // V10
     @Test(
         arguments: [
             (["at_hash": "x"], nil, "wrong-type"), (["c_hash": "x"], nil, "wrong-type"),

@@ -180,6 +180,7 @@ struct IDTokenRulesTests {
 
     // MARK: Refresh
 
+    // V14
     @Test(
         arguments: [
             (["nonce": .null], "ok"), (["nonce": "n-0"], "ok"), (["nonce": "n-1"], "wrong-nonce"),

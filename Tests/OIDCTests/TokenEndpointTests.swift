@@ -188,6 +188,7 @@ struct TokenEndpointTests {
 
     // MARK: Userinfo
 
+    // V14
     @Test(arguments: [
         (200, #"{"sub":"alice","email":"a@b"}"#, "ok"), (200, #"{"sub":"bob"}"#, "subject-mismatch"),
         (200, #"{"email":"a@b"}"#, "issuer-answer-malformed"), (200, "[]", "issuer-answer-malformed"),

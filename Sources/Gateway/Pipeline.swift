@@ -210,8 +210,8 @@ package final class Pipeline: ExchangeHandler {
                 self.deliver(.refused(.failed(.init("body-not-here"))), passage)
                 return
             }
-            passage.hasReadBody = true
-            exchange.read(upTo: reading.limit) { read in
+            passage.hasReadBody = !reading.keepsBody
+            exchange.read(upTo: reading.limit, keepsBody: reading.keepsBody) { read in
                 do throws(Refusal) {
                     self.carryOut(try reading.resume(passage, read), passage)
                 } catch {

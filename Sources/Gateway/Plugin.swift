@@ -139,7 +139,7 @@ package enum Step {
     case answer(Answer)
     /// The verdict needs the outside world; it is asked for off the loop, and then it goes on.
     case wait(Inquiry)
-    /// The verdict needs the request's body; it is gathered, and then it goes on, but to no upstream.
+    /// The verdict needs the request's body; it is gathered, and then it goes on.
     case read(Reading)
     /// Judge another request instead of this one; for own paths that are callouts.
     case callout(Callout)
@@ -147,16 +147,19 @@ package enum Step {
 
 /// A request's body that is looked at before the verdict.
 package struct Reading {
-    /// How a request goes on when its body is there; what it comes to has to be an answer.
+    /// How a request goes on when its body is there.
     package typealias Resumption = (Passage, BodyRead) throws(Refusal) -> Step
 
     /// Octets beyond which the body is not gathered.
     package let limit: Int
+    /// Whether the request may go on to an upstream, with its body as it came; otherwise it has to come to an answer.
+    package let keepsBody: Bool
     package let resume: Resumption
 
     /// Describes what is wanted.
-    package init(upTo limit: Int, _ resume: @escaping Resumption) {
+    package init(upTo limit: Int, keepsBody: Bool = false, _ resume: @escaping Resumption) {
         self.limit = limit
+        self.keepsBody = keepsBody
         self.resume = resume
     }
 }

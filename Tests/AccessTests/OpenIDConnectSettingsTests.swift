@@ -59,7 +59,7 @@ struct OpenIDConnectSettingsTests {
                 "password_param_type", ["query"],
                 "password_param_type: 'query' is refused: credentials never stand in a URL"
             ),
-            ("bearer_token_param_type", ["body"], "bearer_token_param_type: 'body' is not served yet"),
+            ("password_param_type", ["body"], "password_param_type: 'body' is not served yet"),
             ("auth_methods", ["kong_oauth2"], "auth_methods: 'kong_oauth2' is not served yet"),
             ("auth_methods", [], "auth_methods: must not be empty"),
             ("session_storage", "redis", "session_storage: 'redis' is not served yet; expected cookie"),

@@ -1,12 +1,13 @@
 """Bearer tokens: which pass, which do not and why, and what it costs the issuer."""
 import concurrent.futures
 import secrets
+import subprocess
 
 import httpx
 import pytest
 
 from support import issuer as trouble
-from support.gatehouse import openid_connect, plugin, route, service
+from support.gatehouse import Gatehouse, openid_connect, plugin, route, service
 from support.issuer import Issuer
 from support.tokens import Key, claims_of, compact, encode, now, tampered, unsigned, with_secret
 
@@ -364,3 +365,25 @@ def test_a_cached_token_is_judged_by_each_routes_own_rules(start, upstream, issu
     token = issuer.access_token()
     assert [ask(gatehouse, token, path).status_code for path in ("/wide", "/narrow", "/wide", "/narrow")] == [
         200, 403, 200, 403]
+
+
+def test_a_token_in_a_form_and_the_form_goes_on(tmp_path, upstream, issuer):
+    """RFC 6750 §2.2: over both versions, framed or not; the upstream gets the form as it came."""
+    program = Gatehouse(tmp_path / "forms", {"services": [service(upstream.url, route("api", "/", plugins=[openid_connect(
+        issuer, auth_methods=["bearer"], bearer_token_param_type=["header", "body"])]))]})
+    program.environment["GATEHOUSE_PROXY_LISTEN"] += " http2"
+    with program as gatehouse:
+        token, rest = issuer.access_token(), "x" * 20_000
+        for version in ("--http1.1", "--http2-prior-knowledge"):
+            for framing in ([], ["-H", "Transfer-Encoding: chunked"]) if version == "--http1.1" else ([],):
+                for body, status in [(f"access_token={token}&rest={rest}", "200"), (f"rest={rest}", "401"),
+                                     (f"access_token={token[:-4]}AAAA", "401"),
+                                     (f"access_token={token}&access_token={token}", "400")]:
+                    before = len(upstream.seen)
+                    answer = subprocess.run(
+                        ["curl", "-sS", "--max-time", "20", version, *framing, "-o", "/dev/null", "-w", "%{http_code}", "-d", body,
+                         gatehouse.url], capture_output=True, text=True, check=False)
+                    assert (answer.stdout, len(upstream.seen) - before) == (status, int(status == "200")), (version, framing, body[:20])
+                    if status == "200":
+                        assert upstream.last.body.decode() == body
+

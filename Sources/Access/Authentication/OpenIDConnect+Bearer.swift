@@ -43,7 +43,7 @@ extension OpenIDConnect {
         return try bearer(range, skipping: sighting.value.lowerBound, to: sighting.value.upperBound, passage)
     }
 
-    private func repeatedCredential() -> Refusal {
+    func repeatedCredential() -> Refusal {
         .malformed(
             settings.cause(
                 "repeated-credential",

@@ -158,9 +158,17 @@ package final class OpenIDConnect: CookieOwner {
 
     /// What follows when there is no session: the credential that is shown, or none.
     func withoutSession(_ passage: Passage) throws(Refusal) -> Step {
-        do throws(Refusal) {
+        try orAnonymous(passage) { () throws(Refusal) in
             if let step = try credential(passage) { return step }
+            if let step = formToken(passage) { return step }
             return try nothingShown(passage)
+        }
+    }
+
+    /// What `way` comes to; where that is no identity, and there is an anonymous consumer, theirs.
+    func orAnonymous(_ passage: Passage, _ way: () throws(Refusal) -> Step) throws(Refusal) -> Step {
+        do throws(Refusal) {
+            return try way()
         } catch {
             guard case .unauthenticated = error, passage.notes[Self.loginOffer] == nil,
                 passage.door != .explanation || anonymousConsumer != nil
@@ -185,7 +193,7 @@ package final class OpenIDConnect: CookieOwner {
     }
 
     /// Nothing was shown: a browser is led to the login, everyone else is asked for a credential.
-    private func nothingShown(_ passage: Passage) throws(Refusal) -> Step {
+    func nothingShown(_ passage: Passage) throws(Refusal) -> Step {
         if settings.methods.contains(.authorizationCode), passage.isBrowserNavigation {
             let hosts = passage.route?.hosts ?? []
             guard passage.door == .callout else {

@@ -46,6 +46,7 @@ extension OpenIDConnectSettings {
                 &check
             ),
             takesFields: types.contains("header"),
+            takesBody: types.contains("body"),
             bearerCookie: types.contains("cookie")
                 ? settings.string("bearer_token_cookie_name").map { Array($0.utf8) } : nil,
             refreshFields: fields(

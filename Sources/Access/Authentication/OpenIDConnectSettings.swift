@@ -136,6 +136,8 @@ package struct OpenIDConnectSettings: Sendable {
         var bearerFields: [FieldName]
         /// Whether fields of a request carry bearer tokens.
         var takesFields: Bool
+        /// Whether a form's `access_token` is one (RFC 6750 §2.2).
+        var takesBody: Bool
         /// The cookie that carries a bearer token.
         var bearerCookie: [UInt8]?
         /// Fields that carry a refresh token.

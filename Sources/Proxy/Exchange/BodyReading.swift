@@ -1,4 +1,6 @@
-// A request's body that a handler reads as a whole, instead of sending it on.
+// A request's body that a handler reads as a whole, before it decides.
+
+import NIOCore
 
 /// What came of reading a request's body.
 package enum BodyRead: Sendable, Equatable {
@@ -12,8 +14,19 @@ package enum BodyRead: Sendable, Equatable {
 struct BodyReading {
     /// Octets of data beyond which no more is gathered.
     let limit: Int
+    /// Whether the request may go on afterwards, with the body as it came.
+    let keepsBody: Bool
     let then: (BodyRead) -> Void
     var data: [UInt8] = []
+    /// The octets as they came, framing and all, where the body is kept.
+    private(set) var raw = ByteBuffer()
+
+    init(limit: Int, keepsBody: Bool, then: @escaping (BodyRead) -> Void) {
+        (self.limit, self.keepsBody, self.then) = (limit, keepsBody, then)
+    }
+
+    /// Keeps octets as they came.
+    mutating func keep(_ octets: ByteBuffer) { self.raw.writeImmutableBuffer(octets) }
 
     /// Takes the next data; false if that is more than was wanted.
     mutating func take(_ data: Span<UInt8>) -> Bool {

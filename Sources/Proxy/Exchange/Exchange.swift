@@ -93,15 +93,17 @@ package final class Exchange {
         self.transport?.forward(self, order)
     }
 
-    /// Gathers the request's whole body, then `then` on the loop; it goes to no upstream, an answer has to follow.
+    /// Gathers the request's whole body, then `then` on the loop.
     ///
     /// Each request's body can be read once. A client that is too slow, or breaks a rule, is refused.
     ///
-    /// - Parameter limit: octets of data beyond which no more is gathered.
-    package func read(upTo limit: Int, then: @escaping (BodyRead) -> Void) {
+    /// - Parameters:
+    ///   - limit: octets of data beyond which no more is gathered.
+    ///   - keepsBody: whether the request may still be forwarded, with its body as it came; otherwise an answer has to follow.
+    package func read(upTo limit: Int, keepsBody: Bool = false, then: @escaping (BodyRead) -> Void) {
         guard !self.isDecided, let transport = self.transport else { return }
         self.endWait()
-        self.reading = BodyReading(limit: limit, then: then)
+        self.reading = BodyReading(limit: limit, keepsBody: keepsBody, then: then)
         transport.read(self)
     }
 

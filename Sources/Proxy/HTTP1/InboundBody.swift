@@ -25,6 +25,9 @@ struct InboundBody: Sendable {
         }
     }
 
+    /// Begins the same body anew: its octets come again.
+    mutating func restart() { self.begin(self.framing) }
+
     /// Gives the next data of `input` from `index` on, and moves `index` behind it.
     mutating func next(_ input: Span<UInt8>, from index: inout Int) -> ChunkedBody.Piece {
         guard !self.isComplete else { return .end }

@@ -11,6 +11,8 @@ final class HTTP2Stream: ClientStream, StreamOwner {
     var number = 0
     /// Whether a head that promises no body waits for the stream's end, which may still contradict it.
     private var awaitsEnd = false
+    /// How much of `held` was counted as taken before.
+    private var repeated = 0
     /// The field block of an answer's head that waits for the first of its body.
     private var block: [UInt8] = []
     /// The field block of its trailers.
@@ -33,7 +35,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         self.block.removeAll(keepingCapacity: true)
         self.trailers.removeAll(keepingCapacity: true)
         (self.isReadingPaused, self.isWritable) = (false, self.session.isWritable)
-        self.awaitsEnd = false
+        (self.awaitsEnd, self.repeated) = (false, 0)
         self.passage = UpstreamPassage()
         self.exchange.facts = self.facts
         self.connection.parser.reset(&self.exchange.head)
@@ -118,22 +120,34 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         self.held = ByteBuffer()
         let before = buffer.readableBytes
         if before > 0 { self.pumpBody(&buffer) }
-        self.session.taken(before - buffer.readableBytes, of: self.flow)
+        self.took(before - buffer.readableBytes)
         guard self.phase == .forwarding, !self.body.isComplete else { return }
         self.held = buffer
         if self.flow.isPeerEnded, buffer.readableBytes == 0, !self.passage.isUpstreamFull { self.endBody() }
+    }
+
+    /// Gives the peer room for as much as has been consumed of what it sent.
+    private func took(_ count: Int) {
+        let again = min(count, self.repeated)
+        self.repeated -= again
+        self.session.taken(count - again, of: self.flow)
     }
 
     /// Takes what there is of a body that the handler reads.
     private func gather() {
         guard !self.isRunning else { return }
         self.isRunning = true
-        defer { self.isRunning = false }
         var buffer = self.held
         self.held = ByteBuffer()
         self.session.taken(buffer.readableBytes, of: self.flow)
         if buffer.readableBytes > 0 { self.gatherBody(&buffer) }
-        if self.phase == .reading, self.flow.isPeerEnded { self.endReading() }
+        if self.phase == .reading, self.flow.isPeerEnded { self.endReading(&buffer) }
+        self.isRunning = false
+        guard self.phase != .reading else { return }
+        // What is to come again has been taken off the peer's window already.
+        self.held = buffer
+        self.repeated = buffer.readableBytes
+        self.resume()
     }
 
     override func resumeReading() {
@@ -311,7 +325,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
     func closed(_ reason: HTTP2ErrorCode?) {
         defer { self.connection.closed(self) }
         guard self.phase != .closed else { return }
-        self.session.taken(self.held.readableBytes, of: self.flow)
+        self.took(self.held.readableBytes)
         self.held = ByteBuffer()
         guard self.phase == .lingering else { return self.endExchange() }
         self.phase = .closed

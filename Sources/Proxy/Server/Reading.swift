@@ -6,15 +6,22 @@ extension ClientStream {
     func read(_ exchange: Exchange) {
         guard self.phase == .deciding else { return }
         self.phase = .reading
-        guard !self.body.isComplete else { return self.finishReading(isWhole: true) }
+        guard !self.body.isComplete else {
+            var nothing = ByteBuffer()
+            return self.finishReading(isWhole: true, &nothing)
+        }
         if exchange.head.expectsContinue, self.body.received == 0 {
             self.sendContinue()
+            // An expectation is answered once (X15): it goes no further.
+            exchange.head.expectsContinue = false
         }
         self.watchBody(.now())
         self.resume()
     }
 
     /// Takes what `buffer` holds of the body, and tells the handler once it is all there.
+    ///
+    /// Where the body is kept, `buffer` holds all of it again afterwards.
     func gatherBody(_ buffer: inout ByteBuffer) {
         var index = 0
         var isOver = false
@@ -31,7 +38,7 @@ extension ClientStream {
                 isWanted = self.exchange.reading?.take(data) ?? false
                 isOver = self.body.isComplete
             case .more:
-                buffer.moveReaderIndex(forwardBy: index)
+                self.consume(index, of: &buffer)
                 return self.watchBody(.now())
             case .end: isOver = true
             case .malformed:
@@ -39,21 +46,35 @@ extension ClientStream {
                 return self.refuse(.malformed(.chunk))
             }
         }
-        buffer.moveReaderIndex(forwardBy: index)
-        self.finishReading(isWhole: isWanted)
+        self.consume(index, of: &buffer)
+        self.finishReading(isWhole: isWanted, &buffer)
+    }
+
+    private func consume(_ count: Int, of buffer: inout ByteBuffer) {
+        guard let octets = buffer.readSlice(length: count), self.exchange.reading?.keepsBody ?? false else {
+            return
+        }
+        self.exchange.reading?.keep(octets)
     }
 
     /// The stream has ended, which ends a body of unknown length, too.
-    func endReading() {
+    func endReading(_ buffer: inout ByteBuffer) {
         guard self.body.close() else { return }
-        self.finishReading(isWhole: true)
+        self.finishReading(isWhole: true, &buffer)
     }
 
-    private func finishReading(isWhole: Bool) {
+    private func finishReading(isWhole: Bool, _ buffer: inout ByteBuffer) {
         guard let reading = self.exchange.reading else { return }
         self.exchange.reading = nil
         self.phase = .deciding
         self.deadline = .distantFuture
+        if reading.keepsBody {
+            var again = reading.raw
+            again.writeImmutableBuffer(buffer)
+            buffer = again
+            self.body.restart()
+            self.pace = BodyPace()
+        }
         reading.then(isWhole ? .whole(reading.data) : .tooLarge)
     }
 }

@@ -119,7 +119,8 @@ struct FramesScript {
         let post = [(":method", "POST"), (":scheme", "http"), (":authority", "a.test")]
         return [
             plain + [(":path", "/own")], plain + [(":path", "/later")], plain + [(":path", "/up")],
-            post + [(":path", "/read")], post + [(":path", "/read"), ("content-length", "5")],
+            post + [(":path", "/read")], post + [(":path", "/look")],
+            post + [(":path", "/read"), ("content-length", "5")],
             post + [(":path", "/later")], post + [(":path", "/up"), ("content-length", "5")],
             post + [(":path", "/own"), ("cookie", "a=1"), ("cookie", "b=2")],
             plain + [(":path", "http://b/")],
@@ -219,6 +220,10 @@ final class FramesHandler: ExchangeHandler {
         case "/own": exchange.answer(.text(200, "own"))
         case "/read":
             exchange.read(upTo: 8) { exchange.answer(.text($0 == .tooLarge ? 413 : 200, "read")) }
+        case "/look":
+            exchange.read(upTo: 8, keepsBody: true) { _ in
+                exchange.forward(ForwardOrder(ForwardTerms(endpoint: self.endpoint)))
+            }
         case "/later": self.waiting.append(exchange)
         default: exchange.forward(ForwardOrder(ForwardTerms(endpoint: self.endpoint)))
         }

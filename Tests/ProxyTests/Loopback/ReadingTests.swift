@@ -106,4 +106,38 @@ import Testing
             #expect(await test.told.endings(1)[0].record.error == .clientGone)
         }
     }
+
+    @Test(
+        arguments: [
+            ("Content-Length: 5\r\n", "hello"), ("Content-Length: 11\r\n", "hello world"),
+            ("Transfer-Encoding: chunked\r\n", "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"),
+            ("Transfer-Encoding: chunked\r\n", "b\r\nhello world\r\n0\r\n\r\n"),
+            ("Content-Length: 40000\r\n", long), ("Content-Length: 0\r\n", ""),
+        ]
+    )
+    func `a body that was looked at goes on as it came`(_ framing: (String, String)) async throws {
+        try await TestServer.run { test in
+            let client = try await test.client()
+            let request = Self.post("/look", framing.0, framing.1)
+            try await client.send(request + get("/own"))
+            let upstream = try await test.accept()
+            let seen = await upstream.receive(through: "\r\n\r\n" + framing.1)
+            #expect(seen.hasPrefix("POST /look HTTP/1.1\r\n"))
+            try await upstream.send(ok("done"))
+            #expect(await client.receive(through: "own").contains("done"))
+            await client.close()
+        }
+    }
+
+    @Test func `an expectation is answered once, by us, where a body was looked at (X15)`() async throws {
+        try await TestServer.run { test in
+            let client = try await test.client()
+            try await client.send(Self.post("/look", "Content-Length: 2\r\nExpect: 100-continue\r\n", ""))
+            #expect(await client.receiveHead() == "HTTP/1.1 100 Continue\r\n\r\n")
+            try await client.send("ab")
+            let seen = try await test.accept().receive(through: "ab")
+            #expect(!seen.lowercased().contains("expect"))
+            await client.close()
+        }
+    }
 }

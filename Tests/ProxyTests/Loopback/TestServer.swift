@@ -70,6 +70,8 @@ final class TestHandler: ExchangeHandler {
                 }
             }
             if exchange.request.pathText == "/read" { read() } else { exchange.wait(for: {}) { read() } }
+        case "/look":
+            exchange.read(upTo: 10, keepsBody: true) { _ in self.forward(exchange) }
         case "/wait":
             exchange.wait(for: { "waited" }) { exchange.answer(.text(200, $0)) }
         case "/forever":

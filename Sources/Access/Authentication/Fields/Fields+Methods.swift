@@ -35,7 +35,7 @@ extension OpenIDConnectFields {
             .list(.string),
             default: ["header"],
             oneOf: ["body", "cookie", "header", "query"],
-            "Where a bearer token may stand."
+            "Where a bearer token may stand; body is the access_token of a form, and the upstream gets the form as it came."
         ),
         field(
             "client_credentials_param_type",

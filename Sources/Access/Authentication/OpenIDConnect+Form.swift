@@ -1,0 +1,41 @@
+// The openid-connect plugin: a bearer token in a form.
+import Gateway
+import Proxy
+
+extension OpenIDConnect {
+    /// The longest form that is searched for a token, in octets.
+    private static let maximumFormBytes = 64 << 10
+
+    /// Reads the form that a request has, where a token may stand in one (RFC 6750 §2.2); nil for any other request.
+    ///
+    /// The upstream gets the form as it came, with the token in it: that is where the client put it.
+    func formToken(_ passage: Passage) -> Step? {
+        guard settings.takesTokens, settings.tokens.takesBody, passage.door != .callout,
+            Self.isForm(passage.request)
+        else { return nil }
+        return .read(
+            Reading(upTo: Self.maximumFormBytes, keepsBody: true) { [self] passage, read throws(Refusal) in
+                try orAnonymous(passage) { () throws(Refusal) in
+                    if let step = try token(in: read, passage) { return step }
+                    return try nothingShown(passage)
+                }
+            }
+        )
+    }
+
+    private static func isForm(_ request: RequestHead) -> Bool {
+        guard request.method != .get, request.method != .head, request.framing != .none,
+            request.count(of: .contentType) == 1, let type = request.string(of: .contentType)
+        else { return false }
+        let end = type.firstIndex(of: ";") ?? type.endIndex
+        return type[..<end].filter { $0 != " " && $0 != "\t" }.lowercased()
+            == "application/x-www-form-urlencoded"
+    }
+
+    private func token(in read: BodyRead, _ passage: Passage) throws(Refusal) -> Step? {
+        guard case .whole(let octets) = read, let form = QueryArguments(octets) else { return nil }
+        guard !form.repeats(["access_token"]) else { throw repeatedCredential() }
+        guard let text = form.single("access_token"), !text.isEmpty else { return nil }
+        return try prove(Array(text.utf8), passage)
+    }
+}

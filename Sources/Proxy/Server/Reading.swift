@@ -20,10 +20,15 @@ extension ClientStream {
         var isOver = false
         var isWanted = true
         while !isOver, isWanted {
-            let input = buffer.readableBytesUInt8Span
-            switch self.body.next(input, from: &index) {
+            let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
+            switch piece {
             case .data(let range):
-                isWanted = self.exchange.reading?.take(input.extracting(range)) ?? false
+                if let limit = self.worker.limits.bodyBytes, self.body.received > limit {
+                    buffer.clear()
+                    return self.refuse(.bodyTooLarge)
+                }
+                let data = buffer.readableBytesUInt8Span.extracting(range)
+                isWanted = self.exchange.reading?.take(data) ?? false
                 isOver = self.body.isComplete
             case .more:
                 buffer.moveReaderIndex(forwardBy: index)
@@ -35,10 +40,6 @@ extension ClientStream {
             }
         }
         buffer.moveReaderIndex(forwardBy: index)
-        if let limit = self.worker.limits.bodyBytes, self.body.received > limit {
-            buffer.clear()
-            return self.refuse(.bodyTooLarge)
-        }
         self.finishReading(isWhole: isWanted)
     }
 

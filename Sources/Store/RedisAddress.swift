@@ -166,4 +166,7 @@ package struct RedisAddressError: Error, Sendable, Equatable, CustomStringConver
     package let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// Nothing here makes stores.
+    package static let noStore = RedisAddressError("no store is served here")
 }

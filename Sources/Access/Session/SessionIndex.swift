@@ -1,5 +1,5 @@
 // Whose sessions end before their time, and how every node hears of it.
-import Cryptography
+package import Cryptography
 
 /// Whose sessions are meant.
 package enum SessionOwner: Sendable, Hashable {

@@ -27,6 +27,8 @@ package struct AccessServices: Sendable {
     package let allowHTTPIssuers: Bool
     /// Bound of each worker's memory of proven tokens and sessions.
     package let tokenCacheBytes: Int
+    /// Where sessions live that outlive a process.
+    let sessions: SessionServices
     /// The fields that a callout's original request is read from, of those that there are.
     let originalRequestFields: [FieldName]
     /// What the listener lets in; a callout's original request meets the same guard.
@@ -45,7 +47,8 @@ package struct AccessServices: Sendable {
         allowHTTPIssuers: Bool = false,
         tokenCacheBytes: Int = 32 << 20,
         calloutHeaders: [String]? = nil,
-        limits: ProxyLimits = ProxyLimits()
+        limits: ProxyLimits = ProxyLimits(),
+        sessions: SessionServices = .cookies
     ) throws(CryptoError) {
         self.issuers = issuers
         self.client = client
@@ -57,6 +60,7 @@ package struct AccessServices: Sendable {
         self.allowHTTPIssuers = allowHTTPIssuers
         self.tokenCacheBytes = tokenCacheBytes
         self.limits = limits
+        self.sessions = sessions
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
         state = try AccessState(answerBytes: tokenCacheBytes)
@@ -78,6 +82,20 @@ package struct AccessServices: Sendable {
         }
     }
 
+    /// This worker's memory of stored sessions, by what their browsers show.
+    func stored(_ worker: Worker) -> ProvenCache<KeptSession> {
+        worker.state(state.storedSlot) {
+            ProvenCache(
+                maximumBytes: tokenCacheBytes,
+                hits: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "hit"])),
+                misses: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "miss"]))
+            )
+        }
+    }
+
+    /// What was ended, as all nodes write it down; nil where nothing is shared.
+    package var endingLog: (any EndingLog)? { sessions.endingLog }
+
     /// This worker's memory of the keys that proofs were signed with; a million octets at most.
     func proofKeys(_ worker: Worker) -> ProvenCache<DPoPKey> {
         worker.state(state.proofKeySlot) { ProvenCache(maximumBytes: 1 << 20) }
@@ -92,6 +110,18 @@ final class AccessState: Sendable {
     let endedSessions = UsedOnce(maximum: 262_144)
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
+    /// Look-ups of stored sessions under way.
+    let lookups = SingleFlight<StoredLookup>()
+    /// Renewals of stored sessions under way.
+    let storedRefreshes = SingleFlight<StoredRefreshOutcome>()
+    /// What stores have to be told until they have heard it.
+    let insistence = Insistence()
+    /// Renewed tokens that are not in their store yet.
+    let unstored: UnstoredResults
+    /// What was read of stored sessions lately, for the time when their store is down.
+    let recent = RecentSessions()
+    /// Names the slot of each worker's memory of stored sessions.
+    let storedSlot = WorkerSlot<ProvenCache<KeptSession>>()
     /// Grants under way.
     let grantFlights = SingleFlight<GrantOutcome>()
     /// Grants that the issuer said yes to.
@@ -110,6 +140,7 @@ final class AccessState: Sendable {
 
     init(answerBytes: Int) throws(CryptoError) {
         grants = try GrantCache()
+        unstored = UnstoredResults(insistence)
         answers = AnswerMemory(maximumBytes: answerBytes)
     }
 

@@ -263,6 +263,7 @@ struct TrustedParties: Sendable {
         )
         session.accessToken = tokens.accessToken
         session.accessTokenExpires = tokens.expiresAt?.seconds
+        session.accessTokenCame = now
         session.isAccessTokenProven = await accessClaims(tokens.accessToken, at: now) != nil
         session.refreshToken = tokens.refreshToken
         session.idToken = tokens.rawIDToken
@@ -276,6 +277,7 @@ struct TrustedParties: Sendable {
         var session = session
         session.accessToken = tokens.accessToken
         session.accessTokenExpires = tokens.expiresAt?.seconds
+        session.accessTokenCame = now
         session.isAccessTokenProven = await accessClaims(tokens.accessToken, at: now) != nil
         session.refreshToken = tokens.refreshToken ?? session.refreshToken
         session.idToken = tokens.rawIDToken ?? session.idToken

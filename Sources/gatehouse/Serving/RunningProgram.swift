@@ -18,6 +18,7 @@ struct RunningProgram: Sendable {
     private let facts = IssuerFacts()
     private let issuers: IssuerDirectory
     private let names: NameDesk
+    private let stores: StoreDesk
     private let readiness = Readiness()
     private let keeper: PlanKeeper
     /// Each plan that has come into force, for what is done beside serving.
@@ -39,9 +40,10 @@ struct RunningProgram: Sendable {
         self.settings = settings
         self.logger = logger
         self.names = NameDesk(logger: logger)
+        self.stores = StoreDesk(logger)
         try RunningProgram.makeFolder(settings.dataDirectory)
         let events = IssuerNews(facts: self.facts, logger: logger)
-        let services = try AccessServices.running(settings, events: events)
+        let services = try AccessServices.running(settings, events: events, stores: self.stores)
         self.issuers = services.issuers
         let file = ConfigurationFile(
             path: configuration,
@@ -291,6 +293,7 @@ struct RunningProgram: Sendable {
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "kept"]), by: Double(reloads.kept))
         self.facts.add(to: &snapshot, at: wallClock())
         self.names.add(to: &snapshot)
+        self.stores.add(to: &snapshot)
         return snapshot.exposition()
     }
 }

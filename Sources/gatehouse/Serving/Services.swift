@@ -11,13 +11,18 @@ import OIDC
 
 extension AccessServices {
     /// The services of a running program: keys from `keys_dir`, issuers' keys kept in `data_dir`.
-    static func running(_ settings: ProgramSettings, events: any IssuerEvents) throws -> AccessServices {
+    static func running(
+        _ settings: ProgramSettings,
+        events: any IssuerEvents,
+        stores: StoreDesk
+    ) throws -> AccessServices {
         let keys = try settings.sealingKeys()
         return try AccessServices(
             settings,
             keys: keys,
             dataDirectory: settings.dataDirectory,
-            events: events
+            events: events,
+            vaults: stores.vaults(settings.trustedAuthorityFile)
         )
     }
 
@@ -27,7 +32,8 @@ extension AccessServices {
             settings,
             keys: SealingKeyRing(secret: "for looking only"),
             dataDirectory: nil,
-            events: UnheardIssuerEvents()
+            events: UnheardIssuerEvents(),
+            vaults: StoreDesk.unconnected(settings.trustedAuthorityFile)
         )
     }
 
@@ -35,7 +41,8 @@ extension AccessServices {
         _ settings: ProgramSettings,
         keys: SealingKeyRing,
         dataDirectory: String?,
-        events: any IssuerEvents
+        events: any IssuerEvents,
+        vaults: VaultDirectory
     ) throws {
         if let file = settings.trustedAuthorityFile { try AuthorityFile.check(file) }
         let client = try CurlClient()
@@ -56,7 +63,12 @@ extension AccessServices {
             allowHTTPIssuers: settings.allowHTTPIssuers,
             tokenCacheBytes: settings.tokenCacheBytes,
             calloutHeaders: settings.calloutHeaders,
-            limits: settings.limits
+            limits: settings.limits,
+            sessions: SessionServices(
+                storage: settings.sessionStorage,
+                graceSeconds: settings.sessionGraceSeconds,
+                vaults: vaults
+            )
         )
     }
 }

@@ -45,7 +45,8 @@ package struct AccessServices: Sendable {
         allowHTTPIssuers: Bool = false,
         tokenCacheBytes: Int = 32 << 20,
         calloutHeaders: [String]? = nil,
-        limits: ProxyLimits = ProxyLimits()
+        limits: ProxyLimits = ProxyLimits(),
+        ended: EndedSessions = EndedSessions()
     ) throws(CryptoError) {
         self.issuers = issuers
         self.client = client
@@ -59,7 +60,25 @@ package struct AccessServices: Sendable {
         self.limits = limits
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
-        state = try AccessState(answerBytes: tokenCacheBytes)
+        state = try AccessState(answerBytes: tokenCacheBytes, ended: ended)
+    }
+
+    /// Sessions that were ended before their time.
+    package var endedSessions: EndedSessions { state.endedSessions }
+
+    /// Tokens on their way back to issuers.
+    package var revocations: Revocations { state.revocations }
+
+    /// An answer once the sessions that were ended for it stay ended, whatever becomes of this program.
+    func whenSettled(_ answer: Answer) -> Step {
+        guard endedSessions.isKept else { return .answer(answer) }
+        let ended = endedSessions
+        return .wait(
+            Inquiry {
+                _ = await ended.settled()
+                return { _ throws(Refusal) in .answer(answer) }
+            }
+        )
     }
 
     /// The hosts to which `plan` lets a browser be led.
@@ -88,8 +107,12 @@ package struct AccessServices: Sendable {
 final class AccessState: Sendable {
     /// States of logins that came back.
     let usedStates = UsedOnce()
-    /// Sessions that were ended here.
-    let endedSessions = UsedOnce(maximum: 262_144)
+    /// Sessions that were ended before their time.
+    let endedSessions: EndedSessions
+    /// Logout tokens that were taken.
+    let logoutTokens = UsedOnce()
+    /// Tokens on their way back to issuers.
+    let revocations = Revocations()
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
     /// Grants under way.
@@ -108,7 +131,8 @@ final class AccessState: Sendable {
     private let takenProofs = AtomicLazyReference<ReplayMemory>()
     private let counter = Atomic<UInt64>(0)
 
-    init(answerBytes: Int) throws(CryptoError) {
+    init(answerBytes: Int, ended: EndedSessions) throws(CryptoError) {
+        endedSessions = ended
         grants = try GrantCache()
         answers = AnswerMemory(maximumBytes: answerBytes)
     }

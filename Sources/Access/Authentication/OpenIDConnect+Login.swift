@@ -271,11 +271,7 @@ extension OpenIDConnect {
     /// A session that the browser had before this login is dead from now on (security rows S4, V2).
     private func endFormerSession(_ passage: Passage) {
         guard let former = presentedSession(passage) else { return }
-        _ = services.state.endedSessions.note(
-            former.id,
-            until: passage.now + sessionCookies.limits.longestSeconds,
-            at: passage.now
-        )
+        end(former, at: passage.now)
     }
 
     /// The session that a request carries, if it is alive; nothing is decided or renewed.
@@ -291,7 +287,7 @@ extension OpenIDConnect {
             }
         }
         guard case .sealed(let found) = presented, let session = found,
-            !services.state.endedSessions.contains(session.id, at: passage.now)
+            !hasEnded(session, at: passage.now)
         else { return nil }
         return session
     }

@@ -33,7 +33,8 @@ extension OpenIDConnect {
             dropSessionCookies(passage)
             return nil
         }
-        if services.state.endedSessions.contains(session.id, at: passage.now) {
+        guard let standing = proven.standing, !standing.hasEnded(at: passage.now) else {
+            passage.reason = "session-ended"
             dropSessionCookies(passage)
             return nil
         }
@@ -85,7 +86,8 @@ extension OpenIDConnect {
             idToken: session.idToken,
             refreshToken: session.refreshToken,
             userInfo: session.userInfo,
-            session: session
+            session: session,
+            standing: try? SessionStanding(session, in: services.state.endedSessions)
         )
     }
 
@@ -130,13 +132,24 @@ extension OpenIDConnect {
     func endSession(_ session: Session?, _ passage: Passage) {
         if let session {
             count("ended", passage)
-            _ = services.state.endedSessions.note(
-                session.id,
-                until: passage.now + sessionCookies.limits.longestSeconds,
-                at: passage.now
-            )
+            end(session, at: passage.now)
         }
         dropSessionCookies(passage)
+    }
+
+    /// Remembers that a session is over.
+    func end(_ session: Session, at now: Double) {
+        _ = try? services.state.endedSessions.end(
+            .session(id: session.id),
+            of: session.issuer,
+            beganBy: session.beganAt,
+            at: now
+        )
+    }
+
+    /// Whether a session was ended; one that cannot be looked for counts as ended.
+    func hasEnded(_ session: Session, at now: Double) -> Bool {
+        (try? SessionStanding(session, in: services.state.endedSessions))?.hasEnded(at: now) ?? true
     }
 
     /// Counts what became of a session.
@@ -217,7 +230,8 @@ extension OpenIDConnect {
         _ passage: Passage
     ) throws(Refusal) -> Step {
         // A sign-out may have come in between: what was ended stays ended (security row S4).
-        guard !services.state.endedSessions.contains(session.id, at: passage.now) else {
+        guard !hasEnded(session, at: passage.now) else {
+            if case .renewed(let next) = outcome { giveBack(next, passage) }
             dropSessionCookies(passage)
             return try withoutSession(passage)
         }

@@ -75,6 +75,7 @@ package final class OpenIDConnect: CookieOwner {
         } catch {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
+        services.state.endedSessions.allow(seconds: settings.session.limits.longestSeconds)
         warnings = settings.warnings + parties.warnings + Self.hostWarnings(settings, scope, services)
     }
 
@@ -140,6 +141,7 @@ package final class OpenIDConnect: CookieOwner {
         {
             return step
         }
+        if settings.logout.isAsked, passage.door == .proxy, let step = try askedLogout(passage) { return step }
         if !settings.runsOnPreflight, isPreflight(passage) {
             hideCredential(passage)
             return .proceed
@@ -200,8 +202,8 @@ package final class OpenIDConnect: CookieOwner {
             passage.notes[Self.loginOffer] = self
         }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
-        let isTossed = passage.reason == "broken-session-cookie"
-        let reason = isTossed ? "broken-session-cookie" : "no-credential"
+        let told = passage.reason.flatMap { ["broken-session-cookie", "session-ended"].contains($0) ? $0 : nil }
+        let reason = told ?? "no-credential"
         let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
         throw .unauthenticated(
             settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
@@ -243,6 +245,7 @@ package final class OpenIDConnect: CookieOwner {
         passage.upstream.add(proven.upstream)
         passage.answer.add(proven.downstream)
         passage.lastsUntil = settings.streamsEnd(proven)
+        passage.standing = proven.standing
         return .proceed
     }
 

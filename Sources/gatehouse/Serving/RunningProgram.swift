@@ -17,6 +17,7 @@ struct RunningProgram: Sendable {
     private let logger: Logger
     private let facts = IssuerFacts()
     private let issuers: IssuerDirectory
+    private let services: AccessServices
     private let names: NameDesk
     private let readiness = Readiness()
     private let keeper: PlanKeeper
@@ -41,8 +42,9 @@ struct RunningProgram: Sendable {
         self.names = NameDesk(logger: logger)
         try RunningProgram.makeFolder(settings.dataDirectory)
         let events = IssuerNews(facts: self.facts, logger: logger)
-        let services = try AccessServices.running(settings, events: events)
+        let services = try AccessServices.running(settings, events: events) { logger.warning("\($0)") }
         self.issuers = services.issuers
+        self.services = services
         let file = ConfigurationFile(
             path: configuration,
             environment: environment,
@@ -94,11 +96,13 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.serve(control, listener, handover, end) }
             tasks.addTask { await self.followPlans() }
             tasks.addTask { await self.issuers.keepFresh() }
+            tasks.addTask { await self.services.endedSessions.keep(wallClock) }
             let ending = await endings.first { _ in true }
             let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.
             if ending == .handedOver { tasks.addTask { await status?.drain(within: .seconds(1)) } }
             await self.drain()
+            await self.services.finish()
             tasks.cancelAll()
             if isLast { try? FileManager.default.removeItem(atPath: control.path) }
         }
@@ -218,7 +222,8 @@ struct RunningProgram: Sendable {
             ownPaths: OwnPaths.all(services),
             clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
-            notice: { logger.warning("\($0)") }
+            notice: { logger.warning("\($0)") },
+            standings: { [ended = services.endedSessions] in ended.revision }
         )
         let trusted = try settings.trustedAddresses.map { text in
             guard let range = AddressRange(text) else {
@@ -291,6 +296,7 @@ struct RunningProgram: Sendable {
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "kept"]), by: Double(reloads.kept))
         self.facts.add(to: &snapshot, at: wallClock())
         self.names.add(to: &snapshot)
+        self.services.add(to: &snapshot)
         return snapshot.exposition()
     }
 }

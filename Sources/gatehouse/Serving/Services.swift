@@ -11,14 +11,20 @@ import OIDC
 
 extension AccessServices {
     /// The services of a running program: keys from `keys_dir`, issuers' keys kept in `data_dir`.
-    static func running(_ settings: ProgramSettings, events: any IssuerEvents) throws -> AccessServices {
+    static func running(
+        _ settings: ProgramSettings,
+        events: any IssuerEvents,
+        notice: @escaping @Sendable (String) -> Void
+    ) throws -> AccessServices {
         let keys = try settings.sealingKeys()
-        return try AccessServices(
-            settings,
-            keys: keys,
-            dataDirectory: settings.dataDirectory,
-            events: events
-        )
+        let folder = settings.dataDirectory
+        let ended: EndedSessions
+        do {
+            ended = try EndedSessions(in: folder, at: wallClock(), notice: notice)
+        } catch {
+            throw Failure("\(folder)/ended-sessions cannot be read: \(error); it says whose sessions have ended")
+        }
+        return try AccessServices(settings, keys: keys, dataDirectory: folder, events: events, ended: ended)
     }
 
     /// The services of a command that only looks: nothing is read from or written to our folders.
@@ -27,7 +33,8 @@ extension AccessServices {
             settings,
             keys: SealingKeyRing(secret: "for looking only"),
             dataDirectory: nil,
-            events: UnheardIssuerEvents()
+            events: UnheardIssuerEvents(),
+            ended: EndedSessions()
         )
     }
 
@@ -35,7 +42,8 @@ extension AccessServices {
         _ settings: ProgramSettings,
         keys: SealingKeyRing,
         dataDirectory: String?,
-        events: any IssuerEvents
+        events: any IssuerEvents,
+        ended: EndedSessions
     ) throws {
         if let file = settings.trustedAuthorityFile { try AuthorityFile.check(file) }
         let client = try CurlClient()
@@ -56,7 +64,25 @@ extension AccessServices {
             allowHTTPIssuers: settings.allowHTTPIssuers,
             tokenCacheBytes: settings.tokenCacheBytes,
             calloutHeaders: settings.calloutHeaders,
-            limits: settings.limits
+            limits: settings.limits,
+            ended: ended
+        )
+    }
+}
+
+extension AccessServices {
+    /// Waits a moment for what is still to be done when nobody is served any more.
+    func finish() async {
+        await self.revocations.finish(within: .seconds(5))
+        _ = await self.endedSessions.settled()
+    }
+
+    /// Adds what is remembered of ended sessions to a snapshot.
+    func add(to snapshot: inout MetricsSnapshot) {
+        snapshot.set(MetricKey("gatehouse_ended_sessions"), to: Double(self.endedSessions.count))
+        snapshot.count(
+            MetricKey("gatehouse_ended_sessions_folded_total"),
+            by: Double(self.endedSessions.folded)
         )
     }
 }

@@ -113,7 +113,7 @@ let package = Package(
         tests("JOSE", ["Cryptography", "JSON"]),
         tests("Gateway", ["JSON", "Proxy", nioCore, nioPosix, nioEmbedded]),
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
-        tests("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
+        tests("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
         tests("Control", ["Gateway", "JSON", "Proxy"], exclude: ["Golden"]),
         .testTarget(
             name: "ProgramTests",

@@ -66,8 +66,7 @@ package enum LogoutTokenRules {
                 ? nil : ("expires-too-late", "exp is more than two minutes ahead")
         },
         LogoutTokenRule("Back-Channel Logout §2.6 (4)") { token in
-            for name in ["sub", "sid"] {
-                guard token.claims.has(name) else { continue }
+            for name in ["sub", "sid"] where token.claims.has(name) {
                 guard let text = token.claims.string(name), (1...1024).contains(text.utf8.count) else {
                     return ("malformed-claim", "\(name) is not text of a sensible length")
                 }
@@ -144,7 +143,12 @@ extension RelyingParty {
         let now = self.issuer.line.clock()
         let proven: VerifiedToken
         do throws(TokenError) {
-            proven = try TokenVerifier.verify(token, keys: keys, expecting: wanted, at: NumericDate(seconds: now))
+            proven = try TokenVerifier.verify(
+                token,
+                keys: keys,
+                expecting: wanted,
+                at: NumericDate(seconds: now)
+            )
         } catch {
             throw .logoutToken(error)
         }

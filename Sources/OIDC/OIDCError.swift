@@ -121,7 +121,8 @@ package enum OIDCError: Error, Sendable, Equatable {
         // What an introspection endpoint refuses is us, not the token (RFC 7662 §2.3).
         case .refused(.introspection, _, _): true
         case .refused(_, _, let error): error == "temporarily_unavailable" || error == "server_error"
-        case .unknownTokenType, .idToken, .idTokenRule, .logoutToken, .logoutTokenRule, .subjectMismatch, .missingIssuerParameter,
+        case .unknownTokenType, .idToken, .idTokenRule, .logoutToken, .logoutTokenRule, .subjectMismatch,
+            .missingIssuerParameter,
             .wrongIssuerParameter:
             false
         }

@@ -47,7 +47,9 @@ struct LogoutChoice: Sendable, Equatable {
     func isAsked(by request: borrowing RequestHead) -> Bool {
         guard methods.contains(request.method) else { return false }
         if !suffix.isEmpty, request.path.suffix(suffix.count).elementsEqual(suffix) { return true }
-        guard let argument, let query = request.query, let arguments = QueryArguments(query) else { return false }
+        guard let argument, let query = request.query, let arguments = QueryArguments(query) else {
+            return false
+        }
         return arguments.count(of: argument) > 0
     }
 

@@ -66,7 +66,9 @@ extension OpenIDConnect {
         _ own: RedirectTarget.Origin,
         _ target: RedirectTarget?
     ) -> String? {
-        guard let party = parties.client, party.issuer.metadata?.endpoints.endSession != nil else { return nil }
+        guard let party = parties.client, party.issuer.metadata?.endpoints.endSession != nil else {
+            return nil
+        }
         let back =
             settings.login.logoutRedirect.map { $0.hasPrefix("/") ? own.text + $0 : $0 } ?? own.text + "/"
         var state: String?

@@ -141,7 +141,9 @@ package final class OpenIDConnect: CookieOwner {
         {
             return step
         }
-        if settings.logout.isAsked, passage.door == .proxy, let step = try askedLogout(passage) { return step }
+        if settings.logout.isAsked, passage.door == .proxy, let step = try askedLogout(passage) {
+            return step
+        }
         if !settings.runsOnPreflight, isPreflight(passage) {
             hideCredential(passage)
             return .proceed
@@ -202,7 +204,9 @@ package final class OpenIDConnect: CookieOwner {
             passage.notes[Self.loginOffer] = self
         }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
-        let told = passage.reason.flatMap { ["broken-session-cookie", "session-ended"].contains($0) ? $0 : nil }
+        let told = passage.reason.flatMap {
+            ["broken-session-cookie", "session-ended"].contains($0) ? $0 : nil
+        }
         let reason = told ?? "no-credential"
         let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
         throw .unauthenticated(

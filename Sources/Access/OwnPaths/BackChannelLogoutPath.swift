@@ -13,7 +13,8 @@ struct BackChannelLogoutPath: Sendable {
     private static let maximumBytes = 32 << 10
 
     var own: OwnPath {
-        OwnPath(path: "\(services.authPrefix)/backchannel-logout", methods: [.post]) { passage throws(Refusal) in
+        OwnPath(path: "\(services.authPrefix)/backchannel-logout", methods: [.post]) {
+            passage throws(Refusal) in
             serve(passage)
         }
     }
@@ -25,7 +26,11 @@ struct BackChannelLogoutPath: Sendable {
         return .read(
             Reading(upTo: Self.maximumBytes) { passage, read throws(Refusal) in
                 guard case .whole(let octets) = read else {
-                    return Self.refuse(passage, "too-large", "the form is longer than \(Self.maximumBytes) octets")
+                    return Self.refuse(
+                        passage,
+                        "too-large",
+                        "the form is longer than \(Self.maximumBytes) octets"
+                    )
                 }
                 return self.take(octets, passage)
             }
@@ -33,7 +38,9 @@ struct BackChannelLogoutPath: Sendable {
     }
 
     private static func isForm(_ request: RequestHead) -> Bool {
-        guard request.count(of: .contentType) == 1, let type = request.string(of: .contentType) else { return false }
+        guard request.count(of: .contentType) == 1, let type = request.string(of: .contentType) else {
+            return false
+        }
         let name = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         return name == "application/x-www-form-urlencoded"
     }
@@ -129,7 +136,10 @@ extension OpenIDConnect {
         let (issuer, now) = (party.issuer.settings.issuer, services.clock())
         let word = SealedCookie.tuple([issuer, notice.identifier])
         guard services.state.logoutTokens.note(word, until: notice.expires, at: now) else {
-            return .refused(reason: "token-replayed", detail: "a logout token with this jti was taken already")
+            return .refused(
+                reason: "token-replayed",
+                detail: "a logout token with this jti was taken already"
+            )
         }
         let owner: SessionOwner
         if let sid = notice.session {

@@ -10,7 +10,8 @@ struct FrontChannelLogoutPath: Sendable {
     let services: AccessServices
 
     var own: OwnPath {
-        OwnPath(path: "\(services.authPrefix)/frontchannel-logout", methods: [.get]) { passage throws(Refusal) in
+        OwnPath(path: "\(services.authPrefix)/frontchannel-logout", methods: [.get]) {
+            passage throws(Refusal) in
             try serve(passage)
         }
     }
@@ -27,7 +28,9 @@ struct FrontChannelLogoutPath: Sendable {
         guard let first = logins.first else { throw refusal(passage, "wrong-issuer") }
         var hasEnded = false
         for login in logins {
-            guard let session = login.presentedSession(passage), session.issuerSession == sid else { continue }
+            guard let session = login.presentedSession(passage), session.issuerSession == sid else {
+                continue
+            }
             login.endSession(session, passage)
             hasEnded = true
         }

@@ -22,7 +22,9 @@ extension AccessServices {
         do {
             ended = try EndedSessions(in: folder, at: wallClock(), notice: notice)
         } catch {
-            throw Failure("\(folder)/ended-sessions cannot be read: \(error); it says whose sessions have ended")
+            throw Failure(
+                "\(folder)/ended-sessions cannot be read: \(error); it says whose sessions have ended"
+            )
         }
         return try AccessServices(settings, keys: keys, dataDirectory: folder, events: events, ended: ended)
     }

@@ -134,7 +134,9 @@ final class EndedJournal: Sendable {
             return true
         } catch {
             queue.withLock { $0.isBroken = true }
-            notice("\(path) cannot be written (\(error)): sessions that end now are known to this program alone")
+            notice(
+                "\(path) cannot be written (\(error)): sessions that end now are known to this program alone"
+            )
             return false
         }
     }

@@ -4,6 +4,7 @@ FROM swift:6.3-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
         ca-certificates \
         libcurl4-openssl-dev \
+        libhiredis-dev \
         libjansson-dev \
         libpcre2-dev \
         libssl-dev \
@@ -20,6 +21,7 @@ FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
         ca-certificates \
         libcurl4 \
+        libhiredis0.14 \
         libjansson4 \
         libpcre2-8-0 \
         libssl3 \

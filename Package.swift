@@ -13,8 +13,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-/// A C library and its headers, found by pkg-config.
-func foreign(_ name: String, _ folder: String, _ pkgConfig: String, apt: String) -> Target {
+/// A C library and its headers, found by pkg-config, or at their usual places where it says flags that SwiftPM refuses.
+func foreign(_ name: String, _ folder: String, _ pkgConfig: String?, apt: String) -> Target {
     .systemLibrary(
         name: name,
         path: "Sources/C/\(folder)",
@@ -71,6 +71,7 @@ let package = Package(
     targets: [
         // Foreign headers
         foreign("CCurl", "Curl", "libcurl", apt: "libcurl4-openssl-dev"),
+        foreign("CHiredis", "Hiredis", nil, apt: "libhiredis-dev"),
         foreign("CJansson", "Jansson", "jansson", apt: "libjansson-dev"),
         foreign("COpenSSL", "OpenSSL", "libcrypto", apt: "libssl-dev"),
         foreign("CPCRE2", "PCRE2", "libpcre2-8", apt: "libpcre2-dev"),
@@ -84,13 +85,14 @@ let package = Package(
         module("Names", ["CNames"]),
         module("Pattern", ["CPCRE2"]),
         module("Proxy", [nioCore, nioPosix, nioSSL, nioTLS]),
+        module("Store", ["CHiredis", nioCore, nioPosix, nioSSL]),
         // Floor 2: a token, a route
         module("JOSE", ["Cryptography", "JSON"]),
         module("Gateway", ["JSON", "Pattern", "Proxy"]),
         // Floor 3: an issuer
         module("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         // Floor 4: who may pass; the rules
-        module("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
+        module("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]),
         module("Control", ["Gateway", "JSON", yams]),
         // Floor 5: the program
         .executableTarget(
@@ -98,7 +100,7 @@ let package = Package(
             dependencies: [
                 "Access", "Control", "Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON",
                 "Names", "OIDC",
-                "Proxy", argumentParser, logging, nioCore, nioPosix, unixSignals,
+                "Proxy", "Store", argumentParser, logging, nioCore, nioPosix, unixSignals,
             ],
             swiftSettings: strict
         ),
@@ -110,10 +112,11 @@ let package = Package(
         tests("Names"),
         tests("Pattern"),
         tests("Proxy", [nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, nioHPACK, nioSSL]),
+        tests("Store", [nioCore, nioPosix]),
         tests("JOSE", ["Cryptography", "JSON"]),
         tests("Gateway", ["JSON", "Proxy", nioCore, nioPosix, nioEmbedded]),
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
-        tests("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
+        tests("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]),
         tests("Control", ["Gateway", "JSON", "Proxy"], exclude: ["Golden"]),
         .testTarget(
             name: "ProgramTests",

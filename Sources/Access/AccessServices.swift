@@ -27,6 +27,8 @@ package struct AccessServices: Sendable {
     package let allowHTTPIssuers: Bool
     /// Bound of each worker's memory of proven tokens and sessions.
     package let tokenCacheBytes: Int
+    /// Where sessions live that outlive a process.
+    let sessions: SessionServices
     /// The fields that a callout's original request is read from, of those that there are.
     let originalRequestFields: [FieldName]
     /// What the listener lets in; a callout's original request meets the same guard.
@@ -46,6 +48,7 @@ package struct AccessServices: Sendable {
         tokenCacheBytes: Int = 32 << 20,
         calloutHeaders: [String]? = nil,
         limits: ProxyLimits = ProxyLimits(),
+        sessions: SessionServices = .cookies,
         ended: EndedSessions = EndedSessions()
     ) throws(CryptoError) {
         self.issuers = issuers
@@ -58,6 +61,7 @@ package struct AccessServices: Sendable {
         self.allowHTTPIssuers = allowHTTPIssuers
         self.tokenCacheBytes = tokenCacheBytes
         self.limits = limits
+        self.sessions = sessions
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
         state = try AccessState(answerBytes: tokenCacheBytes, ended: ended)
@@ -65,6 +69,11 @@ package struct AccessServices: Sendable {
 
     /// Sessions that were ended before their time.
     package var endedSessions: EndedSessions { state.endedSessions }
+
+    /// Lets nodes that share a store hear of each other's ended sessions; nil where there is none.
+    package func shareEndings() -> SharedEndings? {
+        sessions.endingLog.map { endedSessions.share(by: $0, clock) }
+    }
 
     /// Tokens on their way back to issuers.
     package var revocations: Revocations { state.revocations }
@@ -97,6 +106,20 @@ package struct AccessServices: Sendable {
         }
     }
 
+    /// This worker's memory of stored sessions, by what their browsers show.
+    func stored(_ worker: Worker) -> ProvenCache<KeptSession> {
+        worker.state(state.storedSlot) {
+            ProvenCache(
+                maximumBytes: tokenCacheBytes,
+                hits: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "hit"])),
+                misses: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "miss"]))
+            )
+        }
+    }
+
+    /// What was ended, as all nodes write it down; nil where nothing is shared.
+    package var endingLog: (any EndingLog)? { sessions.endingLog }
+
     /// This worker's memory of the keys that proofs were signed with; a million octets at most.
     func proofKeys(_ worker: Worker) -> ProvenCache<DPoPKey> {
         worker.state(state.proofKeySlot) { ProvenCache(maximumBytes: 1 << 20) }
@@ -115,6 +138,18 @@ final class AccessState: Sendable {
     let revocations = Revocations()
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
+    /// Look-ups of stored sessions under way.
+    let lookups = SingleFlight<StoredLookup>()
+    /// Renewals of stored sessions under way.
+    let storedRefreshes = SingleFlight<StoredRefreshOutcome>()
+    /// What stores have to be told until they have heard it.
+    let insistence = Insistence()
+    /// Renewed tokens that are not in their store yet.
+    let unstored: UnstoredResults
+    /// What was read of stored sessions lately, for the time when their store is down.
+    let recent = RecentSessions()
+    /// Names the slot of each worker's memory of stored sessions.
+    let storedSlot = WorkerSlot<ProvenCache<KeptSession>>()
     /// Grants under way.
     let grantFlights = SingleFlight<GrantOutcome>()
     /// Grants that the issuer said yes to.
@@ -134,6 +169,7 @@ final class AccessState: Sendable {
     init(answerBytes: Int, ended: EndedSessions) throws(CryptoError) {
         endedSessions = ended
         grants = try GrantCache()
+        unstored = UnstoredResults(insistence)
         answers = AnswerMemory(maximumBytes: answerBytes)
     }
 

@@ -10,6 +10,7 @@ from support.gatehouse import Gatehouse
 from support.issuer import Issuer
 from support.processes import free_port
 from support.provider import Provider
+from support.redis import Redis
 from support.upstream import Upstream
 
 
@@ -42,6 +43,14 @@ def issuer():
     """A scripted issuer of the test's own."""
     with Issuer() as server:
         yield server
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """A Redis of the test's own."""
+    server = Redis(tmp_path / "redis").start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ extension OpenIDConnect {
         guard passage.door != .explanation else {
             return .answer(Answer.redirect(to: settings.issuer.url))
         }
+        // A login whose session nobody could keep would end where it began.
+        if let store, store.vault.isDown { throw storeUnavailable("not-connected") }
         return .wait(
             Inquiry { [self] in
                 let metadata = await Self.metadata(of: party)
@@ -203,7 +205,13 @@ extension OpenIDConnect {
         return .wait(
             Inquiry { [self] in
                 let outcome = await redeem(code, attempt, issuers, party)
-                return { passage throws(Refusal) in try self.arrive(passage, outcome, attempt) }
+                do throws(StoreUnavailable) {
+                    let kept = try await stored(outcome)
+                    return { passage throws(Refusal) in try self.arrive(passage, kept, attempt) }
+                } catch {
+                    let reason = error.reason
+                    return { _ throws(Refusal) in throw self.storeUnavailable(reason) }
+                }
             }
         )
     }
@@ -270,6 +278,10 @@ extension OpenIDConnect {
 
     /// A session that the browser had before this login is dead from now on (security rows S4, V2).
     private func endFormerSession(_ passage: Passage) {
+        if let shown = shownHandle(passage) {
+            if let store { endStored(shown.id, store) }
+            end(shown.id, at: passage.now)
+        }
         guard let former = presentedSession(passage) else { return }
         end(former, at: passage.now)
     }
@@ -277,6 +289,7 @@ extension OpenIDConnect {
     /// The session that a request carries, if it is alive; nothing is decided or renewed.
     func presentedSession(_ passage: Passage) -> Session? {
         let request = passage.request
+        if store != nil { return lookedUpSession(passage) }
         guard settings.methods.contains(.session) || settings.methods.contains(.authorizationCode),
             request.count(of: .cookie) == 1, let field = request.first(.cookie)
         else { return nil }

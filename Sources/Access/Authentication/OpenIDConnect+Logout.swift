@@ -25,7 +25,9 @@ extension OpenIDConnect {
             passage.countLogout("user", "refused")
             throw .forbidden(settings.cause("cross-site-logout", forbidden: true))
         }
-        return services.whenSettled(LogoutPath.signOut(of: [self], passage, own, nil))
+        return try services.knowingSessions(passage) { [self] passage throws(Refusal) in
+            services.whenSettled(LogoutPath.signOut(of: [self], passage, own, nil))
+        }
     }
 
     /// Whether the browser says that its user went there, and does not only look ahead.

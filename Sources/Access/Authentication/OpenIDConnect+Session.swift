@@ -19,6 +19,7 @@ enum RefreshOutcome: Sendable {
 extension OpenIDConnect {
     /// Answers a request that carries a session; nil when it carries none that is alive.
     func session(_ passage: Passage) throws(Refusal) -> Step? {
+        if let store { return try storedSession(passage, store) }
         let request = passage.request
         guard let field = request.first(.cookie) else { return nil }
         let https = passage.client.scheme == .https
@@ -40,6 +41,11 @@ extension OpenIDConnect {
         }
         if let ends = session.accessTokenExpires, passage.now >= ends {
             return try refresh(session, proven, passage)
+        }
+        if let due = session.renewalIsDueAt, passage.now >= due,
+            let step = try refreshAhead(session, proven, passage)
+        {
+            return step
         }
         keep(session, passage)
         return try admit(proven, passage)
@@ -112,6 +118,10 @@ extension OpenIDConnect {
     /// Writes a session into the answer's cookies; false if it cannot be.
     @discardableResult
     func write(_ session: Session, _ passage: Passage) -> Bool {
+        if let store {
+            guard let handle = session.handle else { return false }
+            return writeHandle(handle, session, passage, store)
+        }
         guard
             let lines = try? sessionCookies.lines(
                 session,
@@ -132,6 +142,7 @@ extension OpenIDConnect {
     func endSession(_ session: Session?, _ passage: Passage) {
         if let session {
             count("ended", passage)
+            if let store { endStored(session.id, store) }
             end(session, at: passage.now)
         }
         dropSessionCookies(passage)
@@ -143,6 +154,16 @@ extension OpenIDConnect {
             .session(id: session.id),
             of: session.issuer,
             beganBy: session.beganAt,
+            at: now
+        )
+    }
+
+    /// Remembers that a session is over of which nothing but its name is known: it began by now, by whatever clock.
+    func end(_ id: String, at now: Double) {
+        _ = try? services.state.endedSessions.end(
+            .session(id: id),
+            of: parties.issuer.settings.issuer,
+            beganBy: now + 60,
             at: now
         )
     }
@@ -165,7 +186,7 @@ extension OpenIDConnect {
 
     func isHTTPS(_ passage: Passage) -> Bool { passage.client.scheme == .https }
 
-    private func presentParts(_ passage: Passage) -> Int {
+    func presentParts(_ passage: Passage) -> Int {
         let request = passage.request
         guard let field = request.first(.cookie) else { return 0 }
         return request.withValue(field) { sessionCookies.presentParts(in: $0, https: isHTTPS(passage)) }
@@ -184,18 +205,70 @@ extension OpenIDConnect {
             dropSessionCookies(passage)
             return nil
         }
-        let key = Array(SealedCookie.tuple([id, session.id, token]).utf8)
         return .wait(
             Inquiry { [self] in
-                let outcome = await services.state.refreshes.run(key, clock: services.clock, keep: Self.keep)
-                {
-                    [self] in await renewed(session, token, party)
-                }
+                let outcome = await begin(session, token, party).value
                 return { passage throws(Refusal) in
                     try self.resume(after: outcome, session, proven, passage)
                 }
             }
         )
+    }
+
+    /// The renewal for all requests with the same cookie.
+    private func begin(
+        _ session: Session,
+        _ token: String,
+        _ party: RelyingParty
+    ) -> Task<RefreshOutcome, Never> {
+        services.state.refreshes.begin(flight(session, token), clock: services.clock, keep: Self.keep) {
+            [self] in await renewed(session, token, party)
+        }
+    }
+
+    private func flight(_ session: Session, _ token: String) -> [UInt8] {
+        Array(SealedCookie.tuple([id, session.id, token]).utf8)
+    }
+
+    /// Seconds that a request is held up for new tokens while its old one is still good.
+    private static var patience: Double { 1 }
+
+    /// Renews the tokens while the old one is still good; nil where there is nothing to renew with.
+    ///
+    /// Nobody but this browser keeps what the issuer hands out, so that a request has to wait for it: tokens that were
+    /// rotated with no answer on its way to carry them would be lost, and the session with them (security row A17).
+    /// An issuer that takes long holds nobody up: the next request takes what came of it.
+    private func refreshAhead(
+        _ session: Session,
+        _ proven: ProvenCredential,
+        _ passage: Passage
+    ) throws(Refusal) -> Step? {
+        guard settings.session.refreshes, passage.door == .proxy, let token = session.refreshToken,
+            let party = parties.client
+        else { return nil }
+        let key = flight(session, token)
+        if let outcome = services.state.refreshes.outcome(key, at: passage.now) {
+            return try resume(after: outcome, session, proven, passage)
+        }
+        return .wait(
+            Inquiry { [self] in
+                _ = begin(session, token, party)
+                let outcome = await outcome(key, within: Self.patience) ?? .unavailable
+                return { passage throws(Refusal) in
+                    try self.resume(after: outcome, session, proven, passage)
+                }
+            }
+        )
+    }
+
+    /// The outcome of a renewal under way, if it is there in time.
+    private func outcome(_ key: [UInt8], within seconds: Double) async -> RefreshOutcome? {
+        let start = ContinuousClock.now
+        while ContinuousClock.now - start < .seconds(seconds) {
+            if let outcome = services.state.refreshes.outcome(key, at: services.clock()) { return outcome }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        return nil
     }
 
     /// How long latecomers with the old cookie are given the outcome.
@@ -206,7 +279,8 @@ extension OpenIDConnect {
         }
     }
 
-    private func renewed(_ session: Session, _ token: String, _ party: RelyingParty) async -> RefreshOutcome {
+    /// Asks the issuer for a session's new tokens.
+    func renewed(_ session: Session, _ token: String, _ party: RelyingParty) async -> RefreshOutcome {
         do throws(OIDCError) {
             let tokens = try await party.refresh(token, previous: Self.previous(session))
             return .renewed(await parties.renewed(session, with: tokens, at: services.clock()))
@@ -243,6 +317,9 @@ extension OpenIDConnect {
             return try admit(self.proven(next), passage)
         case .unavailable:
             keep(session, passage)
+            return try admit(proven, passage)
+        case .over where session.accessTokenExpires.map { passage.now < $0 } ?? false:
+            // Another node may have been quicker, and its cookie be on its way: what is still good goes on.
             return try admit(proven, passage)
         case .over(let reason):
             passage.reason = reason

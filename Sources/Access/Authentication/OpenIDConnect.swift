@@ -4,6 +4,7 @@ package import Gateway
 import JOSE
 import OIDC
 package import Proxy
+import Store
 
 /// Proves who a request is for, by an OpenID Connect issuer.
 ///
@@ -23,6 +24,8 @@ package final class OpenIDConnect: CookieOwner {
     let consumers: ConsumerDirectory
     let sessionCookies: SessionCookies
     let loginCookies: LoginCookies
+    /// Where sessions lie; nil for the browser's cookies alone.
+    let store: SessionStore?
     private let anonymousConsumer: Consumer?
     /// Nonces for proofs, where they are asked for.
     let proofNonces: ProofNonces?
@@ -50,6 +53,10 @@ package final class OpenIDConnect: CookieOwner {
             position: read.position
         )
         anonymousConsumer = try Self.anonymous(settings, scope, read)
+        let vault: (any SessionVault)?
+        do throws(RedisAddressError) { vault = try services.sessions.vault(settings.session.storage) } catch {
+            throw read.error("session_storage", error.description)
+        }
         do throws(CryptoError) {
             let ring = try settings.session.secret.map { secret throws(CryptoError) in
                 try SealingKeyRing(secret: secret)
@@ -58,6 +65,16 @@ package final class OpenIDConnect: CookieOwner {
             let digest = try Digest.sha256.hash(utf8: SealedCookie.tuple(identity))
             let name = settings.session.name ?? "session-\(Hexadecimal.encode(digest[..<4]))"
             let purpose = "session " + SealedCookie.tuple(identity)
+            store = try vault.map { vault throws(CryptoError) in
+                try SessionStore(
+                    vault,
+                    identity: SealedCookie.tuple(identity),
+                    ring: ring ?? services.keys,
+                    limits: settings.session.limits,
+                    graceSeconds: services.sessions.graceSeconds,
+                    clock: services.clock
+                )
+            }
             sessionCookies = SessionCookies(
                 name: name,
                 attributes: settings.session.cookie,

@@ -100,6 +100,7 @@ extension OpenIDConnectSettings {
             name: name,
             cookie: cookie("session_cookie", &check),
             secret: settings.string("session_secret"),
+            storage: storage(&check),
             limits: limits,
             refreshes: settings.boolean("refresh_tokens") ?? true,
             streamLeeway: settings.number("stream_leeway") ?? 60

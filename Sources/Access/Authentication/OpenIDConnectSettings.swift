@@ -112,6 +112,8 @@ package struct OpenIDConnectSettings: Sendable {
         var name: String?
         var cookie: CookieAttributes
         var secret: String?
+        /// Where sessions live, as the plugin says; nil for what the program's setting says.
+        var storage: SessionStorage?
         var limits: SessionLimits
         var refreshes: Bool
         /// Seconds that a stream or tunnel may outlive what let it in.

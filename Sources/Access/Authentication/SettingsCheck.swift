@@ -60,7 +60,6 @@ struct SettingsCheck {
     /// Choices of which we serve one.
     mutating func refuseOtherChoices() {
         only("response_mode", "query")
-        only("session_storage", "cookie")
         if settings.strings("response_type") ?? [] != ["code"] { fail("response_type", "must be [code]") }
         if settings.strings("login_methods") ?? [] != ["authorization_code"] {
             fail("login_methods", "must be [authorization_code]")

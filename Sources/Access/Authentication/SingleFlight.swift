@@ -3,19 +3,27 @@ import Synchronization
 
 /// Runs one piece of work for a key at a time, and keeps its outcome for a moment.
 ///
-/// The work goes on when those who asked have gone: a refresh token that was traded in must not be lost. Keys are
+/// The work goes on when those who asked have gone: a refresh token that was traded in must not be lost. What is under way
+/// is shared whatever there is to remember; only outcomes are given up for want of room, the oldest first. Keys are
 /// built from length-prefixed parts (security row H4).
 final class SingleFlight<Outcome: Sendable>: Sendable {
     private struct Flight {
         let task: Task<Outcome, Never>
-        /// How long its outcome is handed out; nil while it is under way.
-        var keptUntil: Double?
+        /// How it ended, and how long that is handed out; nil while it is under way.
+        var end: (outcome: Outcome, keptUntil: Double)?
     }
 
-    private let flights = Mutex<[[UInt8]: Flight]>([:])
+    private struct State {
+        var flights: [[UInt8]: Flight] = [:]
+        /// Keys of flights that have ended, in that order.
+        var ended: [[UInt8]] = []
+        var sweptAt = 0.0
+    }
+
+    private let state = Mutex(State())
     private let maximum: Int
 
-    /// At most `maximum` keys are kept at a time; beyond, work is done without sharing.
+    /// Keeps the outcomes of at most `maximum` keys at a time.
     init(maximum: Int = 10_000) {
         self.maximum = maximum
     }
@@ -29,26 +37,69 @@ final class SingleFlight<Outcome: Sendable>: Sendable {
         keep: @escaping @Sendable (Outcome) -> Double,
         _ work: @escaping @Sendable () async -> Outcome
     ) async -> Outcome {
+        await begin(key, clock: clock, keep: keep, work).value
+    }
+
+    /// The same without waiting for the outcome.
+    @discardableResult
+    func begin(
+        _ key: [UInt8],
+        clock: @escaping @Sendable () -> Double,
+        keep: @escaping @Sendable (Outcome) -> Double,
+        _ work: @escaping @Sendable () async -> Outcome
+    ) -> Task<Outcome, Never> {
         let now = clock()
-        let task = flights.withLock { flights -> Task<Outcome, Never> in
-            if let flight = flights[key], flight.keptUntil.map({ $0 > now }) ?? true { return flight.task }
-            if flights.count >= min(maximum, 1000) {
-                flights = flights.filter { $0.value.keptUntil.map { $0 > now } ?? true }
+        return state.withLock { state in
+            if let flight = state.flights[key], flight.end.map({ $0.keptUntil > now }) ?? true {
+                return flight.task
             }
             let task = Task {
                 let outcome = await work()
-                self.ended(key, until: clock() + keep(outcome))
+                let end = clock()
+                self.ended(key, outcome, until: end + keep(outcome), at: end)
                 return outcome
             }
-            if flights.count < maximum { flights[key] = Flight(task: task, keptUntil: nil) }
+            state.flights[key] = Flight(task: task)
             return task
         }
-        return await task.value
     }
 
-    private func ended(_ key: [UInt8], until: Double) {
-        flights.withLock { flights in
-            flights[key]?.keptUntil = until
+    /// How the work for `key` ended, if it has and that is still handed out.
+    func outcome(_ key: [UInt8], at now: Double) -> Outcome? {
+        state.withLock { state in
+            guard let end = state.flights[key]?.end, end.keptUntil > now else { return nil }
+            return end.outcome
         }
+    }
+
+    private func ended(_ key: [UInt8], _ outcome: Outcome, until: Double, at now: Double) {
+        state.withLock { state in
+            guard until > now else {
+                state.flights[key] = nil
+                return
+            }
+            state.flights[key]?.end = (outcome, until)
+            state.ended.append(key)
+            Self.makeRoom(&state, maximum, at: now)
+        }
+    }
+
+    /// Gives up outcomes that are kept no longer, now and then; and the oldest of too many at once.
+    private static func makeRoom(_ state: inout State, _ maximum: Int, at now: Double) {
+        guard state.ended.count > maximum || now - state.sweptAt >= 10 else { return }
+        state.sweptAt = now
+        var surplus = max(0, state.ended.count - maximum)
+        if surplus > 0 { surplus += maximum / 8 }
+        var kept: [[UInt8]] = []
+        for key in state.ended {
+            guard let end = state.flights[key]?.end else { continue }
+            if surplus > 0 || end.keptUntil <= now {
+                state.flights[key] = nil
+                surplus -= 1
+            } else {
+                kept.append(key)
+            }
+        }
+        state.ended = kept
     }
 }

@@ -268,6 +268,7 @@ struct TrustedParties: Sendable {
         session.beganAt = claims["iat"]?.number ?? now
         session.accessToken = tokens.accessToken
         session.accessTokenExpires = tokens.expiresAt?.seconds
+        session.accessTokenCame = now
         session.isAccessTokenProven = await accessClaims(tokens.accessToken, at: now) != nil
         session.refreshToken = tokens.refreshToken
         session.idToken = tokens.rawIDToken
@@ -281,6 +282,7 @@ struct TrustedParties: Sendable {
         var session = session
         session.accessToken = tokens.accessToken
         session.accessTokenExpires = tokens.expiresAt?.seconds
+        session.accessTokenCame = now
         session.isAccessTokenProven = await accessClaims(tokens.accessToken, at: now) != nil
         session.refreshToken = tokens.refreshToken ?? session.refreshToken
         session.idToken = tokens.rawIDToken ?? session.idToken

@@ -120,6 +120,12 @@ enum LogoutOutcome: Sendable, Equatable {
 }
 
 extension OpenIDConnect {
+    /// Takes stored sessions out of their store as well, so that lists do not show them; they have ended already.
+    private func forgetStored(_ owner: SessionOwner, beganBy cut: Double) async {
+        guard let index = sessionIndex, let key = try? owner.key() else { return }
+        _ = try? await index.end(SessionEnding(owner: key, before: cut, until: cut))
+    }
+
     /// Judges a logout token, and ends what it names: the sessions of its `sid`, else those of its user (row S7).
     ///
     /// Sessions that began after the token was made live on: an old one that comes late ends no new login.
@@ -154,6 +160,7 @@ extension OpenIDConnect {
             services.state.logoutTokens.forget(word)
             return .unavailable(reason: "internal-error", detail: "a digest failed")
         }
+        await forgetStored(owner, beganBy: notice.issuedAt)
         guard await ended.settled() else {
             services.state.logoutTokens.forget(word)
             return .unavailable(

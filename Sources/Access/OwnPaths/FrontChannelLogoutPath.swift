@@ -12,7 +12,7 @@ struct FrontChannelLogoutPath: Sendable {
     var own: OwnPath {
         OwnPath(path: "\(services.authPrefix)/frontchannel-logout", methods: [.get]) {
             passage throws(Refusal) in
-            try serve(passage)
+            try services.knowingSessions(passage) { passage throws(Refusal) in try serve(passage) }
         }
     }
 

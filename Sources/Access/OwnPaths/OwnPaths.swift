@@ -21,10 +21,10 @@ package enum OwnPaths {
                 try login.callback(passage)
             },
             OwnPath(path: "\(prefix)/sign_out", methods: [.get, .head, .post]) { passage throws(Refusal) in
-                try logout.serve(passage)
+                try services.knowingSessions(passage) { passage throws(Refusal) in try logout.serve(passage) }
             },
             OwnPath(path: "\(prefix)/userinfo", methods: [.get, .head]) { passage throws(Refusal) in
-                try login.userInfo(passage)
+                try services.knowingSessions(passage) { passage throws(Refusal) in try login.userInfo(passage) }
             },
             BackChannelLogoutPath(services: services).own,
             FrontChannelLogoutPath(services: services).own,

@@ -80,6 +80,13 @@ package struct SealedCookie: Sendable {
         }
     }
 
+    /// Whether the ring's newest key sealed the text; nothing else of it is looked at.
+    func isByNewestKey(_ text: Span<UInt8>) -> Bool {
+        // Eight digits of base64url are six octets: the version, the key's id, and one of the salt.
+        guard text.count >= 8, let octets = Base64URL.decode(text.extracting(0..<8)) else { return false }
+        return octets[1..<5].elementsEqual(ring.newest.idOctets)
+    }
+
     private func derived(
         _ key: SealingKey,
         _ header: [UInt8],

@@ -23,6 +23,8 @@ package struct Session: Sendable, Equatable {
     package var accessToken: String?
     /// Seconds since 1970 at which the access token ends.
     package var accessTokenExpires: Double?
+    /// Seconds since 1970 at which the access token came.
+    package var accessTokenCame: Double?
     /// Whether the access token is a JWT of the issuer that verified when it came: its claims then decide.
     package var isAccessTokenProven = false
     /// The refresh token.
@@ -33,6 +35,8 @@ package struct Session: Sendable, Equatable {
     package var scope: String?
     /// What the userinfo endpoint said, where it was asked.
     package var userInfo: JSONValue?
+    /// What the browser is given to find it again, where it lies in a store; not part of what is kept.
+    package var handle: [UInt8]?
 
     /// A session that begins now.
     package init(id: String, at now: Double, issuer: String, subject: String) {
@@ -55,6 +59,7 @@ package struct Session: Sendable, Equatable {
         if beganAt != createdAt { members["ia"] = .number(beganAt) }
         if let accessToken { members["at"] = .string(accessToken) }
         if let accessTokenExpires { members["ax"] = .number(accessTokenExpires) }
+        if let accessTokenCame { members["ac"] = .number(accessTokenCame) }
         if isAccessTokenProven { members["ap"] = true }
         if let refreshToken { members["rt"] = .string(refreshToken) }
         if let idToken { members["it"] = .string(idToken) }
@@ -77,6 +82,7 @@ package struct Session: Sendable, Equatable {
         beganAt = json["ia"]?.number ?? createdAt
         accessToken = json["at"]?.string
         accessTokenExpires = json["ax"]?.number
+        accessTokenCame = json["ac"]?.number
         isAccessTokenProven = json["ap"]?.bool ?? false
         refreshToken = json["rt"]?.string
         idToken = json["it"]?.string
@@ -96,14 +102,26 @@ package struct SessionLimits: Sendable, Equatable {
 
     /// When the cookie, as it stands, ends.
     package func end(of session: Session) -> Double {
+        min(lastingEnd(of: session), idling > 0 ? session.usedAt + idling : .infinity)
+    }
+
+    /// When the session ends however often it is used, unless it is renewed.
+    package func lastingEnd(of session: Session) -> Double {
         let ends = [
-            idling > 0 ? session.usedAt + idling : .infinity,
             rolling > 0 ? session.renewedAt + rolling : .infinity,
             absolute > 0 ? session.createdAt + absolute : .infinity,
         ]
         // A cookie that never ends would be a key that is never changed: a year is the bound.
         return min(ends.min() ?? .infinity, session.renewedAt + 31_536_000)
     }
+
+    /// Seconds that a store keeps the session from now on, if nobody uses it.
+    package func storedSeconds(_ session: Session, at now: Double) -> Double {
+        min(lastingEnd(of: session) - now, idling > 0 ? idling : .infinity)
+    }
+
+    /// How long any session may live, renewed as often as may be.
+    package var longestLife: Double { absolute > 0 ? min(absolute, 31_536_000) : 31_536_000 }
 
     /// How long any cookie that was written by now can still be good.
     package var longestSeconds: Double {
@@ -130,5 +148,15 @@ package struct SessionLimits: Sendable, Equatable {
         session.usedAt = now
         if rolling <= 0 || now - session.renewedAt >= rolling * 0.75 { session.renewedAt = now }
         return session
+    }
+}
+
+extension Session {
+    /// When the access token is asked to be renewed, while it is still good: a fifth of its life before its end, a
+    /// minute at the most; nil where it does not end.
+    package var renewalIsDueAt: Double? {
+        guard let ends = accessTokenExpires else { return nil }
+        guard let came = accessTokenCame, ends > came else { return ends }
+        return ends - min(60, (ends - came) / 5)
     }
 }

@@ -99,6 +99,12 @@ package struct SessionCookies: Sendable {
     func lines(_ session: Session, https: Bool, present: Int) throws(SealError) -> [String] {
         let name = fullName(https: https)
         let text = try seal.seal(session.serialized(), name: name, expires: limits.end(of: session))
+        return try lines(sealed: text, https: https, present: present)
+    }
+
+    /// `Set-Cookie` values that keep a sealed text, and remove the parts that it does not need.
+    func lines(sealed text: String, https: Bool, present: Int) throws(SealError) -> [String] {
+        let name = fullName(https: https)
         let parts = try SealedCookie.split(text, name: name)
         var lines = parts.map { attributes.line($0.name, $0.value, https: https) }
         for part in parts.count..<max(parts.count, present) {

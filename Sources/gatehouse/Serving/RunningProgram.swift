@@ -19,6 +19,7 @@ struct RunningProgram: Sendable {
     private let issuers: IssuerDirectory
     private let services: AccessServices
     private let names: NameDesk
+    private let stores: StoreDesk
     private let readiness = Readiness()
     private let keeper: PlanKeeper
     /// Each plan that has come into force, for what is done beside serving.
@@ -40,9 +41,12 @@ struct RunningProgram: Sendable {
         self.settings = settings
         self.logger = logger
         self.names = NameDesk(logger: logger)
+        self.stores = StoreDesk(logger)
         try RunningProgram.makeFolder(settings.dataDirectory)
         let events = IssuerNews(facts: self.facts, logger: logger)
-        let services = try AccessServices.running(settings, events: events) { logger.warning("\($0)") }
+        let services = try AccessServices.running(settings, events: events, stores: self.stores) {
+            logger.warning("\($0)")
+        }
         self.issuers = services.issuers
         self.services = services
         let file = ConfigurationFile(
@@ -97,6 +101,7 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.followPlans() }
             tasks.addTask { await self.issuers.keepFresh() }
             tasks.addTask { await self.services.endedSessions.keep(wallClock) }
+            if let shared = self.services.shareEndings() { tasks.addTask { await shared.run() } }
             let ending = await endings.first { _ in true }
             let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.
@@ -297,6 +302,7 @@ struct RunningProgram: Sendable {
         self.facts.add(to: &snapshot, at: wallClock())
         self.names.add(to: &snapshot)
         self.services.add(to: &snapshot)
+        self.stores.add(to: &snapshot)
         return snapshot.exposition()
     }
 }

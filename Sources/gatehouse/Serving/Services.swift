@@ -14,6 +14,7 @@ extension AccessServices {
     static func running(
         _ settings: ProgramSettings,
         events: any IssuerEvents,
+        stores: StoreDesk,
         notice: @escaping @Sendable (String) -> Void
     ) throws -> AccessServices {
         let keys = try settings.sealingKeys()
@@ -26,7 +27,14 @@ extension AccessServices {
                 "\(folder)/ended-sessions cannot be read: \(error); it says whose sessions have ended"
             )
         }
-        return try AccessServices(settings, keys: keys, dataDirectory: folder, events: events, ended: ended)
+        return try AccessServices(
+            settings,
+            keys: keys,
+            dataDirectory: folder,
+            events: events,
+            vaults: stores.vaults(settings.trustedAuthorityFile),
+            ended: ended
+        )
     }
 
     /// The services of a command that only looks: nothing is read from or written to our folders.
@@ -36,6 +44,7 @@ extension AccessServices {
             keys: SealingKeyRing(secret: "for looking only"),
             dataDirectory: nil,
             events: UnheardIssuerEvents(),
+            vaults: StoreDesk.unconnected(settings.trustedAuthorityFile),
             ended: EndedSessions()
         )
     }
@@ -45,6 +54,7 @@ extension AccessServices {
         keys: SealingKeyRing,
         dataDirectory: String?,
         events: any IssuerEvents,
+        vaults: VaultDirectory,
         ended: EndedSessions
     ) throws {
         if let file = settings.trustedAuthorityFile { try AuthorityFile.check(file) }
@@ -67,6 +77,11 @@ extension AccessServices {
             tokenCacheBytes: settings.tokenCacheBytes,
             calloutHeaders: settings.calloutHeaders,
             limits: settings.limits,
+            sessions: SessionServices(
+                storage: settings.sessionStorage,
+                graceSeconds: settings.sessionGraceSeconds,
+                vaults: vaults
+            ),
             ended: ended
         )
     }

@@ -1,6 +1,8 @@
 // What the settings say, read once and checked.
+import Access
 import Logging
 import Proxy
+import Store
 
 /// The program's settings after flags, environment and file have been laid over each other.
 struct ProgramSettings: Sendable {
@@ -20,6 +22,10 @@ struct ProgramSettings: Sendable {
     var tokenCacheBytes: Int
     var calloutHeaders: [String]
     var drainSeconds: Int
+    /// Where sessions live.
+    var sessionStorage: SessionStorage
+    /// Seconds that sessions go on while their store is down; 0 refuses.
+    var sessionGraceSeconds: Double
     var tls: TLSSettings
     /// How long answers about upstreams' names count.
     var names = NameRules()
@@ -73,8 +79,6 @@ extension ProgramSettings {
         let read = SettingReader(written: written)
         try read.only("off", "admin_listen", "the Admin API is not served yet; write 'off'")
         try read.only("off", "ext_authz_listen", "the gRPC callout is not served yet; write 'off'")
-        try read.only("cookie", "session_store", "only 'cookie' is served yet")
-        try read.only("refuse", "session_store_down", "only 'refuse' is served yet")
         self.proxyListen = try read.listeners("proxy_listen")
         self.statusListen = try read.listeners("status_listen")
         self.workers =
@@ -99,6 +103,8 @@ extension ProgramSettings {
         self.logFormat = format
         self.tokenCacheBytes = try read.integer("token_cache_bytes", in: 0...(1 << 40))
         self.calloutHeaders = read.list("callout_headers")
+        self.sessionStorage = try read.sessionStorage("session_store")
+        self.sessionGraceSeconds = try read.grace("session_store_down")
         self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
         self.tls = try TLSSettings(read, isServed: self.proxyListen.contains(where: \.isTLS))
         self.names.validSeconds = Double(try read.integer("dns_valid_ttl", in: 1...86_400))

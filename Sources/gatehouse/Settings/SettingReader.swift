@@ -1,4 +1,6 @@
 // Reads one setting's words into its type, or says what was expected.
+import Access
+import Store
 
 /// Typed reads of settings as they were written.
 struct SettingReader {
@@ -81,6 +83,24 @@ struct SettingReader {
             }
         }
         return all
+    }
+
+    /// `cookie`, or the URL of a Redis; what is wrong with that is said without showing it, for it may hold a password.
+    func sessionStorage(_ name: String) throws(SettingError) -> SessionStorage {
+        let text = try self.text(name)
+        if text == "cookie" { return .cookie }
+        do throws(RedisAddressError) { return .redis(try RedisAddress(url: text)) } catch {
+            throw self.error(name, "expected 'cookie' or the URL of a Redis: \(error)")
+        }
+    }
+
+    /// `refuse`, which is 0, or `grace=SECONDS`.
+    func grace(_ name: String) throws(SettingError) -> Double {
+        let text = try self.text(name)
+        if text == "refuse" { return 0 }
+        guard text.hasPrefix("grace="), let seconds = Int(text.dropFirst(6)), (1...86_400).contains(seconds)
+        else { throw self.error(name, "expected 'refuse' or 'grace=SECONDS', from 1 to 86400") }
+        return Double(seconds)
     }
 
     /// Refuses every value but one, for what is not served yet.

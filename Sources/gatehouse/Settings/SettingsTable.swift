@@ -96,7 +96,7 @@ extension Setting {
         Setting(
             "trusted_ca_file",
             "",
-            "PEM file of the authorities that identity providers are checked by; empty: the system's."
+            "PEM file of the authorities that identity providers and `rediss://` are checked by; empty: the system's."
         ),
         Setting(
             "allow_http_issuers",
@@ -115,11 +115,15 @@ extension Setting {
             "16777216",
             "Bound of the verified-token cache, in bytes for each worker."
         ),
-        Setting("session_store", "cookie", "Where sessions live. Only `cookie` is served yet."),
+        Setting(
+            "session_store",
+            "cookie",
+            "Where sessions live: `cookie`, or a Redis: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://…`, `unix:///PATH`."
+        ),
         Setting(
             "session_store_down",
             "refuse",
-            "What to do when the session store is down. Only `refuse` is served yet."
+            "While the store is down: `refuse` answers 503; `grace=SECONDS` lets sessions go on that were looked up so lately."
         ),
         Setting(
             "callout_headers",

@@ -1,5 +1,6 @@
 """A real identity provider: Canaille or Glewlwyd, see ../issuers."""
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -17,9 +18,9 @@ PYTHON = {"canaille": str(ROOT / ".build/python/canaille/bin/python"), "glewlwyd
 class Provider:
     """A provider with its clients and users; a second start finds them as they were."""
 
-    def __init__(self, name: str, folder, *redirect_uris: str):
+    def __init__(self, name: str, folder, *redirect_uris: str, **environment: str):
         self.name, self.folder, self.redirect_uris = name, pathlib.Path(folder), redirect_uris
-        self.port = free_port()
+        self.port, self.environment = free_port(), environment
         self.process: Process | None = None
 
     def start(self):
@@ -28,7 +29,7 @@ class Provider:
         (self.folder / "info.json").unlink(missing_ok=True)
         self.process = Process(
             [PYTHON[self.name], str(FOLDER / self.name / "run.py"), str(self.port), str(self.folder / "data"),
-             *self.redirect_uris], str(self.folder / "provider.log"))
+             *self.redirect_uris], str(self.folder / "provider.log"), {**os.environ, **self.environment})
         wait_until(self.up, f"{self.name} is up", 60)
         return self
 

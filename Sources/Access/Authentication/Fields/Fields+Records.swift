@@ -78,11 +78,66 @@ extension OpenIDConnectFields {
     ]
 
     /// Fields of `redis`: a connection, and where its values stand.
-    static let redisFields =
-        clusterCacheRedisFields + [
-            field("prefix", .string, "Prefix."),
-            field("socket", .string, "Socket."),
-        ]
+    static let redisFields: [FieldSchema] = [
+        field(
+            "cloud_authentication",
+            .record(redisCloudAuthenticationFields),
+            status: .notYet,
+            "Passwords from a cloud's identity service."
+        ),
+        field(
+            "cluster_max_redirections",
+            .integer,
+            default: 5,
+            status: .inert,
+            "Has a meaning with cluster_nodes alone."
+        ),
+        field("cluster_nodes", .list(.record(redisClusterNodesFields)), status: .notYet, "A cluster."),
+        field("connect_timeout", .integer, default: 2000, "Milliseconds until a connection must stand."),
+        field(
+            "connection_is_proxied",
+            .boolean,
+            default: false,
+            status: .notYet,
+            "Redis behind a proxy of connections."
+        ),
+        field("database", .integer, default: 0, "Number of the database."),
+        field("host", .string, default: "127.0.0.1", "Name or address of the server."),
+        field("keepalive_backlog", .integer, status: .inert, "One connection is kept, for all requests."),
+        field(
+            "keepalive_pool_size",
+            .integer,
+            default: 256,
+            status: .inert,
+            "One connection is kept, for all requests."
+        ),
+        field("password", .string, secret: true, "Password."),
+        field("port", .integer, default: 6379, "Port of the server."),
+        field("prefix", .string, default: "gatehouse:", "What every key begins with."),
+        field("read_timeout", .integer, default: 2000, "Milliseconds until a command must be answered."),
+        field("send_timeout", .integer, default: 2000, status: .inert, "Part of read_timeout."),
+        field("sentinel_master", .string, status: .notYet, "A master that sentinels name."),
+        field(
+            "sentinel_nodes",
+            .list(.record(redisSentinelNodesFields)),
+            status: .notYet,
+            "Sentinels that name the master."
+        ),
+        field("sentinel_password", .string, status: .notYet, secret: true, "Password for sentinels."),
+        field(
+            "sentinel_role",
+            .string,
+            oneOf: ["any", "master", "slave"],
+            status: .notYet,
+            "Whom sentinels are asked for."
+        ),
+        field("sentinel_username", .string, status: .notYet, "User for sentinels."),
+        field("server_name", .string, "Name that the server's certificate must prove; by default the host."),
+        field("socket", .string, "Path of a Unix socket, instead of host and port."),
+        field("ssl", .boolean, default: false, "Whether TLS is spoken."),
+        field("ssl_verify", .boolean, default: true, "Whether the server's certificate is verified."),
+        field("username", .string, "User; by default Redis' own."),
+    ]
 
     /// Fields of `cluster_cache_redis`.
     static let clusterCacheRedisFields: [FieldSchema] = [

@@ -23,7 +23,11 @@ extension OpenIDConnectFields {
             "Binding of a bearer token to a cookie."
         ),
         field("jwt_session_cookie", .string, status: .notYet, "Binding of a bearer token to a cookie."),
-        field("redis", .record(redisFields), status: .notYet, "Redis for sessions."),
+        field(
+            "redis",
+            .record(redisFields),
+            "The Redis of session_storage: redis; without it the one of session_store, else 127.0.0.1:6379."
+        ),
         field(
             "session_absolute_timeout",
             .number,
@@ -180,7 +184,7 @@ extension OpenIDConnectFields {
             .string,
             default: "cookie",
             oneOf: ["cookie", "memcache", "memcached", "redis"],
-            "Where sessions are kept; only cookie."
+            "Where sessions are kept: cookie or redis; by default what the setting session_store says."
         ),
         field(
             "session_store_metadata",

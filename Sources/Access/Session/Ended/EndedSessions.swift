@@ -33,6 +33,8 @@ package final class EndedSessions: Sendable {
     private let maximum: Int
     /// Where it is kept; nil for a memory that ends with the program.
     let journal: EndedJournal?
+    /// Where other nodes hear of it.
+    private let share = Mutex<SharedEndings?>(nil)
     /// Who else is told.
     private let listeners = Mutex<[@Sendable (SessionEnding) -> Void]>([])
 
@@ -60,8 +62,8 @@ package final class EndedSessions: Sendable {
 
     // MARK: Asking
 
-    /// Whether it outlives the program.
-    var isKept: Bool { journal != nil }
+    /// Whether anybody has to be waited for until what is ended is ended for good.
+    var isKept: Bool { journal != nil || share.withLock { $0 != nil } }
 
     /// How many entries there are.
     package var count: Int { entryCount.load(ordering: .relaxed) }
@@ -79,6 +81,13 @@ package final class EndedSessions: Sendable {
             if holds(mark, standing.beganAt, at: now) { return true }
         }
         return false
+    }
+
+    /// Whether a session was ended by its own name; nothing else of it is known.
+    func contains(session id: String, at now: Double) -> Bool {
+        guard entryCount.load(ordering: .acquiring) > 0 else { return false }
+        guard let mark = try? EndedMark(.session(id: id)) else { return true }
+        return filter.mayHold(mark) && holds(mark, -.infinity, at: now)
     }
 
     private func holds(_ mark: EndedMark, _ beganAt: Double, at now: Double) -> Bool {
@@ -140,8 +149,20 @@ package final class EndedSessions: Sendable {
         memory.withLock { Self.records($0.entries, at: now) }
     }
 
-    /// Returns when all that was ended before is on the disk; false if it could not be written.
-    package func settled() async -> Bool { await journal?.settled() ?? true }
+    /// Lets other nodes hear of what is ended here, by a log that all of them read.
+    func share(by log: any EndingLog, _ clock: @escaping @Sendable () -> Double) -> SharedEndings {
+        let shared = SharedEndings(log, of: self, clock)
+        share.withLock { $0 = shared }
+        onEnd { shared.tell($0) }
+        return shared
+    }
+
+    /// Returns when all that was ended before is on the disk, and where other nodes hear of it; false if it is not.
+    package func settled() async -> Bool {
+        let shared = share.withLock { $0 }
+        let isKept = await journal?.settled() ?? true
+        return await shared?.settled() ?? true && isKept
+    }
 
     // MARK: Keeping
 

@@ -1,6 +1,8 @@
 """Glewlwyd as an identity provider on 127.0.0.1: started, made ready over its own API, then waited for.
 
     python3 run.py PORT DATADIR REDIRECT_URI...
+
+ACCESS_TOKEN_SECONDS in the environment is how long access tokens last.
 """
 import http.cookiejar
 import json
@@ -138,6 +140,8 @@ def provision(secret: dict, keys: list[dict], client_key: dict):
     plugin["parameters"].update({
         "iss": ISSUER, "jwks-private": json.dumps({"keys": keys}), "default-kid": keys[0]["kid"],
         "allowed-scope": [*SCOPES, "api"], "resource-scope": {"api": [ORIGIN]}})
+    if "ACCESS_TOKEN_SECONDS" in os.environ:
+        plugin["parameters"]["access-token-duration"] = int(os.environ["ACCESS_TOKEN_SECONDS"])
     if api.ask("GET", "/mod/plugin/oidc")[0] != 200:
         api.must("POST", "/mod/plugin/", plugin)
     for name, password in PASSWORDS.items():

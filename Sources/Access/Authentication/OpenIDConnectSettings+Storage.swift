@@ -1,0 +1,72 @@
+// The settings of one openid-connect instance: where its sessions live.
+import Gateway
+import Store
+
+extension OpenIDConnectSettings {
+    /// Where sessions live, if the instance says so.
+    static func storage(_ check: inout SettingsCheck) -> SessionStorage? {
+        let settings = check.settings
+        guard settings.wrote("session_storage") else {
+            if settings.wrote("redis") {
+                check.fail("redis", "has a meaning with session_storage: redis alone")
+            }
+            return nil
+        }
+        switch settings.string("session_storage") {
+        case "cookie": return .cookie
+        case "redis": return settings.record("redis").map { .redis(address($0, &check)) } ?? .usualRedis
+        case let other:
+            check.fail("session_storage", "'\(other ?? "")' is not served yet; expected cookie or redis")
+            return nil
+        }
+    }
+
+    /// The `redis` record as an address.
+    private static func address(_ record: Settings, _ check: inout SettingsCheck) -> RedisAddress {
+        let place: RedisAddress.Place
+        if let path = record.string("socket") {
+            if !path.hasPrefix("/") || path.utf8.count > 103 {
+                check.fail("redis", "socket: expected an absolute path of at most 103 octets")
+            }
+            place = .socket(path: path)
+        } else {
+            let port = record.integer("port") ?? 6379
+            if !(1...65_535).contains(port) { check.fail("redis", "port: expected a number from 1 to 65535") }
+            place = .tcp(host: record.string("host") ?? "127.0.0.1", port: port)
+        }
+        var address = RedisAddress(place)
+        address.user = record.string("username")
+        address.password = record.string("password")
+        if address.user != nil, address.password == nil {
+            check.fail("redis", "username: needs a password")
+        }
+        address.database = record.integer("database") ?? 0
+        if address.database < 0 { check.fail("redis", "database: must not be negative") }
+        if record.flag("ssl") {
+            var tls = RedisAddress.TLS()
+            tls.verifies = record.boolean("ssl_verify") ?? true
+            tls.serverName = record.string("server_name")
+            if !tls.verifies {
+                check.warn("redis", "ssl_verify: the server's certificate is not verified; use trusted_ca_file")
+            }
+            address.tls = tls
+        }
+        address.connectSeconds = seconds("connect_timeout", record, &check)
+        address.commandSeconds = seconds("read_timeout", record, &check)
+        if let prefix = record.string("prefix") { address.prefix = prefix }
+        return address
+    }
+
+    private static func seconds(_ field: String, _ record: Settings, _ check: inout SettingsCheck) -> Double {
+        let milliseconds = record.integer(field) ?? 2000
+        if !(1...60_000).contains(milliseconds) {
+            check.fail("redis", "\(field): expected milliseconds from 1 to 60000")
+        }
+        return Double(milliseconds) / 1000
+    }
+}
+
+extension RedisAddress {
+    /// Kong's own default.
+    static let standard = RedisAddress(.tcp(host: "127.0.0.1", port: 6379))
+}

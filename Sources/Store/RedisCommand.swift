@@ -1,0 +1,40 @@
+// What Redis is asked.
+
+/// One word of a command: octets of any kind.
+package struct RedisWord: Sendable, Equatable, ExpressibleByStringLiteral {
+    let octets: [UInt8]
+
+    /// A fixed word.
+    package init(stringLiteral text: String) { self.octets = Array(text.utf8) }
+    /// A text.
+    package init(_ text: String) { self.octets = Array(text.utf8) }
+    /// Octets.
+    package init(_ octets: [UInt8]) { self.octets = octets }
+    /// A whole number.
+    package init(_ number: Int) { self.octets = Array(String(number).utf8) }
+}
+
+/// A command as it goes over the wire: an array of bulk strings (RESP2).
+package struct RedisCommand: Sendable, Equatable {
+    /// The octets for the wire.
+    let octets: [UInt8]
+    /// Whether it may be carried out twice: then it is asked again when its connection ends before the answer.
+    let isRepeatable: Bool
+
+    /// A command of these words.
+    package init(_ words: [RedisWord], isRepeatable: Bool = false) {
+        var octets: [UInt8] = []
+        octets.reserveCapacity(words.reduce(16) { $0 + $1.octets.count + 16 })
+        octets.append(contentsOf: "*\(words.count)\r\n".utf8)
+        for word in words {
+            octets.append(contentsOf: "$\(word.octets.count)\r\n".utf8)
+            octets.append(contentsOf: word.octets)
+            octets.append(contentsOf: [0x0D, 0x0A])
+        }
+        self.octets = octets
+        self.isRepeatable = isRepeatable
+    }
+
+    /// Asks whether the store is there and answers.
+    static let ping = RedisCommand(["PING"], isRepeatable: true)
+}

@@ -1,0 +1,194 @@
+// One connection to Redis on its event loop: carries out what `LinkState` says.
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// What is heard of a link, from its loop.
+package protocol StoreEvents: Sendable {
+    /// It is there, or there again.
+    func storeUp(_ title: String)
+    /// It is gone, and does not come back at once.
+    func storeDown(_ title: String, reason: String)
+}
+
+/// The link of one address; lives on its loop, and never ends but by `stop`.
+final class RedisLink {
+    /// Takes an answer.
+    typealias Completion = @Sendable (Result<RedisReply, StoreError>) -> Void
+
+    private let loop: any EventLoop
+    private let address: RedisAddress
+    private let tls: NIOSSLContext?
+    private let board: StoreBoard
+    private var state: LinkState
+    private var completions: [LinkState.CommandID: Completion] = [:]
+    private var channels: [LinkState.Attempt: any Channel] = [:]
+    private var nextID: LinkState.CommandID = 0
+    private var timer: Scheduled<Void>?
+    private var timerAt = 0.0
+    private var isFlushing = false
+
+    init(_ address: RedisAddress, tls: NIOSSLContext?, board: StoreBoard, limits: LinkLimits, loop: any EventLoop) {
+        self.address = address
+        self.tls = tls
+        self.board = board
+        self.loop = loop
+        self.state = LinkState(limits: limits, greeting: Self.greeting(address))
+    }
+
+    /// Who we are, and which database.
+    static func greeting(_ address: RedisAddress) -> [RedisCommand] {
+        var commands: [RedisCommand] = []
+        if let password = address.password {
+            let words = [RedisWord("AUTH")] + (address.user.map { [RedisWord($0)] } ?? [])
+            commands.append(RedisCommand(words + [RedisWord(password)]))
+        }
+        if address.database != 0 { commands.append(RedisCommand(["SELECT", RedisWord(address.database)])) }
+        return commands
+    }
+
+    // MARK: Commands
+
+    /// Sends a command; `completion` runs on the loop.
+    func call(_ command: RedisCommand, _ completion: @escaping Completion) {
+        self.nextID += 1
+        self.completions[self.nextID] = completion
+        self.carryOut(self.state.submit(self.nextID, command, at: Self.now()))
+    }
+
+    /// Connects, if nobody has wanted anything yet.
+    func start() { self.carryOut(self.state.start(at: Self.now())) }
+
+    /// Ends it.
+    func stop() { self.carryOut(self.state.stop()) }
+
+    static func now() -> Double { Double(NIODeadline.now().uptimeNanoseconds) / 1e9 }
+
+    // MARK: Actions
+
+    private func carryOut(_ actions: [LinkState.Action]) {
+        for action in actions {
+            switch action {
+            case .connect(let attempt): self.connect(attempt)
+            case .send(let attempt, let command): self.send(command, attempt)
+            case .close(let attempt):
+                self.channels.removeValue(forKey: attempt)?.close(mode: .all, promise: nil)
+            case .succeed(let id, let reply): self.complete(id, .success(reply))
+            case .fail(let id, let error): self.complete(id, .failure(error))
+            case .tellUp: self.board.isUp()
+            case .tellDown(let trouble): self.board.isDown(trouble.reason)
+            }
+        }
+        self.setTimer()
+    }
+
+    private func complete(_ id: LinkState.CommandID, _ result: Result<RedisReply, StoreError>) {
+        self.completions.removeValue(forKey: id)?(result)
+    }
+
+    /// Writes at once and flushes once a turn of the loop: commands of many requests leave together.
+    private func send(_ command: RedisCommand, _ attempt: LinkState.Attempt) {
+        guard let channel = self.channels[attempt] else { return }
+        channel.write(ByteBuffer(bytes: command.octets), promise: nil)
+        guard !self.isFlushing else { return }
+        self.isFlushing = true
+        self.loop.assumeIsolated().execute {
+            self.isFlushing = false
+            for channel in self.channels.values { channel.flush() }
+        }
+    }
+
+    private func setTimer() {
+        guard let due = self.state.nextTick, due.isFinite else { return }
+        // A timer that fires early looks again; one that would fire late is made anew.
+        if self.timer != nil, self.timerAt <= due { return }
+        self.timer?.cancel()
+        self.timerAt = due
+        let delay = TimeAmount.nanoseconds(Int64(max(0.001, due - Self.now()) * 1e9))
+        self.timer = self.loop.assumeIsolated().scheduleTask(in: delay) {
+            self.timer = nil
+            self.carryOut(self.state.tick(at: Self.now()))
+        }
+    }
+
+    // MARK: The connection
+
+    private func connect(_ attempt: LinkState.Attempt) {
+        let link = NIOLoopBound(self, eventLoop: self.loop)
+        let (tls, address) = (self.tls, self.address)
+        let bootstrap = ClientBootstrap(group: self.loop)
+            .connectTimeout(.nanoseconds(Int64(address.connectSeconds * 1e9)))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls, case .tcp(let host, _) = address.place {
+                        let name = address.tls?.serverName ?? host
+                        let isAddress = (try? SocketAddress(ipAddress: name, port: 0)) != nil
+                        let handler = try NIOSSLClientHandler(
+                            context: tls,
+                            serverHostname: isAddress ? nil : name
+                        )
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
+                    try channel.pipeline.syncOperations.addHandler(LinkHandler(link.value, attempt))
+                }
+            }
+        let connection =
+            switch address.place {
+            case .tcp(let host, let port):
+                bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
+            case .socket(let path): bootstrap.connect(unixDomainSocketPath: path)
+            }
+        connection.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let channel):
+                guard channel.isActive else { return self.ended(attempt, .closed) }
+                self.channels[attempt] = channel
+                self.carryOut(self.state.connected(attempt, at: Self.now()))
+            case .failure: self.ended(attempt, .unreachable)
+            }
+        }
+    }
+
+    fileprivate func received(_ reply: RedisReply, _ attempt: LinkState.Attempt) {
+        self.carryOut(self.state.received(reply, attempt, at: Self.now()))
+    }
+
+    fileprivate func ended(_ attempt: LinkState.Attempt, _ trouble: LinkTrouble) {
+        self.channels.removeValue(forKey: attempt)?.close(mode: .all, promise: nil)
+        self.carryOut(self.state.ended(attempt, trouble, at: Self.now()))
+    }
+}
+
+/// Reads one connection's octets into replies.
+private final class LinkHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let link: RedisLink
+    private let attempt: LinkState.Attempt
+    private let reader: ReplyReader
+    private var trouble = LinkTrouble.closed
+
+    init(_ link: RedisLink, _ attempt: LinkState.Attempt) throws(StoreError) {
+        self.link = link
+        self.attempt = attempt
+        self.reader = try ReplyReader()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = self.unwrapInboundIn(data)
+        do throws(StoreError) {
+            try self.reader.feed(buffer.readableBytesUInt8Span)
+            while let reply = try self.reader.next() { self.link.received(reply, self.attempt) }
+        } catch {
+            self.trouble = .malformed
+            context.close(promise: nil)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is NIOSSLError || error is NIOSSLExtraError { self.trouble = .refused("tls") }
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { self.link.ended(self.attempt, self.trouble) }
+}

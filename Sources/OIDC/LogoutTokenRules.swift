@@ -77,10 +77,10 @@ package enum LogoutTokenRules {
         LogoutTokenRule("Back-Channel Logout §2.6 (5)") { token in
             guard let events = token.claims["events"] else { return ("missing-claim", "events is absent") }
             guard let members = events.object else { return ("malformed-claim", "events is not an object") }
-            guard let event = members[Self.event] else {
-                return ("wrong-event", "events has no member for a back-channel logout")
-            }
-            return event.object == nil ? ("malformed-claim", "the event is not an object") : nil
+            let event = members[Self.event]
+            return event == nil
+                ? ("wrong-event", "events has no member for a back-channel logout")
+                : event?.object == nil ? ("malformed-claim", "the event is not an object") : nil
         },
         LogoutTokenRule("Back-Channel Logout §2.6 (6)") { token in
             token.claims.has("nonce") ? ("wrong-type", "a logout token has no nonce") : nil

@@ -15,7 +15,7 @@ import websockets.exceptions
 from support import issuer as trouble
 from support import ledger
 from support.browser import NAVIGATION
-from support.gatehouse import Gatehouse, openid_connect, route, service
+from support.gatehouse import Gatehouse, openid_connect, route, run, service
 from support.http2 import CANCEL, RawHTTP2, request
 from support.issuer import changed
 from support.processes import free_port, wait_until
@@ -478,3 +478,113 @@ def test_two_nodes_without_a_shared_store_end_their_own(start, upstream, issuer,
     assert status(other, cookies(browser)) == 200
     assert tell(one, logout_token(issuer)).status_code == 200
     assert (status(one, cookies(browser)), status(other, cookies(browser))) == (401, 200)
+
+
+# By the operator
+
+def test_an_operator_ends_a_users_sessions_or_all(start, upstream, issuer, light):
+    """V5: by `gatehouse sessions end`, at once, for good, with their streams."""
+    gatehouse = start(configuration(issuer, upstream.url))
+    issuer.claims = {"sid": "one"}
+    first = logged_in(gatehouse, light)
+    issuer.claims = {"sid": "two"}
+    second = logged_in(gatehouse, light)
+    issuer.user["sub"] = "bob-id"
+    other = logged_in(gatehouse, light)
+
+    def end(*words: str):
+        return run("sessions", "end", "--data-dir", str(gatehouse.folder / "data"), *words)
+
+    assert end("--issuer", issuer.url, "--sid", "one").returncode == 0
+    assert [status(gatehouse, cookies(browser)) for browser in (first, second, other)] == [401, 200, 200]
+    with httpx.stream("GET", gatehouse.url + "/?drip=300", headers=cookies(second), timeout=30) as stream:
+        assert end("--issuer", issuer.url, "--subject", "alice-id").stdout == "ended\n"
+        with pytest.raises(httpx.TransportError):
+            stream.read()
+    assert [status(gatehouse, cookies(browser)) for browser in (second, other)] == [401, 200]
+    assert end("--all").returncode == 0
+    assert status(gatehouse, cookies(other)) == 401
+    gatehouse.stop()
+    assert end("--all").returncode == 1
+    gatehouse.start()
+    assert status(gatehouse, cookies(other)) == 401
+
+    def comes_in() -> bool:
+        with contextlib.suppress(RuntimeError):
+            return light().follow(gatehouse.url).status_code == 200
+        return False
+
+    # A second later everybody may come in again.
+    wait_until(comes_in, "a new login", 10)
+
+
+@pytest.mark.parametrize("words", [
+    [], ["--subject", "s"], ["--sid", "s"], ["--all", "--issuer", "https://id.test"], ["--all", "--subject", "s"],
+    ["--issuer", "https://id.test", "--subject", "s", "--sid", "s"]])
+def test_whose_sessions_are_meant_has_to_be_said(words):
+    assert run("sessions", "end", *words).returncode == 2
+
+
+# Nodes that share a store
+
+def nodes(start, issuer, upstream, redis, tmp_path, **config) -> tuple[Gatehouse, Gatehouse]:
+    """Two nodes with the same keys and the same Redis."""
+    shared = {"GATEHOUSE_KEYS_DIR": str(tmp_path / "keys"), "GATEHOUSE_SESSION_STORE": redis.url}
+    made = [start(configuration(issuer, upstream.url, **config), **shared) for _ in range(2)]
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("storage", ["cookie", "redis"])
+def test_nodes_with_a_redis_hear_of_logouts_within_a_second(
+        start, upstream, issuer, light, redis, tmp_path, storage):
+    """V4, V6, D9: the issuer calls one node; sessions and their streams end on both, in cookies and in the store."""
+    config = {"session_storage": "cookie"} if storage == "cookie" else {}
+    one, other = nodes(start, issuer, upstream, redis, tmp_path, **config)
+    issuer.claims = {"sid": "first"}
+    first = logged_in(one, light)
+    issuer.claims = {"sid": "second"}
+    second = logged_in(other, light)
+    assert [status(node, cookies(browser)) for node in (one, other) for browser in (first, second)] == [200] * 4
+    with httpx.stream("GET", other.url + "/?drip=300", headers=cookies(first), timeout=30) as stream:
+        assert tell(one, logout_token(issuer, sid="first")).status_code == 200
+        begun = time.monotonic()
+        wait_until(lambda: status(other, cookies(first)) == 401, "the other node has heard of it", 5)
+        assert time.monotonic() - begun < 1.5
+        with pytest.raises(httpx.TransportError):
+            stream.read()
+        assert time.monotonic() - begun < 2.5
+    assert status(one, cookies(first)) == 401
+    assert [status(node, cookies(second)) for node in (one, other)] == [200, 200]
+    # A sign-out is told as well.
+    stolen = cookies(second)
+    assert second.client.post(f"{other.url}/oauth2/sign_out", headers=SAME_ORIGIN).status_code == 303
+    wait_until(lambda: status(one, stolen) == 401, "the first node has heard of it", 5)
+
+
+def test_a_node_that_comes_later_knows_what_ended_before(start, upstream, issuer, light, redis, tmp_path):
+    """V4: one with an empty data_dir, too."""
+    one, other = nodes(start, issuer, upstream, redis, tmp_path, session_storage="cookie")
+    browser = logged_in(one, light)
+    other.stop()
+    assert tell(one, logout_token(issuer)).status_code == 200
+    file = other.folder / "data/ended-sessions"
+    file.unlink()
+    other.start()
+    assert status(other, cookies(browser)) == 401
+    assert file.stat().st_size > 0
+
+
+def test_while_the_store_is_down_a_logout_is_in_force_here_and_asked_for_again(
+        start, upstream, issuer, light, redis, tmp_path):
+    """The issuer hears 503: other nodes do not know yet. They do once the store is back, whoever told it."""
+    one, other = nodes(start, issuer, upstream, redis, tmp_path, session_storage="cookie")
+    browser = logged_in(one, light)
+    redis.kill()
+    token = logout_token(issuer)
+    answer = tell(one, token)
+    assert answer.status_code == 503 and answer.headers["retry-after"]
+    assert one.refusals("logout-not-kept") == 1
+    assert (status(one, cookies(browser)), status(other, cookies(browser))) == (401, 200)
+    redis.start()
+    wait_until(lambda: status(other, cookies(browser)) == 401, "the other node has heard of it", 10)
+    assert tell(one, token).status_code == 200

@@ -18,14 +18,14 @@ struct FrontChannelLogoutPath: Sendable {
 
     private func serve(_ passage: Passage) throws(Refusal) -> Step {
         guard let arguments = QueryArguments(passage.request.query ?? []) else {
-            throw refusal(passage, "malformed-query")
+            throw refusal("malformed-query", passage)
         }
-        guard !arguments.repeats(["iss", "sid"]) else { throw refusal(passage, "repeated-parameter") }
+        guard !arguments.repeats(["iss", "sid"]) else { throw refusal("repeated-parameter", passage) }
         guard let issuer = arguments.single("iss"), let sid = arguments.single("sid"), !sid.isEmpty else {
-            throw refusal(passage, "missing-parameter", "iss and sid are both needed (§3)")
+            throw refusal("missing-parameter", passage, "iss and sid are both needed (§3)")
         }
         let logins = passage.plan.logins.filter { $0.isIssuer(issuer) }
-        guard let first = logins.first else { throw refusal(passage, "wrong-issuer") }
+        guard let first = logins.first else { throw refusal("wrong-issuer", passage) }
         var hasEnded = false
         for login in logins {
             guard let session = login.presentedSession(passage), session.issuerSession == sid else {
@@ -39,7 +39,7 @@ struct FrontChannelLogoutPath: Sendable {
         return services.whenSettled(Self.page(framedBy: first.frameOrigins))
     }
 
-    private func refusal(_ passage: Passage, _ reason: String, _ detail: String? = nil) -> Refusal {
+    private func refusal(_ reason: String, _ passage: Passage, _ detail: String? = nil) -> Refusal {
         passage.countLogout("front-channel", "refused")
         return .malformed(.init(reason, detail: detail))
     }

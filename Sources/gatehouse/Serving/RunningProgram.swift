@@ -80,6 +80,8 @@ struct RunningProgram: Sendable {
     func run(takesOver: Bool) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let inheritance = try Inheritance.take(self.settings.dataDirectory, takesOver: takesOver, self.logger)
+        let shared = self.services.shareEndings()
+        await shared?.begin()
         let status = self.statusServer()
         let servers = (self.settings.proxyListen.isEmpty ? [] : [self.proxy]) + (status.map { [$0] } ?? [])
         var names: Set<String> = []
@@ -101,7 +103,7 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.followPlans() }
             tasks.addTask { await self.issuers.keepFresh() }
             tasks.addTask { await self.services.endedSessions.keep(wallClock) }
-            if let shared = self.services.shareEndings() { tasks.addTask { await shared.run() } }
+            if let shared { tasks.addTask { await shared.run() } }
             let ending = await endings.first { _ in true }
             let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.
@@ -178,9 +180,24 @@ struct RunningProgram: Sendable {
         try? await control.serve(listener) { command, line in
             switch command {
             case .reload: try await line.say(await self.keeper.reload().json)
+            case .end: try await line.say(await self.end(try await line.next()))
             case .takeover: if try await handover.give(&line) { end.yield(.handedOver) }
             }
         }
+    }
+
+    /// Ends the sessions that a line of JSON names.
+    private func end(_ line: String?) async -> JSONValue {
+        guard let line, let json = try? JSONValue(parsing: Array(line.utf8)), let wish = EndingWish(json)
+        else {
+            return .object(["error": .string("expected whose sessions are meant")])
+        }
+        let isKept = (try? await self.services.end(wish, at: wallClock())) ?? false
+        self.logger.notice(
+            "sessions ended by command",
+            metadata: ["issuer": "\(wish.issuer ?? "all")", "kept": "\(isKept)"]
+        )
+        return .object(["result": .string(isKept ? "ended" : "unkept")])
     }
 
     // MARK: Assembly

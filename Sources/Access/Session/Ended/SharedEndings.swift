@@ -42,11 +42,25 @@ package final class SharedEndings: Sendable {
         return state.withLock { $0.unwritten.isEmpty }
     }
 
+    /// Hears of what has ended so far, for at most two seconds: before anybody is let in.
+    package func begin() async {
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                while !Task.isCancelled, await !self.read() {
+                    try? await Task.sleep(for: .milliseconds(Self.pause / 5))
+                }
+            }
+            tasks.addTask { try? await Task.sleep(for: .seconds(2)) }
+            await tasks.next()
+            tasks.cancelAll()
+        }
+    }
+
     /// Writes and reads until its task is cancelled.
     package func run() async {
         while !Task.isCancelled {
             await write()
-            await read()
+            _ = await read()
             do { try await Task.sleep(for: .milliseconds(Self.pause)) } catch { return }
         }
     }
@@ -68,15 +82,16 @@ package final class SharedEndings: Sendable {
         }
     }
 
-    /// Hears of what other nodes have ended, and of what ended before this one was here.
-    func read() async {
+    /// Hears of what other nodes have ended, and of what ended before this one was here; false if it cannot.
+    func read() async -> Bool {
         let place = state.withLock { $0.place }
         do throws(StoreUnavailable) {
             let (endings, next) = try await log.endings(after: place)
             ended.learn(endings, at: clock())
             state.withLock { $0.place = next }
+            return true
         } catch {
-            // The next look brings it.
+            return false
         }
     }
 }

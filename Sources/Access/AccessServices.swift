@@ -48,7 +48,8 @@ package struct AccessServices: Sendable {
         tokenCacheBytes: Int = 32 << 20,
         calloutHeaders: [String]? = nil,
         limits: ProxyLimits = ProxyLimits(),
-        sessions: SessionServices = .cookies
+        sessions: SessionServices = .cookies,
+        ended: EndedSessions = EndedSessions()
     ) throws(CryptoError) {
         self.issuers = issuers
         self.client = client
@@ -63,7 +64,30 @@ package struct AccessServices: Sendable {
         self.sessions = sessions
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
-        state = try AccessState(answerBytes: tokenCacheBytes)
+        state = try AccessState(answerBytes: tokenCacheBytes, ended: ended)
+    }
+
+    /// Sessions that were ended before their time.
+    package var endedSessions: EndedSessions { state.endedSessions }
+
+    /// Lets nodes that share a store hear of each other's ended sessions; nil where there is none.
+    package func shareEndings() -> SharedEndings? {
+        sessions.endingLog.map { endedSessions.share(by: $0, clock) }
+    }
+
+    /// Tokens on their way back to issuers.
+    package var revocations: Revocations { state.revocations }
+
+    /// An answer once the sessions that were ended for it stay ended, whatever becomes of this program.
+    func whenSettled(_ answer: Answer) -> Step {
+        guard endedSessions.isKept else { return .answer(answer) }
+        let ended = endedSessions
+        return .wait(
+            Inquiry {
+                _ = await ended.settled()
+                return { _ throws(Refusal) in .answer(answer) }
+            }
+        )
     }
 
     /// The hosts to which `plan` lets a browser be led.
@@ -106,8 +130,12 @@ package struct AccessServices: Sendable {
 final class AccessState: Sendable {
     /// States of logins that came back.
     let usedStates = UsedOnce()
-    /// Sessions that were ended here.
-    let endedSessions = UsedOnce(maximum: 262_144)
+    /// Sessions that were ended before their time.
+    let endedSessions: EndedSessions
+    /// Logout tokens that were taken.
+    let logoutTokens = UsedOnce()
+    /// Tokens on their way back to issuers.
+    let revocations = Revocations()
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
     /// Look-ups of stored sessions under way.
@@ -138,7 +166,8 @@ final class AccessState: Sendable {
     private let takenProofs = AtomicLazyReference<ReplayMemory>()
     private let counter = Atomic<UInt64>(0)
 
-    init(answerBytes: Int) throws(CryptoError) {
+    init(answerBytes: Int, ended: EndedSessions) throws(CryptoError) {
+        endedSessions = ended
         grants = try GrantCache()
         unstored = UnstoredResults(insistence)
         answers = AnswerMemory(maximumBytes: answerBytes)

@@ -54,6 +54,7 @@ package final class Passage {
     var moreForLog: String?
     private var memories: [ObjectIdentifier: AnyObject] = [:]
     private var streamsEnd: Double?
+    private var holder: (any Standing)?
     private var original: RequestHead?
     private var originalClient: ClientFacts?
     var deliver: (@Sendable (Passage, Verdict) -> Answer)?
@@ -133,6 +134,11 @@ package final class Passage {
     package var lastsUntil: Double? {
         get { self.streamsEnd }
         set { self.streamsEnd = newValue }
+    }
+    /// What let the request in, where that may be taken back: a stream or tunnel then ends at once.
+    package var standing: (any Standing)? {
+        get { self.holder }
+        set { self.holder = newValue }
     }
     /// The reason word for the log, where a plugin has one for what it answered.
     package var reason: String? {
@@ -224,6 +230,7 @@ package final class Passage {
         if !self.chosen.isEmpty { self.chosen = ReplacedParts() }
         self.hasIdentityFields = false
         self.streamsEnd = nil
+        if self.holder != nil { self.holder = nil }
         if self.reasonWord != nil { self.reasonWord = nil }
         if self.moreForLog != nil { self.moreForLog = nil }
         if !self.memories.isEmpty { self.memories.removeAll() }

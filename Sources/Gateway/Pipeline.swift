@@ -12,18 +12,22 @@ package struct PipelineSettings: Sendable {
     package var accessLog: LogSink?
     /// Takes one line for the operator, at most once a worker for each kind.
     package var notice: @Sendable (String) -> Void
+    /// Rises whenever something is taken back that may have let a stream in.
+    package var standings: @Sendable () -> UInt64
 
     /// Settings of pipelines.
     package init(
         ownPaths: [OwnPath] = [],
         clock: @escaping @Sendable () -> Double,
         accessLog: LogSink? = nil,
-        notice: @escaping @Sendable (String) -> Void = { _ in }
+        notice: @escaping @Sendable (String) -> Void = { _ in },
+        standings: @escaping @Sendable () -> UInt64 = { 0 }
     ) {
         self.ownPaths = ownPaths
         self.clock = clock
         self.accessLog = accessLog
         self.notice = notice
+        self.standings = standings
     }
 }
 
@@ -133,6 +137,13 @@ package final class Pipeline: ExchangeHandler {
     }
 
     package func stopped() { self.log?.flush() }
+
+    package var standings: UInt64 { self.settings.standings() }
+
+    package func mayGoOn(_ exchange: Exchange) -> Bool {
+        guard let standing = (exchange.attachment as? Passage)?.standing else { return true }
+        return !standing.hasEnded(at: self.settings.clock())
+    }
 
     /// This worker's counters so far.
     package func snapshot() -> MetricsSnapshot { self.worker.metrics.snapshot(self.plan) }

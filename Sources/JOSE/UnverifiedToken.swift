@@ -84,6 +84,9 @@ package struct UnverifiedToken: Sendable {
     /// The issuer as the token claims it: to choose the keys that may prove it, for nothing else.
     package var unverifiedIssuer: String? { claims?.string("iss") }
 
+    /// Whether the token claims to be for `audience`: to choose who may prove it, for nothing else.
+    package func claimsToBe(for audience: String) -> Bool { claims?.names("aud", oneOf: [audience]) ?? false }
+
     /// Reads claims: a JSON object by the strict rules.
     static func claims(_ payload: [UInt8]) throws(TokenError) -> JSONObjectText {
         do { return try JSONObjectText(payload) } catch { throw .malformed(.payload) }

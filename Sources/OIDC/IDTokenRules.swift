@@ -243,7 +243,7 @@ extension RelyingParty {
     }
 
     /// The asymmetric algorithms that the metadata names, or else the standard's one (I5).
-    private static func announced(_ metadata: ProviderMetadata) -> Set<Algorithm> {
+    static func announced(_ metadata: ProviderMetadata) -> Set<Algorithm> {
         let named = Set(metadata.idTokenAlgorithms.compactMap { Algorithm(rawValue: $0) })
         let usable = named.intersection(Algorithm.asymmetric)
         return usable.isEmpty ? [.rs256] : usable

@@ -4,7 +4,7 @@ package import JOSE
 
 /// What we ask an issuer for; the words of logs and metrics.
 package enum IssuerRequest: String, Sendable, Equatable {
-    case discovery, keys, token, userinfo, introspection
+    case discovery, keys, token, userinfo, introspection, revocation
 }
 
 /// Why an issuer or one of its answers is not taken.
@@ -39,6 +39,10 @@ package enum OIDCError: Error, Sendable, Equatable {
     case idToken(TokenError)
     /// An ID token that fails a rule of OpenID Connect.
     case idTokenRule(IDTokenFailure)
+    /// A logout token that fails a rule of tokens.
+    case logoutToken(TokenError)
+    /// A logout token that fails a rule of OpenID Connect Back-Channel Logout.
+    case logoutTokenRule(IDTokenFailure)
     /// Userinfo about somebody else (OIDC Core §5.3.2).
     case subjectMismatch
     /// The authorization response's `iss` is absent though announced (RFC 9207 §2.4).
@@ -66,13 +70,15 @@ package enum OIDCError: Error, Sendable, Equatable {
         case .refused(_, _, "invalid_client"), .refused(_, _, "unauthorized_client"): "client-refused"
         case .refused(.userinfo, _, _): "userinfo-refused"
         case .refused(.introspection, _, _): "introspection-refused"
+        case .refused(.revocation, _, _): "revocation-refused"
         case .refused: "grant-refused"
         case .malformedAnswer: "issuer-answer-malformed"
         case .answerToken: "issuer-answer-unproven"
         case .busy: "issuer-busy"
         case .unknownTokenType: "unknown-token-type"
         case .idToken(let error): error.reason
-        case .idTokenRule(let failure): failure.reason
+        case .idTokenRule(let failure), .logoutTokenRule(let failure): failure.reason
+        case .logoutToken(let error): error.reason
         case .subjectMismatch: "subject-mismatch"
         case .missingIssuerParameter: "missing-issuer"
         case .wrongIssuerParameter: "wrong-issuer"
@@ -97,6 +103,8 @@ package enum OIDCError: Error, Sendable, Equatable {
         case .unknownTokenType: "the token_type is not Bearer"
         case .idToken(let error): "ID token: \(error.detail)"
         case .idTokenRule(let failure): "ID token: \(failure.detail) (\(failure.rule))"
+        case .logoutToken(let error): "logout token: \(error.detail)"
+        case .logoutTokenRule(let failure): "logout token: \(failure.detail) (\(failure.rule))"
         case .subjectMismatch: "userinfo's sub is not the ID token's (OIDC Core §5.3.2)"
         case .missingIssuerParameter: "the response lacks iss, which the issuer announces (RFC 9207 §2.4)"
         case .wrongIssuerParameter: "the response's iss is another issuer (RFC 9207 §2.4)"
@@ -113,7 +121,8 @@ package enum OIDCError: Error, Sendable, Equatable {
         // What an introspection endpoint refuses is us, not the token (RFC 7662 §2.3).
         case .refused(.introspection, _, _): true
         case .refused(_, _, let error): error == "temporarily_unavailable" || error == "server_error"
-        case .unknownTokenType, .idToken, .idTokenRule, .subjectMismatch, .missingIssuerParameter,
+        case .unknownTokenType, .idToken, .idTokenRule, .logoutToken, .logoutTokenRule, .subjectMismatch,
+            .missingIssuerParameter,
             .wrongIssuerParameter:
             false
         }
@@ -122,7 +131,7 @@ package enum OIDCError: Error, Sendable, Equatable {
     /// Whether the issuer could not be asked, or said that it cannot answer now.
     ///
     /// An answer that is no good is none: it may be about one token, and whoever shows it must not make others wait.
-    var isOutage: Bool {
+    package var isOutage: Bool {
         switch self {
         case .unreachable, .failed: true
         default: false

@@ -71,6 +71,8 @@ package struct ProviderMetadata: Sendable, Hashable {
     package let clientAuthenticationMethods: [String]
     /// How a client may authenticate at the introspection endpoint; the token endpoint's ways if unsaid.
     package let introspectionAuthenticationMethods: [String]
+    /// How a client may authenticate at the revocation endpoint; the token endpoint's ways if unsaid.
+    package let revocationAuthenticationMethods: [String]
     /// The algorithms of its ID tokens; empty if unsaid.
     package let idTokenAlgorithms: [String]
     /// Whether its authorization responses carry `iss` (RFC 9207 §3).
@@ -109,6 +111,8 @@ package struct ProviderMetadata: Sendable, Hashable {
         self.clientAuthenticationMethods = methods
         self.introspectionAuthenticationMethods =
             document["introspection_endpoint_auth_methods_supported"]?.strings ?? methods
+        self.revocationAuthenticationMethods =
+            document["revocation_endpoint_auth_methods_supported"]?.strings ?? methods
         self.idTokenAlgorithms = document["id_token_signing_alg_values_supported"]?.strings ?? []
         self.announcesIssuerParameter =
             document["authorization_response_iss_parameter_supported"]?.bool ?? false
@@ -122,6 +126,7 @@ package struct ProviderMetadata: Sendable, Hashable {
         self.jwksURL = settings.jwksEndpoint
         self.clientAuthenticationMethods = []
         self.introspectionAuthenticationMethods = []
+        self.revocationAuthenticationMethods = []
         self.idTokenAlgorithms = []
         self.announcesIssuerParameter = false
     }

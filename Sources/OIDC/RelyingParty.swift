@@ -16,6 +16,8 @@ package struct RelyingParty: Sendable {
     package var authentication: ClientAuthentication?
     /// How we authenticate at the introspection endpoint; nil for as everywhere.
     package var introspectionAuthentication: ClientAuthentication?
+    /// How we authenticate at the revocation endpoint; nil for as everywhere.
+    package var revocationAuthentication: ClientAuthentication?
     /// What signs our assertions, by the method that wants them.
     package var assertions: [ClientAuthentication: ClientAssertion] = [:]
     /// What we show where a certificate is how we authenticate.

@@ -16,7 +16,8 @@ struct Gatehouse: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Check.self, Token.self, Explain.self, Reload.self, Keys.self, Schema.self,
+            Serve.self, Check.self, Token.self, Explain.self, Reload.self, Sessions.self, Keys.self,
+            Schema.self,
         ]
     )
 }

@@ -58,6 +58,7 @@ final class ScriptedIssuer: HTTPClient {
                 "userinfo_endpoint": .string(url + "/userinfo"),
                 "introspection_endpoint": .string(url + "/introspect"),
                 "end_session_endpoint": .string(url + "/logout"),
+                "revocation_endpoint": .string(url + "/revoke"),
                 "id_token_signing_alg_values_supported": ["ES256"],
             ]
         )
@@ -172,7 +173,8 @@ struct AccessStage {
         _ config: [String: JSONValue] = [:],
         consumers: [Consumer] = [],
         hosts: [String] = ["app.example"],
-        redirectHosts: [String]? = nil
+        redirectHosts: [String]? = nil,
+        ended: EndedSessions = EndedSessions()
     ) throws {
         key = try SigningKey(kid: "one")
         issuer = try ScriptedIssuer(keys: [key])
@@ -188,7 +190,8 @@ struct AccessStage {
             client: issuer,
             keys: SealingKeyRing(octets: [[UInt8](repeating: 1, count: 32)]),
             clock: { clock.now },
-            redirectHosts: redirectHosts
+            redirectHosts: redirectHosts,
+            ended: ended
         )
         var configuration = Configuration()
         configuration.services = [Service(id: "s", name: "s", host: "127.0.0.1", port: 9)]

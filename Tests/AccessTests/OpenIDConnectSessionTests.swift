@@ -129,7 +129,7 @@ struct OpenIDConnectSessionTests {
         let end = try await stage.comeBack(browser, state: try #require(arguments.single("state")))
         #expect(end.location == "/again")
         #expect(try await stage.ask(Self.here, from: browser).passes)
-        #expect(try await stage.ask(Self.here, from: thief).reason == "no-credential")
+        #expect(try await stage.ask(Self.here, from: thief).reason == "session-ended")
     }
 
     @Test func `claims of the ID token decide for a session, and a JWT access token before it`() async throws

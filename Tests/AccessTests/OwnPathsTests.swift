@@ -111,7 +111,7 @@ struct OwnPathsTests {
         #expect(asked.single("post_logout_redirect_uri") == "https://app.example/")
         #expect(asked.single("id_token_hint")?.isEmpty == false)
         #expect(browser.cookies.keys.allSatisfy { $0.hasPrefix("__Host-authorization-") })
-        #expect(try await stage.ask(Self.here, from: thief).reason == "no-credential")
+        #expect(try await stage.ask(Self.here, from: thief).reason == "session-ended")
         // Back from the issuer, on to where the user wanted to go.
         let state = try #require(asked.single("state"))
         let back = try await stage.ask(

@@ -278,13 +278,12 @@ extension OpenIDConnect {
 
     /// A session that the browser had before this login is dead from now on (security rows S4, V2).
     private func endFormerSession(_ passage: Passage) {
-        if let store, let id = shownHandle(passage)?.id { endStored(id, store) }
-        guard let former = shownHandle(passage)?.id ?? presentedSession(passage)?.id else { return }
-        _ = services.state.endedSessions.note(
-            former,
-            until: passage.now + sessionCookies.limits.longestSeconds,
-            at: passage.now
-        )
+        if let shown = shownHandle(passage) {
+            if let store { endStored(shown.id, store) }
+            end(shown.id, at: passage.now)
+        }
+        guard let former = presentedSession(passage) else { return }
+        end(former, at: passage.now)
     }
 
     /// The session that a request carries, if it is alive; nothing is decided or renewed.
@@ -301,7 +300,7 @@ extension OpenIDConnect {
             }
         }
         guard case .sealed(let found) = presented, let session = found,
-            !services.state.endedSessions.contains(session.id, at: passage.now)
+            !hasEnded(session, at: passage.now)
         else { return nil }
         return session
     }

@@ -34,7 +34,8 @@ extension OpenIDConnect {
             dropSessionCookies(passage)
             return nil
         }
-        if services.state.endedSessions.contains(session.id, at: passage.now) {
+        guard let standing = proven.standing, !standing.hasEnded(at: passage.now) else {
+            passage.reason = "session-ended"
             dropSessionCookies(passage)
             return nil
         }
@@ -91,7 +92,8 @@ extension OpenIDConnect {
             idToken: session.idToken,
             refreshToken: session.refreshToken,
             userInfo: session.userInfo,
-            session: session
+            session: session,
+            standing: try? SessionStanding(session, in: services.state.endedSessions)
         )
     }
 
@@ -141,13 +143,34 @@ extension OpenIDConnect {
         if let session {
             count("ended", passage)
             if let store { endStored(session.id, store) }
-            _ = services.state.endedSessions.note(
-                session.id,
-                until: passage.now + sessionCookies.limits.longestSeconds,
-                at: passage.now
-            )
+            end(session, at: passage.now)
         }
         dropSessionCookies(passage)
+    }
+
+    /// Remembers that a session is over.
+    func end(_ session: Session, at now: Double) {
+        _ = try? services.state.endedSessions.end(
+            .session(id: session.id),
+            of: session.issuer,
+            beganBy: session.beganAt,
+            at: now
+        )
+    }
+
+    /// Remembers that a session is over of which nothing but its name is known: it began by now, by whatever clock.
+    func end(_ id: String, at now: Double) {
+        _ = try? services.state.endedSessions.end(
+            .session(id: id),
+            of: parties.issuer.settings.issuer,
+            beganBy: now + 60,
+            at: now
+        )
+    }
+
+    /// Whether a session was ended; one that cannot be looked for counts as ended.
+    func hasEnded(_ session: Session, at now: Double) -> Bool {
+        (try? SessionStanding(session, in: services.state.endedSessions))?.hasEnded(at: now) ?? true
     }
 
     /// Counts what became of a session.
@@ -281,7 +304,8 @@ extension OpenIDConnect {
         _ passage: Passage
     ) throws(Refusal) -> Step {
         // A sign-out may have come in between: what was ended stays ended (security row S4).
-        guard !services.state.endedSessions.contains(session.id, at: passage.now) else {
+        guard !hasEnded(session, at: passage.now) else {
+            if case .renewed(let next) = outcome { giveBack(next, passage) }
             dropSessionCookies(passage)
             return try withoutSession(passage)
         }

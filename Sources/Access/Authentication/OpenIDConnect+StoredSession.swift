@@ -61,7 +61,6 @@ extension OpenIDConnect {
             dropSessionCookies(passage)
             return nil
         case .kept(let kept) where kept.isFresh(for: store.memory, at: passage.now):
-            if isEnded(kept.shown.handle.id, passage) { return nil }
             return try goOn(kept, passage, store)
         case .kept(let kept): return try lookUp(kept.shown, passage, store)
         case .shown(let shown): return try lookUp(shown, passage, store)
@@ -69,7 +68,16 @@ extension OpenIDConnect {
     }
 
     private func isEnded(_ id: String, _ passage: Passage) -> Bool {
-        guard services.state.endedSessions.contains(id, at: passage.now) else { return false }
+        guard services.state.endedSessions.contains(session: id, at: passage.now) else { return false }
+        passage.reason = "session-ended"
+        dropSessionCookies(passage)
+        return true
+    }
+
+    /// Whether a session that was looked up has been ended: here, by its issuer, or by another node.
+    private func isEnded(_ proven: ProvenCredential, _ passage: Passage) -> Bool {
+        guard proven.standing?.hasEnded(at: passage.now) ?? true else { return false }
+        passage.reason = "session-ended"
         dropSessionCookies(passage)
         return true
     }
@@ -149,8 +157,10 @@ extension OpenIDConnect {
             let recent = services.state.recent
             let known = recent.session(shown.handle.id, within: store.graceSeconds, at: services.clock())
             guard let known, isTokenGood(known.session, at: passage.now) else { throw storeUnavailable(reason) }
+            let graced = proven(known.session)
+            if isEnded(graced, passage) { return try withoutSession(passage) }
             count("graced", passage)
-            return try admit(proven(known.session), passage)
+            return try admit(graced, passage)
         }
     }
 
@@ -176,6 +186,7 @@ extension OpenIDConnect {
 
     /// Admits what was read lately; renews its tokens where they have ended, or will soon.
     private func goOn(_ kept: KeptSession, _ passage: Passage, _ store: SessionStore) throws(Refusal) -> Step? {
+        if isEnded(kept.proven, passage) { return nil }
         let session = kept.stored.session
         if let due = session.renewalIsDueAt, passage.now >= due {
             if let ends = session.accessTokenExpires, passage.now >= ends {
@@ -249,7 +260,10 @@ extension OpenIDConnect {
         _ passage: Passage
     ) throws(Refusal) -> Step {
         // A sign-out may have come in between: what was ended stays ended (security row S4).
-        if isEnded(kept.shown.handle.id, passage) { return try withoutSession(passage) }
+        if isEnded(kept.proven, passage) {
+            if case .renewed(let stored) = outcome { giveBack(stored.session, passage) }
+            return try withoutSession(passage)
+        }
         switch outcome {
         case .renewed(let stored):
             count("refreshed", passage)

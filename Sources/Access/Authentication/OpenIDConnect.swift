@@ -92,6 +92,7 @@ package final class OpenIDConnect: CookieOwner {
         } catch {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
+        services.state.endedSessions.allow(seconds: settings.session.limits.longestSeconds)
         warnings = settings.warnings + parties.warnings + Self.hostWarnings(settings, scope, services)
     }
 
@@ -155,6 +156,9 @@ package final class OpenIDConnect: CookieOwner {
         if settings.methods.contains(.authorizationCode), passage.door == .proxy,
             let step = try wayBack(passage)
         {
+            return step
+        }
+        if settings.logout.isAsked, passage.door == .proxy, let step = try askedLogout(passage) {
             return step
         }
         if !settings.runsOnPreflight, isPreflight(passage) {
@@ -225,8 +229,10 @@ package final class OpenIDConnect: CookieOwner {
             passage.notes[Self.loginOffer] = self
         }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
-        let isTossed = passage.reason == "broken-session-cookie"
-        let reason = isTossed ? "broken-session-cookie" : "no-credential"
+        let told = passage.reason.flatMap {
+            ["broken-session-cookie", "session-ended"].contains($0) ? $0 : nil
+        }
+        let reason = told ?? "no-credential"
         let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
         throw .unauthenticated(
             settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
@@ -268,6 +274,7 @@ package final class OpenIDConnect: CookieOwner {
         passage.upstream.add(proven.upstream)
         passage.answer.add(proven.downstream)
         passage.lastsUntil = settings.streamsEnd(proven)
+        passage.standing = proven.standing
         return .proceed
     }
 

@@ -6,12 +6,14 @@ import JSON
 import OIDC
 
 extension OpenIDConnectSettings.IssuerChoice {
-    /// With the endpoints at which tokens are asked about, and those for clients that show a certificate.
+    /// With the endpoints at which tokens are asked about or given back, and those for clients that show a certificate.
     func withMoreEndpoints(of settings: Settings) -> Self {
         var choice = self
         choice.introspectionEndpoint = settings.string("introspection_endpoint")
         choice.tokenAlias = settings.string("mtls_token_endpoint")
         choice.introspectionAlias = settings.string("mtls_introspection_endpoint")
+        choice.revocationEndpoint = settings.string("revocation_endpoint")
+        choice.revocationAlias = settings.string("mtls_revocation_endpoint")
         return choice
     }
 }
@@ -25,6 +27,8 @@ extension OpenIDConnectSettings {
         var authentication: ClientAuthentication?
         /// How we authenticate at the introspection endpoint, where that is another way.
         var introspectionAuthentication: ClientAuthentication?
+        /// How we authenticate at the revocation endpoint, where that is another way.
+        var revocationAuthentication: ClientAuthentication?
         /// The `id` of the certificate that we show.
         var certificateID: String?
         /// Whether the issuer's certificate is verified where we show ours.
@@ -33,7 +37,7 @@ extension OpenIDConnectSettings {
 
         /// The ways that are written.
         var authentications: [ClientAuthentication] {
-            [authentication, introspectionAuthentication].compactMap { $0 }
+            [authentication, introspectionAuthentication, revocationAuthentication].compactMap { $0 }
         }
     }
 
@@ -50,6 +54,8 @@ extension OpenIDConnectSettings {
             secret: secret,
             authentication: written.flatMap { ClientAuthentication(rawValue: $0) } ?? fallback,
             introspectionAuthentication: settings.string("introspection_endpoint_auth_method")
+                .flatMap { ClientAuthentication(rawValue: $0) },
+            revocationAuthentication: settings.string("revocation_endpoint_auth_method")
                 .flatMap { ClientAuthentication(rawValue: $0) },
             certificateID: settings.string("tls_client_auth_cert_id"),
             verifiesTLS: settings.boolean("tls_client_auth_ssl_verify") ?? true,

@@ -16,6 +16,8 @@ package struct OpenIDConnectSettings: Sendable {
     package let methods: AuthenticationMethods
     /// The login's settings.
     package let login: LoginChoice
+    /// What ends a session besides `sign_out`, and what is done then.
+    let logout: LogoutChoice
     /// The session's settings.
     package let session: SessionChoice
     /// The rules on claims.
@@ -75,6 +77,8 @@ package struct OpenIDConnectSettings: Sendable {
         /// Endpoints for clients that show a certificate.
         var tokenAlias: String?
         var introspectionAlias: String?
+        var revocationEndpoint: String?
+        var revocationAlias: String?
     }
 
     /// A name and a value.
@@ -188,6 +192,7 @@ package struct OpenIDConnectSettings: Sendable {
         userInfoTerms = Self.userInfoTerms(&check)
         takesTokens = methods.containsAny([.bearer, .introspection, .userinfo])
         login = Self.login(&check)
+        logout = LogoutChoice(&check)
         session = Self.session(&check)
         policy = Self.policy(settings)
         consumerRule = Self.consumerRule(settings)

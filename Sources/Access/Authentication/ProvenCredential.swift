@@ -16,6 +16,8 @@ final class ProvenCredential: Sendable {
     let downstream: FieldEdits
     /// The session, for credentials that are one.
     let session: Session?
+    /// By what the session is known where sessions are ended.
+    let standing: SessionStanding?
     /// The claims, in the order in which they decide.
     let sources: ClaimSources
     /// The access token.
@@ -52,6 +54,7 @@ final class ProvenCredential: Sendable {
         self.downstream = downstream
         self.groups = groups
         session = facts.session
+        standing = facts.standing
         sources = facts.sources
         accessToken = facts.accessToken
         expires = facts.expires
@@ -86,6 +89,7 @@ struct CredentialFacts: Sendable {
     /// What the issuer said when it was asked about the access token.
     var introspection: TokenInformation?
     var session: Session?
+    var standing: SessionStanding?
     var expires = Double.infinity
     var keysVersion: UInt64 = 0
     /// Until when it needs no new proof; nil for as long as it lasts.

@@ -72,6 +72,7 @@ struct TrustedParties: Sendable {
         guard let choice = settings.client else { return nil }
         var party = Self.party(choice, settings, issuer)
         party.introspectionAuthentication = choice.introspectionAuthentication
+        party.revocationAuthentication = choice.revocationAuthentication
         party.assertions = settings.assertions
         party.userInfoTerms = settings.userInfoTerms
         guard let id = choice.certificateID else { return party }
@@ -138,8 +139,10 @@ struct TrustedParties: Sendable {
         issuer.endpoints.userinfo = choice.userInfoEndpoint
         issuer.endpoints.endSession = choice.endSessionEndpoint
         issuer.endpoints.introspection = choice.introspectionEndpoint
+        issuer.endpoints.revocation = choice.revocationEndpoint
         issuer.aliases.token = choice.tokenAlias
         issuer.aliases.introspection = choice.introspectionAlias
+        issuer.aliases.revocation = choice.revocationAlias
     }
 
     // MARK: Keys
@@ -261,6 +264,8 @@ struct TrustedParties: Sendable {
             issuer: issuer.settings.issuer,
             subject: subject
         )
+        session.issuerSession = claims["sid"]?.string
+        session.beganAt = claims["iat"]?.number ?? now
         session.accessToken = tokens.accessToken
         session.accessTokenExpires = tokens.expiresAt?.seconds
         session.accessTokenCame = now

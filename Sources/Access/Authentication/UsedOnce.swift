@@ -1,10 +1,10 @@
-// What counts once: states that were redeemed, sessions that were ended.
+// What counts once: states that were redeemed, logout tokens that were taken.
 import Synchronization
 
 /// A bounded memory of words that must not be taken again until they would have expired anyway.
 ///
 /// When it is full, what expires first makes room: a memory that took no more words could be filled by strangers,
-/// and then nobody could log in, and no sign-out would count.
+/// and then nobody could log in, and no logout would count.
 package final class UsedOnce: Sendable {
     private struct Memory {
         var words: [String: Double] = [:]
@@ -37,6 +37,9 @@ package final class UsedOnce: Sendable {
     private static func makeRoom(_ words: inout [String: Double], _ count: Int) {
         for (word, _) in words.sorted(by: { $0.value < $1.value }).prefix(max(1, count)) { words[word] = nil }
     }
+
+    /// Forgets `word`: it came to nothing and may come again.
+    package func forget(_ word: String) { memory.withLock { $0.words[word] = nil } }
 
     /// Whether `word` was noted and has not expired.
     package func contains(_ word: String, at now: Double) -> Bool {

@@ -49,7 +49,7 @@ extension OpenIDConnect {
     func lookedUpSession(_ passage: Passage) -> Session? {
         guard let found = passage.notes[LookedUpSessions.place] as? LookedUpSessions,
             let session = found.sessions[ObjectIdentifier(self)],
-            !services.state.endedSessions.contains(session.id, at: passage.now)
+            !hasEnded(session, at: passage.now)
         else { return nil }
         return session
     }

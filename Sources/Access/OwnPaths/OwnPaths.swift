@@ -26,6 +26,8 @@ package enum OwnPaths {
             OwnPath(path: "\(prefix)/userinfo", methods: [.get, .head]) { passage throws(Refusal) in
                 try services.knowingSessions(passage) { passage throws(Refusal) in try login.userInfo(passage) }
             },
+            BackChannelLogoutPath(services: services).own,
+            FrontChannelLogoutPath(services: services).own,
             ResourceMetadataPath.path,
         ]
     }

@@ -15,6 +15,10 @@ package struct Session: Sendable, Equatable {
     package var issuer: String
     /// The user's `sub` at that issuer.
     package var subject: String
+    /// The `sid` of the first ID token: the session at the issuer, if it names it (Front-Channel Logout §3).
+    package var issuerSession: String?
+    /// When it began by the issuer's clock: `iat` of the first ID token, which logouts are compared with.
+    package var beganAt: Double
     /// The access token.
     package var accessToken: String?
     /// Seconds since 1970 at which the access token ends.
@@ -42,6 +46,7 @@ package struct Session: Sendable, Equatable {
         usedAt = now
         self.issuer = issuer
         self.subject = subject
+        beganAt = now
     }
 
     /// The session as octets.
@@ -50,6 +55,8 @@ package struct Session: Sendable, Equatable {
             "v": 1, "id": .string(id), "c": .number(createdAt), "r": .number(renewedAt), "u": .number(usedAt),
             "iss": .string(issuer), "sub": .string(subject),
         ]
+        if let issuerSession { members["sd"] = .string(issuerSession) }
+        if beganAt != createdAt { members["ia"] = .number(beganAt) }
         if let accessToken { members["at"] = .string(accessToken) }
         if let accessTokenExpires { members["ax"] = .number(accessTokenExpires) }
         if let accessTokenCame { members["ac"] = .number(accessTokenCame) }
@@ -71,6 +78,8 @@ package struct Session: Sendable, Equatable {
         self.init(id: id, at: createdAt, issuer: issuer, subject: subject)
         self.renewedAt = renewedAt
         self.usedAt = usedAt
+        issuerSession = json["sd"]?.string
+        beganAt = json["ia"]?.number ?? createdAt
         accessToken = json["at"]?.string
         accessTokenExpires = json["ax"]?.number
         accessTokenCame = json["ac"]?.number

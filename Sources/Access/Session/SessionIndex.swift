@@ -9,6 +9,10 @@ package enum SessionOwner: Sendable, Hashable {
     case issuerSession(issuer: String, sid: String)
     /// One session of ours, by `Session.id`.
     case session(id: String)
+    /// All that an issuer has let in.
+    case issuer(String)
+    /// All there are.
+    case everyone
 
     /// The owner's name in stores and logs of endings: SHA-256 of its parts, so that nobody is named there.
     package func key() throws(CryptoError) -> OwnerKey {
@@ -17,6 +21,8 @@ package enum SessionOwner: Sendable, Hashable {
         case .subject(let issuer, let subject): parts = ["sub", issuer, subject]
         case .issuerSession(let issuer, let sid): parts = ["sid", issuer, sid]
         case .session(let id): parts = ["session", id]
+        case .issuer(let issuer): parts = ["issuer", issuer]
+        case .everyone: parts = ["everyone"]
         }
         return OwnerKey(text: Hexadecimal.encode(try Digest.sha256.hash(utf8: SealedCookie.tuple(parts))))
     }

@@ -14,12 +14,18 @@ package protocol ExchangeHandler: AnyObject {
     func ended(_ exchange: Exchange, _ record: ExchangeRecord)
     /// The worker's loop is about to end; nothing follows.
     func stopped()
+    /// Rises whenever something is taken back that may have let exchanges in: each is then asked about.
+    var standings: UInt64 { get }
+    /// Whether what let an exchange in still holds; one under way is broken off where it does not.
+    func mayGoOn(_ exchange: Exchange) -> Bool
 }
 
 extension ExchangeHandler {
     package func answered(_ exchange: Exchange, head: inout ResponseHead) {}
     package func ended(_ exchange: Exchange, _ record: ExchangeRecord) {}
     package func stopped() {}
+    package var standings: UInt64 { 0 }
+    package func mayGoOn(_ exchange: Exchange) -> Bool { true }
 }
 
 /// Carries out what a handler decided; a connection, or a stand-in where there is none.

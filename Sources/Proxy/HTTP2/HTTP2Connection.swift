@@ -150,6 +150,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
 
     func identityEnded() {}
 
+    func review() { for stream in self.streams { stream.review() } }
+
     func rest() {
         self.spare = []
         self.ownSession?.rest()

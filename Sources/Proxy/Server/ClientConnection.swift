@@ -12,6 +12,8 @@ protocol ClientConnection: AnyObject {
     var endsAt: NIODeadline { get }
     /// It has ended.
     func identityEnded()
+    /// Something was taken back that may have let a request in.
+    func review()
     /// The deadline has passed.
     func timeIsUp(_ now: NIODeadline)
     /// Lets go of what only a request needs.
@@ -20,4 +22,9 @@ protocol ClientConnection: AnyObject {
     func drain(_ now: NIODeadline)
     /// Closes at once.
     func abort()
+}
+
+extension ClientConnection {
+    /// Before there is a request nothing let one in.
+    func review() {}
 }

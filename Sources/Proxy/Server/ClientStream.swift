@@ -33,6 +33,8 @@ class ClientStream: ExchangeTransport {
     final var deadline = NIODeadline.distantFuture
     /// When a stream or tunnel that is under way has to end, because what let it in does.
     final var endsAt = NIODeadline.distantFuture
+    /// Whether what let the exchange in was taken back.
+    final var isTakenBack = false
     /// The request's body as it comes in.
     final var body = InboundBody()
     /// Octets that came while nobody could take them.
@@ -145,20 +147,37 @@ class ClientStream: ExchangeTransport {
         self.pace = BodyPace()
         self.deadline = .distantFuture
         self.endsAt = .distantFuture
+        self.isTakenBack = false
+    }
+
+    /// Something was taken back: where it is what let this exchange in, the exchange ends, now or once its answer begins.
+    final func review() {
+        switch self.phase {
+        case .deciding, .reading, .forwarding, .tunnelling:
+            guard !self.isTakenBack, !self.worker.handler.mayGoOn(self.exchange) else { return }
+            self.isTakenBack = true
+            self.endsAt = .now()
+        case .head, .draining, .lingering, .closed: return
+        }
     }
 
     /// What let the exchange in has ended: an answer that goes on without end is broken off, as is a tunnel.
     final func identityEnded() {
         self.endsAt = .distantFuture
-        self.exchange.progress.error = .identityEnded
         switch self.phase {
         case .forwarding where self.passage.hasAnswered:
+            self.exchange.progress.error = .identityEnded
             let link = self.passage.link
             self.passage.link = nil
             link?.abort()
             self.breakOff(.identityEnded)
-        case .tunnelling: self.endTunnel(.identityEnded)
-        case .head, .deciding, .reading, .forwarding, .draining, .lingering, .closed: return
+        case .tunnelling:
+            self.exchange.progress.error = .identityEnded
+            self.endTunnel(.identityEnded)
+        case .deciding, .reading, .forwarding:
+            // Its request came in time, and an answer that ends by itself may have begun before anybody looks again.
+            if self.isTakenBack { self.endsAt = .now() + .milliseconds(250) }
+        case .head, .draining, .lingering, .closed: return
         }
     }
 

@@ -40,6 +40,8 @@ final class Worker {
     /// Whose place the next connection takes.
     private var predecessor: (connection: any ClientConnection, client: ClientFacts)?
     private var pauseTold = NIODeadline.distantPast
+    /// What of the handler's `standings` has been looked at.
+    private var standings: UInt64 = 0
 
     init(
         eventLoop: any EventLoop,
@@ -233,11 +235,15 @@ final class Worker {
 
     private func sweep(_ now: NIODeadline) {
         self.names?.sweep(now) { Set(self.pools.keys.lazy.map(\.host)) }
+        let standings = self.handler.standings
+        let hasChanged = standings != self.standings
+        self.standings = standings
         var index = self.connections.count
         while index > 0 {
             index -= 1
             guard index < self.connections.count else { continue }
             let connection = self.connections[index]
+            if hasChanged { connection.review() }
             if connection.endsAt <= now {
                 connection.identityEnded()
             } else if connection.deadline <= now {

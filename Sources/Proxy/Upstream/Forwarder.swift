@@ -72,7 +72,7 @@ extension ClientStream {
         self.passage.isReused = reused
         self.passage.sentAt = .now()
         self.passage.hasSentRequest = isWhole
-        if let seconds = order.lastsSeconds {
+        if let seconds = order.lastsSeconds, !self.isTakenBack {
             self.endsAt = self.exchange.startedAt + TimeAmount(seconds: seconds)
         }
         let follows = !isWhole && (self.held.readableBytes > 0 || self.isRunning)

@@ -37,7 +37,7 @@ struct ControlSocket: Sendable {
 
     /// What a command asks for.
     enum Command: String {
-        case reload, takeover
+        case reload, takeover, end
     }
 
     let path: String
@@ -97,18 +97,26 @@ struct ControlSocket: Sendable {
     ///
     /// - Returns: what became of it; `nil` where nobody listens.
     func reload(on group: any EventLoopGroup) async -> ReloadOutcome? {
+        await self.ask(.reload, on: group).flatMap(ReloadOutcome.init)
+    }
+
+    /// Asks the program behind the socket to do something.
+    ///
+    /// - Parameter more: a second line, for commands that have one.
+    /// - Returns: its answer; `nil` where nobody listens.
+    func ask(_ command: Command, more: JSONValue? = nil, on group: any EventLoopGroup) async -> JSONValue? {
         let channel = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: self.path) {
             channel in
             channel.eventLoop.makeCompletedFuture { try Connection(wrappingChannelSynchronously: channel) }
         }
         guard let channel else { return nil }
         let answer = try? await channel.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: "\(Command.reload.rawValue)\n"))
+            try await outbound.write(ByteBuffer(string: "\(command.rawValue)\n"))
             var line = ControlLine(channel.channel, inbound, outbound)
+            if let more { try await line.say(more) }
             return try await line.next()
         }
-        guard let answer, let json = try? JSONValue(parsing: Array(answer.utf8)) else { return nil }
-        return ReloadOutcome(json)
+        return answer.flatMap { try? JSONValue(parsing: Array($0.utf8)) }
     }
 }
 

@@ -17,6 +17,7 @@ struct RunningProgram: Sendable {
     private let logger: Logger
     private let facts = IssuerFacts()
     private let issuers: IssuerDirectory
+    private let services: AccessServices
     private let names: NameDesk
     private let stores: StoreDesk
     private let readiness = Readiness()
@@ -43,8 +44,11 @@ struct RunningProgram: Sendable {
         self.stores = StoreDesk(logger)
         try RunningProgram.makeFolder(settings.dataDirectory)
         let events = IssuerNews(facts: self.facts, logger: logger)
-        let services = try AccessServices.running(settings, events: events, stores: self.stores)
+        let services = try AccessServices.running(settings, events: events, stores: self.stores) {
+            logger.warning("\($0)")
+        }
         self.issuers = services.issuers
+        self.services = services
         let file = ConfigurationFile(
             path: configuration,
             environment: environment,
@@ -76,6 +80,8 @@ struct RunningProgram: Sendable {
     func run(takesOver: Bool) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let inheritance = try Inheritance.take(self.settings.dataDirectory, takesOver: takesOver, self.logger)
+        let shared = self.services.shareEndings()
+        await shared?.begin()
         let status = self.statusServer()
         let servers = (self.settings.proxyListen.isEmpty ? [] : [self.proxy]) + (status.map { [$0] } ?? [])
         var names: Set<String> = []
@@ -96,11 +102,14 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.serve(control, listener, handover, end) }
             tasks.addTask { await self.followPlans() }
             tasks.addTask { await self.issuers.keepFresh() }
+            tasks.addTask { await self.services.endedSessions.keep(wallClock) }
+            if let shared { tasks.addTask { await shared.run() } }
             let ending = await endings.first { _ in true }
             let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.
             if ending == .handedOver { tasks.addTask { await status?.drain(within: .seconds(1)) } }
             await self.drain()
+            await self.services.finish()
             tasks.cancelAll()
             if isLast { try? FileManager.default.removeItem(atPath: control.path) }
         }
@@ -171,9 +180,24 @@ struct RunningProgram: Sendable {
         try? await control.serve(listener) { command, line in
             switch command {
             case .reload: try await line.say(await self.keeper.reload().json)
+            case .end: try await line.say(await self.end(try await line.next()))
             case .takeover: if try await handover.give(&line) { end.yield(.handedOver) }
             }
         }
+    }
+
+    /// Ends the sessions that a line of JSON names.
+    private func end(_ line: String?) async -> JSONValue {
+        guard let line, let json = try? JSONValue(parsing: Array(line.utf8)), let wish = EndingWish(json)
+        else {
+            return .object(["error": .string("expected whose sessions are meant")])
+        }
+        let isKept = (try? await self.services.end(wish, at: wallClock())) ?? false
+        self.logger.notice(
+            "sessions ended by command",
+            metadata: ["issuer": "\(wish.issuer ?? "all")", "kept": "\(isKept)"]
+        )
+        return .object(["result": .string(isKept ? "ended" : "unkept")])
     }
 
     // MARK: Assembly
@@ -220,7 +244,8 @@ struct RunningProgram: Sendable {
             ownPaths: OwnPaths.all(services),
             clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
-            notice: { logger.warning("\($0)") }
+            notice: { logger.warning("\($0)") },
+            standings: { [ended = services.endedSessions] in ended.revision }
         )
         let trusted = try settings.trustedAddresses.map { text in
             guard let range = AddressRange(text) else {
@@ -293,6 +318,7 @@ struct RunningProgram: Sendable {
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "kept"]), by: Double(reloads.kept))
         self.facts.add(to: &snapshot, at: wallClock())
         self.names.add(to: &snapshot)
+        self.services.add(to: &snapshot)
         self.stores.add(to: &snapshot)
         return snapshot.exposition()
     }

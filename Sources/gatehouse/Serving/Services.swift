@@ -14,15 +14,26 @@ extension AccessServices {
     static func running(
         _ settings: ProgramSettings,
         events: any IssuerEvents,
-        stores: StoreDesk
+        stores: StoreDesk,
+        notice: @escaping @Sendable (String) -> Void
     ) throws -> AccessServices {
         let keys = try settings.sealingKeys()
+        let folder = settings.dataDirectory
+        let ended: EndedSessions
+        do {
+            ended = try EndedSessions(in: folder, at: wallClock(), notice: notice)
+        } catch {
+            throw Failure(
+                "\(folder)/ended-sessions cannot be read: \(error); it says whose sessions have ended"
+            )
+        }
         return try AccessServices(
             settings,
             keys: keys,
-            dataDirectory: settings.dataDirectory,
+            dataDirectory: folder,
             events: events,
-            vaults: stores.vaults(settings.trustedAuthorityFile)
+            vaults: stores.vaults(settings.trustedAuthorityFile),
+            ended: ended
         )
     }
 
@@ -33,7 +44,8 @@ extension AccessServices {
             keys: SealingKeyRing(secret: "for looking only"),
             dataDirectory: nil,
             events: UnheardIssuerEvents(),
-            vaults: StoreDesk.unconnected(settings.trustedAuthorityFile)
+            vaults: StoreDesk.unconnected(settings.trustedAuthorityFile),
+            ended: EndedSessions()
         )
     }
 
@@ -42,7 +54,8 @@ extension AccessServices {
         keys: SealingKeyRing,
         dataDirectory: String?,
         events: any IssuerEvents,
-        vaults: VaultDirectory
+        vaults: VaultDirectory,
+        ended: EndedSessions
     ) throws {
         if let file = settings.trustedAuthorityFile { try AuthorityFile.check(file) }
         let client = try CurlClient()
@@ -68,7 +81,25 @@ extension AccessServices {
                 storage: settings.sessionStorage,
                 graceSeconds: settings.sessionGraceSeconds,
                 vaults: vaults
-            )
+            ),
+            ended: ended
+        )
+    }
+}
+
+extension AccessServices {
+    /// Waits a moment for what is still to be done when nobody is served any more.
+    func finish() async {
+        await self.revocations.finish(within: .seconds(5))
+        _ = await self.endedSessions.settled()
+    }
+
+    /// Adds what is remembered of ended sessions to a snapshot.
+    func add(to snapshot: inout MetricsSnapshot) {
+        snapshot.set(MetricKey("gatehouse_ended_sessions"), to: Double(self.endedSessions.count))
+        snapshot.count(
+            MetricKey("gatehouse_ended_sessions_folded_total"),
+            by: Double(self.endedSessions.folded)
         )
     }
 }

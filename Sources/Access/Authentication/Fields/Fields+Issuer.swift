@@ -67,8 +67,7 @@ extension OpenIDConnectFields {
         field(
             "mtls_revocation_endpoint",
             .string,
-            status: .notYet,
-            "Endpoint for clients that authenticate by a certificate."
+            "Revocation endpoint for clients that show a certificate, instead of the discovered one."
         ),
         field(
             "mtls_token_endpoint",
@@ -91,7 +90,6 @@ extension OpenIDConnectFields {
         field(
             "revocation_endpoint",
             .string,
-            status: .notYet,
             "Revocation endpoint, instead of the discovered one."
         ),
         field(
@@ -182,8 +180,7 @@ extension OpenIDConnectFields {
             "revocation_endpoint_auth_method",
             .string,
             oneOf: clientAuthenticationMethods,
-            status: .notYet,
-            "How the client authenticates at this endpoint."
+            "How the client authenticates at the revocation endpoint; as at the token endpoint if unwritten."
         ),
         field(
             "tls_client_auth_cert_id",

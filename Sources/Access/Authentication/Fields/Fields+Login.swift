@@ -185,37 +185,37 @@ extension OpenIDConnectFields {
             .list(.string),
             default: ["DELETE", "POST"],
             oneOf: ["DELETE", "GET", "POST"],
-            status: .inert,
-            "Methods of a logout under logout_uri_suffix."
+            "Methods of a logout by logout_uri_suffix or logout_query_arg; a GET that no page of ours led to only asks."
         ),
-        field("logout_post_arg", .string, status: .notYet, "Argument that asks for a logout."),
-        field("logout_query_arg", .string, status: .notYet, "Argument that asks for a logout."),
+        field(
+            "logout_post_arg",
+            .string,
+            status: .notYet,
+            "Argument of a form that asks for a logout; forms can be posted to auth_prefix/sign_out."
+        ),
+        field("logout_query_arg", .string, "Argument of a query that asks for a logout."),
         field("logout_redirect_uri", .list(.string), "Where the issuer sends the browser after a logout."),
         field(
             "logout_revoke",
             .boolean,
             default: false,
-            status: .notYet,
-            "Whether a logout revokes tokens."
+            "Whether a logout gives the session's tokens back to the issuer (RFC 7009)."
         ),
         field(
             "logout_revoke_access_token",
             .boolean,
             default: true,
-            status: .inert,
-            "Which tokens a logout revokes."
+            "Whether logout_revoke means the access token."
         ),
         field(
             "logout_revoke_refresh_token",
             .boolean,
             default: true,
-            status: .inert,
-            "Which tokens a logout revokes."
+            "Whether logout_revoke means the refresh token."
         ),
         field(
             "logout_uri_suffix",
             .string,
-            status: .notYet,
             "End of a path that asks for a logout; auth_prefix/sign_out is always there."
         ),
     ]

@@ -199,7 +199,6 @@ extension OpenIDConnectFields {
             "revocation_token_param_name",
             .string,
             default: "token",
-            status: .notYet,
             "Argument that carries the token to revocation."
         ),
         field(

@@ -86,7 +86,7 @@ struct SessionStore: Sendable {
     /// Whose lists name a session: its user's, and its issuer session's where there is one.
     private func owners(_ session: Session) throws(StoreUnavailable) -> [String] {
         var owners = [try name(.subject(issuer: session.issuer, subject: session.subject))]
-        if let sid = session.idToken.flatMap(OpenIDConnect.payload)?["sid"]?.string {
+        if let sid = session.issuerSession {
             owners.append(try name(.issuerSession(issuer: session.issuer, sid: sid)))
         }
         return owners

@@ -177,7 +177,10 @@ def clients(secret: dict, client_key: dict) -> dict:
         "web": {
             "client_secret": secret["web"], "authorization_type": ["code", "refresh_token", "delete_token"],
             "scope": [], "redirect_uri": REDIRECTS, "post_logout_redirect_uri": ORIGIN,
-            "post_logout_redirect_uris": [ORIGIN]},
+            "post_logout_redirect_uris": [ORIGIN],
+            "backchannel_logout_uri": ORIGIN + "oauth2/backchannel-logout", "backchannel_logout_session_required": "yes",
+            "frontchannel_logout_uri": ORIGIN + "oauth2/frontchannel-logout",
+            "frontchannel_logout_session_required": "yes"},
         "service": {
             "client_secret": secret["service"], "redirect_uri": [], "scope": ["api"],
             "authorization_type": ["client_credentials", "password", "refresh_token"]},

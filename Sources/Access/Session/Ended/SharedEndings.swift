@@ -1,0 +1,97 @@
+// What was ended, told to other nodes and heard from them by a log in the store that they share.
+import Synchronization
+
+/// One node's way to the log: writes at once what is ended here, until the log has it, and reads what others write.
+package final class SharedEndings: Sendable {
+    /// Milliseconds between two looks.
+    private static let pause = 250
+    /// Looks for which a logout waits until other nodes can hear of it.
+    private static let patience = 8
+
+    private struct State {
+        var unwritten: [SessionEnding] = []
+        var isWriting = false
+        /// Up to where the log was read.
+        var place: String?
+    }
+
+    private let log: any EndingLog
+    private unowned let ended: EndedSessions
+    private let clock: @Sendable () -> Double
+    private let state = Mutex(State())
+
+    init(_ log: any EndingLog, of ended: EndedSessions, _ clock: @escaping @Sendable () -> Double) {
+        self.log = log
+        self.ended = ended
+        self.clock = clock
+    }
+
+    /// Writes an ending down soon, beside the caller.
+    func tell(_ ending: SessionEnding) {
+        state.withLock { $0.unwritten.append(ending) }
+        Task { await self.write() }
+    }
+
+    /// Whether all that was told before is in the log; waits a moment for it.
+    func settled() async -> Bool {
+        for _ in 0..<Self.patience {
+            await write()
+            if state.withLock({ $0.unwritten.isEmpty }) { return true }
+            try? await Task.sleep(for: .milliseconds(Self.pause))
+        }
+        return state.withLock { $0.unwritten.isEmpty }
+    }
+
+    /// Hears of what has ended so far, for at most two seconds: before anybody is let in.
+    package func begin() async {
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                while !Task.isCancelled, await !self.read() {
+                    try? await Task.sleep(for: .milliseconds(Self.pause / 5))
+                }
+            }
+            tasks.addTask { try? await Task.sleep(for: .seconds(2)) }
+            await tasks.next()
+            tasks.cancelAll()
+        }
+    }
+
+    /// Writes and reads until its task is cancelled.
+    package func run() async {
+        while !Task.isCancelled {
+            await write()
+            _ = await read()
+            do { try await Task.sleep(for: .milliseconds(Self.pause)) } catch { return }
+        }
+    }
+
+    /// Writes what is not in the log yet; what fails stays for the next time.
+    private func write() async {
+        let begins = state.withLock { state in
+            defer { state.isWriting = true }
+            return !state.isWriting
+        }
+        guard begins else { return }
+        defer { state.withLock { $0.isWriting = false } }
+        let now = clock()
+        while let ending = state.withLock({ $0.unwritten.first }) {
+            if ending.until > now {
+                do throws(StoreUnavailable) { try await log.note(ending) } catch { return }
+            }
+            state.withLock { _ = $0.unwritten.removeFirst() }
+        }
+    }
+
+    /// Hears of what other nodes have ended, and of what ended before this one was here; false if it cannot.
+    func read() async -> Bool {
+        let place = state.withLock { $0.place }
+        do throws(StoreUnavailable) {
+            let (endings, next) = try await log.endings(after: place)
+            ended.learn(endings, at: clock())
+            state.withLock { $0.place = next }
+            return true
+        } catch {
+            return false
+        }
+    }
+}

@@ -15,6 +15,7 @@ extension OpenIDConnect {
                 return PluginVerdict(.passes, rules: shown + proofRule(shown, passage) + rules(passage))
             case .answer(let answer): return PluginVerdict(.answers(status: answer.status))
             case .wait: return PluginVerdict(.undecided("the issuer would be asked"))
+            case .read: return PluginVerdict(.undecided("the body would be read"))
             case .callout: return PluginVerdict(.undecided("the verdict is about another request"))
             }
         } catch {

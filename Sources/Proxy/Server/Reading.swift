@@ -20,10 +20,11 @@ extension ClientStream {
         var isOver = false
         var isWanted = true
         while !isOver, isWanted {
-            let input = buffer.readableBytesUInt8Span
-            switch self.body.next(input, from: &index) {
+            let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
+            switch piece {
             case .data(let range):
-                isWanted = self.exchange.reading?.take(input.extracting(range)) ?? false
+                let data = buffer.readableBytesUInt8Span.extracting(range)
+                isWanted = self.exchange.reading?.take(data) ?? false
                 isOver = self.body.isComplete
             case .more:
                 buffer.moveReaderIndex(forwardBy: index)

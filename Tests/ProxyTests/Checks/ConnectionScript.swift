@@ -142,7 +142,7 @@ struct ConnectionScript {
             switch phase {
             case .head: try demand(held == 0, "octets of a next request are forgotten")
             case .tunnelling, .draining, .lingering: break
-            case .forwarding:
+            case .forwarding, .reading:
                 try demand(!client.connection.body.isComplete && held == 0, "an exchange is stuck")
             case .deciding, .closed: throw Finding("a client is stuck (\(phase))")
             }

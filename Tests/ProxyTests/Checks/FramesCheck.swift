@@ -119,6 +119,7 @@ struct FramesScript {
         let post = [(":method", "POST"), (":scheme", "http"), (":authority", "a.test")]
         return [
             plain + [(":path", "/own")], plain + [(":path", "/later")], plain + [(":path", "/up")],
+            post + [(":path", "/read")], post + [(":path", "/read"), ("content-length", "5")],
             post + [(":path", "/later")], post + [(":path", "/up"), ("content-length", "5")],
             post + [(":path", "/own"), ("cookie", "a=1"), ("cookie", "b=2")],
             plain + [(":path", "http://b/")],
@@ -216,6 +217,8 @@ final class FramesHandler: ExchangeHandler {
         self.hold(exchange.request)
         switch exchange.request.pathText {
         case "/own": exchange.answer(.text(200, "own"))
+        case "/read":
+            exchange.read(upTo: 8) { exchange.answer(.text($0 == .tooLarge ? 413 : 200, "read")) }
         case "/later": self.waiting.append(exchange)
         default: exchange.forward(ForwardOrder(ForwardTerms(endpoint: self.endpoint)))
         }

@@ -29,7 +29,7 @@ extension Stage {
         )
         let isWatched = connection.deadline < .distantFuture
         switch connection.phase {
-        case .head, .tunnelling, .draining, .lingering:
+        case .head, .reading, .tunnelling, .draining, .lingering:
             try demand(isWatched, "nobody watches a client that idles")
         case .deciding: break
         case .forwarding:

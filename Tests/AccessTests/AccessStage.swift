@@ -206,12 +206,16 @@ struct AccessStage {
 
     // MARK: Requests
 
+    /// The body of the request that is under way.
+    @TaskLocal private static var body: [UInt8] = []
+
     /// Sends a request through the plan or to an own path.
     func ask(
         _ line: String,
         _ fields: [(String, String)] = [],
         from browser: Browser? = nil,
         isTrusted: Bool = false,
+        body: String = "",
         tells: (inout ClientFacts) -> Void = { _ in }
     ) async throws -> Outcome {
         var fields = fields
@@ -233,7 +237,7 @@ struct AccessStage {
             now: clock.now,
             door: .proxy
         )
-        let outcome = await judge(passage)
+        let outcome = await Self.$body.withValue(Array(body.utf8)) { await judge(passage) }
         browser?.take(outcome.setCookies)
         return outcome
     }
@@ -303,6 +307,9 @@ struct AccessStage {
             case .proceed: return .passes
             case .answer(let answer): return .answered(answer)
             case .callout: return .refused(.failed(.init("callout-within-callout")))
+            case .read(let reading):
+                let isShort = Self.body.count <= reading.limit
+                step = try reading.resume(passage, isShort ? .whole(Self.body) : .tooLarge)
             case .wait(let inquiry): step = try await inquiry.work()(passage)
             }
         }

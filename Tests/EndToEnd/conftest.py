@@ -1,14 +1,28 @@
 """What the end-to-end tests are given: the program, upstreams, issuers and browsers, all ended with the test."""
 import itertools
+import os
 
 import pytest
 
+from support import ledger
 from support.browser import Browser, LightBrowser
 from support.gatehouse import Gatehouse
 from support.issuer import Issuer
 from support.processes import free_port
 from support.provider import Provider
 from support.upstream import Upstream
+
+
+def pytest_sessionstart(session):
+    """Learns what the tests know that ran side by side before."""
+    if not hasattr(session.config, "workerinput") and (folder := os.environ.get("TEST_LEDGERS")):
+        ledger.take_over(folder)
+
+
+def pytest_sessionfinish(session):
+    """One of several workers leaves what it knows to the run that looks for secrets."""
+    if hasattr(session.config, "workerinput") and (folder := os.environ.get("TEST_LEDGERS")):
+        ledger.hand_over(folder)
 
 
 def pytest_collection_modifyitems(items):

@@ -23,6 +23,10 @@ extension ClientStream {
             let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
             switch piece {
             case .data(let range):
+                if let limit = self.worker.limits.bodyBytes, self.body.received > limit {
+                    buffer.clear()
+                    return self.refuse(.bodyTooLarge)
+                }
                 let data = buffer.readableBytesUInt8Span.extracting(range)
                 isWanted = self.exchange.reading?.take(data) ?? false
                 isOver = self.body.isComplete
@@ -36,10 +40,6 @@ extension ClientStream {
             }
         }
         buffer.moveReaderIndex(forwardBy: index)
-        if let limit = self.worker.limits.bodyBytes, self.body.received > limit {
-            buffer.clear()
-            return self.refuse(.bodyTooLarge)
-        }
         self.finishReading(isWhole: isWanted)
     }
 

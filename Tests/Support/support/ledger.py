@@ -1,4 +1,6 @@
 """What the tests know to be secret, and where programs wrote: the last test looks for the one in the other."""
+import json
+import os
 import pathlib
 
 secrets: dict[str, str] = {}
@@ -15,6 +17,22 @@ def keep(value: str | None, kind: str) -> str | None:
 def watch(path) -> None:
     """Remembers a file, or a folder's `*.log` and `*.jsonl`, as a place where no secret may stand."""
     places.add(pathlib.Path(path))
+
+
+def hand_over(folder: str) -> None:
+    """Leaves all that is known in `folder`, for the run that looks for it."""
+    known = {"secrets": secrets, "places": [str(place) for place in places]}
+    file = os.open(pathlib.Path(folder) / f"{os.getpid()}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(file, "w", encoding="utf-8") as text:
+        json.dump(known, text)
+
+
+def take_over(folder: str) -> None:
+    """Learns what other runs have left in `folder`."""
+    for file in pathlib.Path(folder).glob("*.json"):
+        known = json.loads(file.read_text(encoding="utf-8"))
+        secrets.update(known["secrets"])
+        places.update(pathlib.Path(place) for place in known["places"])
 
 
 def found() -> list[str]:

@@ -6,11 +6,27 @@ import subprocess
 import time
 
 
+def _ports():
+    """Ports below those that the system gives to connections, each process beginning elsewhere."""
+    first, count = 10_000, 22_000
+    start = os.getpid() * 97 % count
+    while True:
+        yield first + start
+        start = (start + 1) % count
+
+
+_next_ports = _ports()
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nobody listens on, and that nobody else who asks here is told for a while."""
+    for port in _next_ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_until(condition, what: str, seconds: float = 20.0):

@@ -90,7 +90,10 @@ let package = Package(
         // Floor 3: an issuer
         module("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         // Floor 4: who may pass; the rules
-        module("Access", ["Cryptography", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]),
+        module(
+            "Access",
+            ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy"]
+        ),
         module("Control", ["Gateway", "JSON", yams]),
         // Floor 5: the program
         .executableTarget(

@@ -31,6 +31,10 @@ package struct AccessServices: Sendable {
     let originalRequestFields: [FieldName]
     /// What the listener lets in; a callout's original request meets the same guard.
     let limits: ProxyLimits
+    /// What signs in our name.
+    package let signing: SigningKeys
+    /// The acl group whose consumers may ask about tokens; nil where nobody may.
+    let introspectionGroup: String?
     let state: AccessState
 
     /// Gathers what is needed.
@@ -45,7 +49,9 @@ package struct AccessServices: Sendable {
         allowHTTPIssuers: Bool = false,
         tokenCacheBytes: Int = 32 << 20,
         calloutHeaders: [String]? = nil,
-        limits: ProxyLimits = ProxyLimits()
+        limits: ProxyLimits = ProxyLimits(),
+        signing: SigningKeys? = nil,
+        introspectionGroup: String? = nil
     ) throws(CryptoError) {
         self.issuers = issuers
         self.client = client
@@ -57,6 +63,12 @@ package struct AccessServices: Sendable {
         self.allowHTTPIssuers = allowHTTPIssuers
         self.tokenCacheBytes = tokenCacheBytes
         self.limits = limits
+        if let signing {
+            self.signing = signing
+        } else {
+            self.signing = SigningKeys(try .unkept(), issuer: "gatehouse")
+        }
+        self.introspectionGroup = introspectionGroup
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
         state = try AccessState(answerBytes: tokenCacheBytes)
@@ -75,6 +87,14 @@ package struct AccessServices: Sendable {
                 hits: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "hit"])),
                 misses: worker.metrics.tally(MetricKey("gatehouse_proven_cache_total", ["outcome": "miss"]))
             )
+        }
+    }
+
+    /// This worker's memory of what was signed for upstreams.
+    func signedIdentities(_ worker: Worker) -> SignedIdentities {
+        worker.state(state.signedSlot) {
+            let key = MetricKey("gatehouse_signatures_total", ["kind": "identity"])
+            return SignedIdentities(signatures: worker.metrics.tally(key))
         }
     }
 
@@ -104,6 +124,8 @@ final class AccessState: Sendable {
     let slot = WorkerSlot<ProvenCache<ProvenCredential>>()
     /// Names the slot of each worker's memory of proofs' keys.
     let proofKeySlot = WorkerSlot<ProvenCache<DPoPKey>>()
+    /// Names the slot of each worker's memory of signed identities.
+    let signedSlot = WorkerSlot<SignedIdentities>()
     /// Proofs that were taken.
     private let takenProofs = AtomicLazyReference<ReplayMemory>()
     private let counter = Atomic<UInt64>(0)

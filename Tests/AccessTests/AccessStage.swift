@@ -172,7 +172,8 @@ struct AccessStage {
         _ config: [String: JSONValue] = [:],
         consumers: [Consumer] = [],
         hosts: [String] = ["app.example"],
-        redirectHosts: [String]? = nil
+        redirectHosts: [String]? = nil,
+        introspectionGroup: String? = nil
     ) throws {
         key = try SigningKey(kid: "one")
         issuer = try ScriptedIssuer(keys: [key])
@@ -188,7 +189,8 @@ struct AccessStage {
             client: issuer,
             keys: SealingKeyRing(octets: [[UInt8](repeating: 1, count: 32)]),
             clock: { clock.now },
-            redirectHosts: redirectHosts
+            redirectHosts: redirectHosts,
+            introspectionGroup: introspectionGroup
         )
         var configuration = Configuration()
         configuration.services = [Service(id: "s", name: "s", host: "127.0.0.1", port: 9)]

@@ -50,6 +50,7 @@ package final class OpenIDConnect: CookieOwner {
             position: read.position
         )
         anonymousConsumer = try Self.anonymous(settings, scope, read)
+        try Self.requireAudience(settings.signedIdentity, scope, read)
         do throws(CryptoError) {
             let ring = try settings.session.secret.map { secret throws(CryptoError) in
                 try SealingKeyRing(secret: secret)
@@ -119,7 +120,9 @@ package final class OpenIDConnect: CookieOwner {
     }
 
     /// Names of fields that only this plugin may set.
-    package var emittedFields: [FieldName] { settings.identity.upstream.names }
+    package var emittedFields: [FieldName] {
+        settings.identity.upstream.names + [settings.signedIdentity?.field.name].compactMap { $0 }
+    }
 
     /// Where a passage notes what was proven, for doors that answer with it.
     static var proof: ObjectIdentifier { ObjectIdentifier(OpenIDConnect.self) }
@@ -241,6 +244,7 @@ package final class OpenIDConnect: CookieOwner {
         }
         if let step = try stepUp(proven, passage) { return step }
         passage.upstream.add(proven.upstream)
+        if let choice = settings.signedIdentity { try sign(choice, proven, passage) }
         passage.answer.add(proven.downstream)
         passage.lastsUntil = settings.streamsEnd(proven)
         return .proceed

@@ -26,8 +26,8 @@ package enum OwnPaths {
             OwnPath(path: "\(prefix)/userinfo", methods: [.get, .head]) { passage throws(Refusal) in
                 try login.userInfo(passage)
             },
-            ResourceMetadataPath.path,
-        ]
+            ResourceMetadataPath.path, PublicKeysPath(services: services).own,
+        ] + IntrospectionPath.all(services)
     }
 }
 

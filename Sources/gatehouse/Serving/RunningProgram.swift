@@ -17,6 +17,7 @@ struct RunningProgram: Sendable {
     private let logger: Logger
     private let facts = IssuerFacts()
     private let issuers: IssuerDirectory
+    private let signing: SigningKeyWatch
     private let names: NameDesk
     private let readiness = Readiness()
     private let keeper: PlanKeeper
@@ -43,6 +44,7 @@ struct RunningProgram: Sendable {
         let events = IssuerNews(facts: self.facts, logger: logger)
         let services = try AccessServices.running(settings, events: events)
         self.issuers = services.issuers
+        self.signing = SigningKeyWatch(keys: services.signing, settings: settings, logger: logger)
         let file = ConfigurationFile(
             path: configuration,
             environment: environment,
@@ -94,6 +96,7 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.serve(control, listener, handover, end) }
             tasks.addTask { await self.followPlans() }
             tasks.addTask { await self.issuers.keepFresh() }
+            tasks.addTask { await self.signing.run() }
             let ending = await endings.first { _ in true }
             let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.
@@ -291,6 +294,7 @@ struct RunningProgram: Sendable {
         snapshot.count(MetricKey("gatehouse_reloads_total", ["result": "kept"]), by: Double(reloads.kept))
         self.facts.add(to: &snapshot, at: wallClock())
         self.names.add(to: &snapshot)
+        self.signing.add(to: &snapshot)
         return snapshot.exposition()
     }
 }

@@ -16,6 +16,7 @@ extension AccessServices {
         return try AccessServices(
             settings,
             keys: keys,
+            signing: SigningKeys(try settings.signingKeys(), issuer: settings.tokenIssuer),
             dataDirectory: settings.dataDirectory,
             events: events
         )
@@ -26,6 +27,7 @@ extension AccessServices {
         try AccessServices(
             settings,
             keys: SealingKeyRing(secret: "for looking only"),
+            signing: SigningKeys(.unkept(), issuer: settings.tokenIssuer),
             dataDirectory: nil,
             events: UnheardIssuerEvents()
         )
@@ -34,6 +36,7 @@ extension AccessServices {
     private init(
         _ settings: ProgramSettings,
         keys: SealingKeyRing,
+        signing: SigningKeys,
         dataDirectory: String?,
         events: any IssuerEvents
     ) throws {
@@ -56,7 +59,9 @@ extension AccessServices {
             allowHTTPIssuers: settings.allowHTTPIssuers,
             tokenCacheBytes: settings.tokenCacheBytes,
             calloutHeaders: settings.calloutHeaders,
-            limits: settings.limits
+            limits: settings.limits,
+            signing: signing,
+            introspectionGroup: settings.introspectionGroup
         )
     }
 }
@@ -65,6 +70,11 @@ extension ProgramSettings {
     /// Our own keys as they are in `keys_dir` now; made where there are none.
     func sealingKeys() throws(SealingKeyError) -> SealingKeyRing {
         try SealingKeyRing.load(self.keysDirectory, createIfMissing: true, at: wallClock())
+    }
+
+    /// The keys that sign, as they are in `keys_dir` now; made where there are none.
+    func signingKeys() throws(KeyFolderError) -> SigningKeyRing {
+        try SigningKeyRing.load(self.keysDirectory, at: wallClock())
     }
 }
 

@@ -35,12 +35,15 @@ struct DurableFileTests {
         unsafe rmdir(self.folder)
     }
 
-    @Test func `a draft that a crash left behind, open to all and longer, leaves nothing in the file`() throws {
+    @Test func `a draft that a crash left behind, open to all and longer, leaves nothing in the file`() throws
+    {
         unsafe mkdir(self.folder, 0o700)
         let (path, draft) = ("\(self.folder)/a", "\(self.folder)/a.new")
         let file = unsafe creat(draft, 0o666)
         fchmod(file, 0o666)
-        _ = unsafe [UInt8](repeating: 9, count: 100).withUnsafeBytes { unsafe write(file, $0.baseAddress, 100) }
+        _ = unsafe [UInt8](repeating: 9, count: 100).withUnsafeBytes {
+            unsafe write(file, $0.baseAddress, 100)
+        }
         close(file)
         try DurableFile.write([7], to: path, draft: draft)
         #expect(self.octets(path) == [7])

@@ -50,7 +50,6 @@ package final class OpenIDConnect: CookieOwner {
             position: read.position
         )
         anonymousConsumer = try Self.anonymous(settings, scope, read)
-        try Self.requireAudience(settings.signedIdentity, scope, read)
         do throws(CryptoError) {
             let ring = try settings.session.secret.map { secret throws(CryptoError) in
                 try SealingKeyRing(secret: secret)

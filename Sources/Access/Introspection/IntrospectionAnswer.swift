@@ -28,7 +28,9 @@ enum IntrospectionAnswer {
     static func isSignedWanted(_ request: RequestHead) -> Bool {
         request.fields.strings(of: .accept).contains { value in
             value.split(separator: ",").contains { range in
-                let parts = range.lowercased().split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" } }
+                let parts = range.lowercased().split(separator: ";").map {
+                    $0.filter { $0 != " " && $0 != "\t" }
+                }
                 guard parts.first == signedType else { return false }
                 return !parts.dropFirst().contains {
                     $0.hasPrefix("q=") && $0.dropFirst(2).allSatisfy { $0 == "0" || $0 == "." }

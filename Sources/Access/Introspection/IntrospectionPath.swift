@@ -89,7 +89,11 @@ struct IntrospectionPath: Sendable {
                 }
                 guard entries.count <= Self.maximumTokens else {
                     let message = "A batch has at most \(Self.maximumTokens) tokens"
-                    throw .chosen(status: 413, retryAfterSeconds: nil, .init("too-many-tokens", message: message))
+                    throw .chosen(
+                        status: 413,
+                        retryAfterSeconds: nil,
+                        .init("too-many-tokens", message: message)
+                    )
                 }
                 return try judge(entries.map { TokenInquiry(entry: $0) }, passage) { passage, found in
                     note(found, "batch", passage)
@@ -185,7 +189,9 @@ struct IntrospectionPath: Sendable {
         let open = known.indices.filter { known[$0] == nil }
         await withTaskGroup(of: (Int, Testimony).self) { group in
             for (count, place) in open.enumerated() {
-                if count >= Self.atATime, let (done, testimony) = await group.next() { found[done] = testimony }
+                if count >= Self.atATime, let (done, testimony) = await group.next() {
+                    found[done] = testimony
+                }
                 guard let inquiry = inquiries[place] else { continue }
                 group.addTask { (place, await inquiry.testimony(among: all, at: now)) }
             }
@@ -252,6 +258,7 @@ extension TokenInquiry {
         let named = claim.map { $0.string.map { [$0] } ?? $0.strings ?? [] } ?? []
         let isForAll = audiences.allSatisfy { wanted in named.contains { $0.isIdentical(toUTF8Of: wanted) } }
         return isForAll
-            ? testimony : .inactive(reason: "wrong-audience", detail: "the token is not for whom the service names")
+            ? testimony
+            : .inactive(reason: "wrong-audience", detail: "the token is not for whom the service names")
     }
 }

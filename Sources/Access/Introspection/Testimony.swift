@@ -17,7 +17,9 @@ enum Testimony: Sendable {
 
 extension OpenIDConnect {
     /// How the issuer is asked about tokens, where that is by introspection.
-    var introspection: QuestionChoice? { settings.question.flatMap { $0.method == .introspection ? $0 : nil } }
+    var introspection: QuestionChoice? {
+        settings.question.flatMap { $0.method == .introspection ? $0 : nil }
+    }
 
     /// Names what was proven for services in the workers' memory; a route's rules know nothing of it.
     private var servicesAsker: UInt64 { number &* 4 &+ 3 }
@@ -46,7 +48,10 @@ extension OpenIDConnect {
             return await ask(choice, token, besides: nil, at: now)
         }
         guard isJWT else {
-            return .inactive(reason: "malformed", detail: "the token is no JWT, and nobody is asked about others")
+            return .inactive(
+                reason: "malformed",
+                detail: "the token is no JWT, and nobody is asked about others"
+            )
         }
         return await verified(token, at: now)
     }
@@ -61,7 +66,8 @@ extension OpenIDConnect {
             verdict = parties.verify(token, settings, at: now)
         }
         switch verdict {
-        case .needsKeys: return .inactive(reason: "unknown-key", detail: "the token names a key that is not known")
+        case .needsKeys:
+            return .inactive(reason: "unknown-key", detail: "the token names a key that is not known")
         case .refused(let reason, let detail): return .inactive(reason: reason, detail: detail)
         case .proven(let facts):
             if let choice = settings.question, choice.includesJWT {
@@ -84,7 +90,10 @@ extension OpenIDConnect {
         }
         // A token is shown to its own issuer alone.
         guard facts.map({ $0.issuer == parties.issuer.settings.issuer }) ?? true else {
-            return .inactive(reason: "wrong-issuer", detail: "the token's issuer is not the one that can be asked")
+            return .inactive(
+                reason: "wrong-issuer",
+                detail: "the token's issuer is not the one that can be asked"
+            )
         }
         do throws(Refusal) {
             let text = String(decoding: token, as: UTF8.self)

@@ -66,7 +66,10 @@ struct TokenInquiry: Sendable, Equatable {
             throw Inactive(reason: "malformed", detail: "the token is no JWT")
         }
         guard let name = token.unverifiedIssuer, issuer.map({ $0.isIdentical(toUTF8Of: name) }) ?? true else {
-            throw Inactive(reason: "wrong-issuer", detail: "the token names no issuer, or another than was asked")
+            throw Inactive(
+                reason: "wrong-issuer",
+                detail: "the token names no issuer, or another than was asked"
+            )
         }
         let judges = all.filter { $0.takes(issuer: name) }
         guard !judges.isEmpty else {
@@ -81,7 +84,10 @@ struct TokenInquiry: Sendable, Equatable {
             one.introspection != nil && issuer.map { one.isIssuer($0) } ?? true
         }
         guard let first = judges.first else {
-            throw Inactive(reason: "malformed", detail: "the token is no JWT, and no issuer is asked about others")
+            throw Inactive(
+                reason: "malformed",
+                detail: "the token is no JWT, and no issuer is asked about others"
+            )
         }
         let name = first.parties.issuer.settings.issuer
         guard judges.allSatisfy({ $0.isIssuer(name) }) else {

@@ -45,12 +45,8 @@ extension OpenIDConnect {
     }
 
     /// Refuses a configuration in which nobody would be named as the audience.
-    static func requireAudience(
-        _ choice: SignedIdentityChoice?,
-        _ scope: PluginScope,
-        _ read: Settings
-    ) throws(ConfigurationError) {
-        guard let choice, choice.audiences.isEmpty,
+    func requireAudience(_ scope: PluginScope, _ read: Settings) throws(ConfigurationError) {
+        guard let choice = settings.signedIdentity, choice.audiences.isEmpty,
             let route = scope.routes.first(where: { $0.service == nil })
         else { return }
         throw read.error(

@@ -54,7 +54,8 @@ struct Keys: ParsableCommand {
     /// Makes a key; it seals from the program's next start or reload on.
     struct Generate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a sealing key, the folder if it is not there, and a first signing key if there is none."
+            abstract:
+                "Make a sealing key, the folder if it is not there, and a first signing key if there is none."
         )
         @OptionGroup var folder: Folder
 

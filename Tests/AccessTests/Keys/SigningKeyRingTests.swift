@@ -96,7 +96,8 @@ struct SigningKeyRingTests {
     }
 
     // P8, D13
-    @Test func `a key that is damaged, misnamed or open to everyone is an error, a draft is nothing`() throws {
+    @Test func `a key that is damaged, misnamed or open to everyone is an error, a draft is nothing`() throws
+    {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let key = try SigningKeyRing.load(directory, at: 7).keys[0]
         let path = "\(directory)/signing-7-\(key.id).pem"

@@ -54,7 +54,9 @@ struct SignedIdentityTests {
         #expect(try #require(claims["exp"]?.number) - stage.clock.now == 30)
     }
 
-    @Test func `one signature serves a credential for two thirds of its life, and never another one`() async throws {
+    @Test func `one signature serves a credential for two thirds of its life, and never another one`()
+        async throws
+    {
         let stage = try stage()
         let usual = try stage.bearer(["exp": .number(stage.clock.now + 3000)])
         let memory = stage.services.signedIdentities(stage.worker)
@@ -110,23 +112,37 @@ struct SignedIdentityTests {
         )
     }
 
-    // H1
-    @Test func `a client's own copy goes on every path`() throws {
+    @Test func `a client's own copy goes on every path (H1)`() throws {
         #expect(try stage().plan.identityNames.contains(Self.field))
         #expect(try !AccessStage().plan.identityNames.contains(Self.field))
     }
 
-    @Test(arguments: [
-        (["upstream_identity_header": "no name"], "upstream_identity_header"),
-        (["upstream_identity_header": "Host"], "upstream_identity_header"),
-        (["upstream_identity_header": "Authorization"], "upstream_identity_header"),
-        (["upstream_identity_header": "X-I", "upstream_identity_claims": ["aud"]], "upstream_identity_claims"),
-        (["upstream_identity_header": "X-I", "upstream_identity_audience": []], "upstream_identity_audience"),
-        (["upstream_identity_header": "X-I", "upstream_identity_lifetime": 29], "upstream_identity_lifetime"),
-        (["upstream_identity_header": "X-I", "upstream_identity_lifetime": 3601], "upstream_identity_lifetime"),
-        (["upstream_identity_claims": ["email"]], "upstream_identity_claims"),
-    ] as [([String: JSONValue], String)])
-    func `settings that make no sense are refused by name`(config: [String: JSONValue], field: String) throws {
+    @Test(
+        arguments: [
+            (["upstream_identity_header": "no name"], "upstream_identity_header"),
+            (["upstream_identity_header": "Host"], "upstream_identity_header"),
+            (["upstream_identity_header": "Authorization"], "upstream_identity_header"),
+            (
+                ["upstream_identity_header": "X-I", "upstream_identity_claims": ["aud"]],
+                "upstream_identity_claims"
+            ),
+            (
+                ["upstream_identity_header": "X-I", "upstream_identity_audience": []],
+                "upstream_identity_audience"
+            ),
+            (
+                ["upstream_identity_header": "X-I", "upstream_identity_lifetime": 29],
+                "upstream_identity_lifetime"
+            ),
+            (
+                ["upstream_identity_header": "X-I", "upstream_identity_lifetime": 3601],
+                "upstream_identity_lifetime"
+            ),
+            (["upstream_identity_claims": ["email"]], "upstream_identity_claims"),
+        ] as [([String: JSONValue], String)]
+    )
+    func `settings that make no sense are refused by name`(config: [String: JSONValue], field: String) throws
+    {
         let error = #expect(throws: ConfigurationError.self) { try AccessStage(config) }
         #expect(error?.diagnostics.contains { $0.message.hasPrefix("\(field): ") } ?? false)
     }

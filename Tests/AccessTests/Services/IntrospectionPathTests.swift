@@ -8,12 +8,13 @@ import Testing
 
 @testable import Access
 
-struct IntrospectionTests {
+struct IntrospectionPathTests {
     private static let line = "POST https://app.example/oauth2/introspect"
     private static let form = ("content-type", "application/x-www-form-urlencoded")
     private static let key = ("apikey", "a-key-of-the-service")
 
-    private func stage(_ config: [String: JSONValue] = [:], group: String? = "services") throws -> AccessStage {
+    private func stage(_ config: [String: JSONValue] = [:], group: String? = "services") throws -> AccessStage
+    {
         var service = Consumer(id: "1", username: "orders")
         service.keys = [KeyCredential(id: "k1", key: Self.key.1)]
         service.groups = ["services"]
@@ -46,18 +47,27 @@ struct IntrospectionTests {
         #expect(outcome.refusal?.status == 404 && outcome.reason == "introspection-off")
     }
 
-    @Test(arguments: [
-        ([], 401, "no-credential"),
-        ([("authorization", "Bearer x")], 401, "no-credential"),
-        ([("apikey", "made-up")], 401, "unknown-credential"),
-        ([("apikey", "")], 401, "unknown-credential"),
-        ([("apikey", "another-key")], 403, "group-not-allowed"),
-        ([Self.key, Self.key], 400, "repeated-credential"),
-        ([Self.key, ("authorization", "Basic b3JkZXJzOmEta2V5LW9mLXRoZS1zZXJ2aWNl")], 400, "repeated-credential"),
-        // else:a-key-of-the-service
-        ([("authorization", "Basic ZWxzZTphLWtleS1vZi10aGUtc2VydmljZQ==")], 401, "unknown-credential"),
-    ] as [([(String, String)], Int, String)])
-    func `nobody asks but a consumer of the group`(fields: [(String, String)], status: Int, word: String)
+    @Test(
+        arguments: [
+            ([], 401, "no-credential"),
+            ([("authorization", "Bearer x")], 401, "no-credential"),
+            ([("apikey", "made-up")], 401, "unknown-credential"),
+            ([("apikey", "")], 401, "unknown-credential"),
+            ([("apikey", "another-key")], 403, "group-not-allowed"),
+            ([Self.key, Self.key], 400, "repeated-credential"),
+            (
+                [Self.key, ("authorization", "Basic b3JkZXJzOmEta2V5LW9mLXRoZS1zZXJ2aWNl")], 400,
+                "repeated-credential"
+            ),
+            // else:a-key-of-the-service
+            ([("authorization", "Basic ZWxzZTphLWtleS1vZi10aGUtc2VydmljZQ==")], 401, "unknown-credential"),
+        ] as [([(String, String)], Int, String)]
+    )
+    func `nobody asks but a consumer of the group`(
+        fields: [(String, String)],
+        status: Int,
+        word: String
+    )
         async throws
     {
         let stage = try stage()
@@ -76,7 +86,8 @@ struct IntrospectionTests {
             let piece = octets[start..<min(start + 3, octets.count)]
             let bits = piece.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - piece.count))
             for place in 0..<4 {
-                text += place <= piece.count
+                text +=
+                    place <= piece.count
                     ? String(decoding: [digits[bits >> (18 - 6 * place) & 63]], as: UTF8.self) : "="
             }
         }
@@ -120,7 +131,10 @@ struct IntrospectionTests {
     @Test func `a good token is active, with all it says, and nobody may keep the answer`() async throws {
         let stage = try stage()
         let claims = stage.claims(["x": ["y": [1, nil]], "active": "no"])
-        let outcome = try await ask(stage, "token_type_hint=refresh_token&token=\(try stage.key.sign(claims))")
+        let outcome = try await ask(
+            stage,
+            "token_type_hint=refresh_token&token=\(try stage.key.sign(claims))"
+        )
         #expect(outcome.answer?.status == 200)
         #expect(outcome.answer?.field("cache-control") == "no-store")
         #expect(outcome.answer?.field("content-type") == "application/json")
@@ -132,17 +146,19 @@ struct IntrospectionTests {
         #expect(found["exp"]?.number == stage.clock.now + 300)
     }
 
-    @Test(arguments: [
-        (["exp": 1_699_999_999], "expired"),
-        (["exp": nil], "missing-claim"),
-        (["nbf": 1_700_000_100], "not-yet-valid"),
-        (["iat": 1_700_000_100], "issued-in-future"),
-        (["iss": "https://else.example"], "wrong-issuer"),
-        (["iss": nil], "wrong-issuer"),
-        (["aud": "else"], "wrong-audience"),
-        (["aud": nil], "missing-claim"),
-        (["nonce": "n", "scope": nil], "wrong-type"),
-    ] as [([String: JSONValue], String)])
+    @Test(
+        arguments: [
+            (["exp": 1_699_999_999], "expired"),
+            (["exp": nil], "missing-claim"),
+            (["nbf": 1_700_000_100], "not-yet-valid"),
+            (["iat": 1_700_000_100], "issued-in-future"),
+            (["iss": "https://else.example"], "wrong-issuer"),
+            (["iss": nil], "wrong-issuer"),
+            (["aud": "else"], "wrong-audience"),
+            (["aud": nil], "missing-claim"),
+            (["nonce": "n", "scope": nil], "wrong-type"),
+        ] as [([String: JSONValue], String)]
+    )
     func `a token that no route would take is not active, and the log alone says why`(
         changes: [String: JSONValue],
         word: String
@@ -169,14 +185,20 @@ struct IntrospectionTests {
         let token = try token(stage, ["cnf": ["jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"]])
         let found = try members(try await ask(stage, "token=\(token)"))
         #expect(found["active"] == true && found["cnf"]?["jkt"] != nil)
-        #expect(try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(token)")]).reason == "proof-required")
+        #expect(
+            try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(token)")]).reason
+                == "proof-required"
+        )
     }
 
     @Test(arguments: [
         ("audience=app", true), ("resource=app", true), ("audience=app&resource=api", true),
         ("audience=else", false), ("audience=app&resource=else", false), ("audience=", false),
         ("iss=https%3A%2F%2Fid.example", true), ("iss=https%3A%2F%2Felse.example", false),
-    ]) func `a service may say who it is, and whose the token has to be`(more: String, isActive: Bool) async throws {
+    ]) func `a service may say who it is, and whose the token has to be`(
+        more: String,
+        isActive: Bool
+    ) async throws {
         let stage = try stage()
         let token = try token(stage, ["aud": ["app", "api"]])
         for _ in 1...2 {
@@ -190,14 +212,21 @@ struct IntrospectionTests {
         #expect(try members(try await ask(stage, "token=\(try token(stage))")) == ["active": false])
         let token = try token(stage, ["aud": "api"])
         #expect(try members(try await ask(stage, "token=\(token)"))["active"] == true)
-        #expect(try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(token)")]).reason == "insufficient-scope")
+        #expect(
+            try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(token)")]).reason
+                == "insufficient-scope"
+        )
     }
 
-    @Test func `what a route has proven is remembered for services, and never the other way round`() async throws {
+    @Test func `what a route has proven is remembered for services, and never the other way round`()
+        async throws
+    {
         let stage = try stage()
         let memory = stage.services.proven(stage.worker)
         let first = try token(stage)
-        #expect(try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(first)")]).passes)
+        #expect(
+            try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(first)")]).passes
+        )
         let hits = memory.hits.value
         #expect(try members(try await ask(stage, "token=\(first)"))["active"] == true)
         #expect(memory.hits.value == hits + 1)
@@ -206,7 +235,9 @@ struct IntrospectionTests {
         #expect(try members(try await ask(stage, "token=\(second)"))["active"] == true)
         #expect(memory.hits.value == hits + 2)
         let misses = memory.misses.value
-        #expect(try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(second)")]).passes)
+        #expect(
+            try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(second)")]).passes
+        )
         #expect(memory.misses.value > misses)
         stage.clock.advance(by: 301)
         #expect(try members(try await ask(stage, "token=\(second)")) == ["active": false])
@@ -218,7 +249,10 @@ struct IntrospectionTests {
 
     @Test func `an opaque token is what its issuer says, and its word is kept`() async throws {
         let stage = try stage(Self.asking)
-        stage.issuer.answer("/introspect", ["active": true, "sub": "alice", "aud": "app", "exp": 1_700_000_300])
+        stage.issuer.answer(
+            "/introspect",
+            ["active": true, "sub": "alice", "aud": "app", "exp": 1_700_000_300]
+        )
         for _ in 1...3 {
             let found = try members(try await ask(stage, "token=opaque"))
             #expect(found == ["active": true, "sub": "alice", "aud": "app", "exp": 1_700_000_300])
@@ -229,12 +263,18 @@ struct IntrospectionTests {
         #expect(stage.issuer.form("/introspect")?.single("token") == "other")
     }
 
-    @Test func `where only the issuer is asked a JWT is asked about, and no route takes it by its keys after`() async throws {
+    @Test
+    func `where only the issuer is asked a JWT is asked about, and no route takes it by its keys after`()
+        async throws
+    {
         let stage = try stage(Self.asking)
         stage.issuer.answer("/introspect", ["active": false])
         let token = try token(stage)
         #expect(try members(try await ask(stage, "token=\(token)")) == ["active": false])
-        #expect(try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(token)")]).reason == "inactive-token")
+        #expect(
+            try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(token)")]).reason
+                == "inactive-token"
+        )
     }
 
     @Test func `an issuer that is down makes 503, not a bad token`() async throws {
@@ -246,7 +286,9 @@ struct IntrospectionTests {
 
     // MARK: Signed answers
 
-    @Test(arguments: [true, false]) func `a signed answer is for the caller (RFC 9701)`(isGood: Bool) async throws {
+    @Test(arguments: [true, false]) func `a signed answer is for the caller (RFC 9701)`(
+        isGood: Bool
+    ) async throws {
         let stage = try stage()
         let token = isGood ? try token(stage) : "x"
         let accept = ("accept", "application/token-introspection+jwt")
@@ -290,7 +332,8 @@ struct IntrospectionTests {
             stage,
             .array([
                 .string(one), 7, nil, "x", ["token": .string(two), "audience": "app"], [:],
-                ["token": .string(two), "resource": ["else"]], ["token": .string(one), "audience": 1], .string(two),
+                ["token": .string(two), "resource": ["else"]], ["token": .string(one), "audience": 1],
+                .string(two),
             ])
         )
         let found = try #require(try members(outcome).array)
@@ -307,9 +350,14 @@ struct IntrospectionTests {
         let outcome = try await batch(stage, more)
         #expect(outcome.refusal?.status == 413 && outcome.reason == "too-many-tokens")
         #expect(try await batch(stage, ["token": "x"]).reason == "malformed-body")
-        let long = JSONValue.array([.string(String(repeating: "x", count: IntrospectionPath.maximumBatchBytes))])
+        let long = JSONValue.array([
+            .string(String(repeating: "x", count: IntrospectionPath.maximumBatchBytes))
+        ])
         #expect(try await batch(stage, long).reason == "body-too-large")
-        #expect(try await ask(stage, "token=x", [Self.form, Self.key], Self.line + "/batch").reason == "unsupported-media-type")
+        #expect(
+            try await ask(stage, "token=x", [Self.form, Self.key], Self.line + "/batch").reason
+                == "unsupported-media-type"
+        )
     }
 
     @Test func `one token of a batch that cannot be asked about is said to be so`() async throws {

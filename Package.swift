@@ -92,7 +92,10 @@ let package = Package(
         // Floor 3: an issuer
         module("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         // Floor 4: who may pass; the rules
-        module("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]),
+        module(
+            "Access",
+            ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]
+        ),
         module("Control", ["Gateway", "JSON", yams]),
         // Floor 5: the program
         .executableTarget(

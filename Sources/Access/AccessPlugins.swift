@@ -15,7 +15,9 @@ package enum AccessPlugins {
                 help:
                     "Proves who a request is for by an OpenID Connect issuer: login, session, tokens, grants."
             ) { settings, scope throws(ConfigurationError) in
-                try OpenIDConnect(settings, scope, services)
+                let plugin = try OpenIDConnect(settings, scope, services)
+                try plugin.requireAudience(scope, settings)
+                return plugin
             }
         ]
     }

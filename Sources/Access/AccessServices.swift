@@ -33,6 +33,10 @@ package struct AccessServices: Sendable {
     let originalRequestFields: [FieldName]
     /// What the listener lets in; a callout's original request meets the same guard.
     let limits: ProxyLimits
+    /// What signs in our name.
+    package let signing: SigningKeys
+    /// The acl group whose consumers may ask about tokens; nil where nobody may.
+    let introspectionGroup: String?
     let state: AccessState
 
     /// Gathers what is needed.
@@ -49,7 +53,9 @@ package struct AccessServices: Sendable {
         calloutHeaders: [String]? = nil,
         limits: ProxyLimits = ProxyLimits(),
         sessions: SessionServices = .cookies,
-        ended: EndedSessions = EndedSessions()
+        ended: EndedSessions = EndedSessions(),
+        signing: SigningKeys? = nil,
+        introspectionGroup: String? = nil
     ) throws(CryptoError) {
         self.issuers = issuers
         self.client = client
@@ -62,6 +68,12 @@ package struct AccessServices: Sendable {
         self.tokenCacheBytes = tokenCacheBytes
         self.limits = limits
         self.sessions = sessions
+        if let signing {
+            self.signing = signing
+        } else {
+            self.signing = SigningKeys(try .unkept(), issuer: "gatehouse")
+        }
+        self.introspectionGroup = introspectionGroup
         let named = calloutHeaders.map { Set($0.map { $0.lowercased() }) }
         originalRequestFields = OriginalRequest.places.filter { named?.contains($0.description) ?? true }
         state = try AccessState(answerBytes: tokenCacheBytes, ended: ended)
@@ -120,6 +132,14 @@ package struct AccessServices: Sendable {
     /// What was ended, as all nodes write it down; nil where nothing is shared.
     package var endingLog: (any EndingLog)? { sessions.endingLog }
 
+    /// This worker's memory of what was signed for upstreams.
+    func signedIdentities(_ worker: Worker) -> SignedIdentities {
+        worker.state(state.signedSlot) {
+            let key = MetricKey("gatehouse_signatures_total", ["kind": "identity"])
+            return SignedIdentities(signatures: worker.metrics.tally(key))
+        }
+    }
+
     /// This worker's memory of the keys that proofs were signed with; a million octets at most.
     func proofKeys(_ worker: Worker) -> ProvenCache<DPoPKey> {
         worker.state(state.proofKeySlot) { ProvenCache(maximumBytes: 1 << 20) }
@@ -162,6 +182,8 @@ final class AccessState: Sendable {
     let slot = WorkerSlot<ProvenCache<ProvenCredential>>()
     /// Names the slot of each worker's memory of proofs' keys.
     let proofKeySlot = WorkerSlot<ProvenCache<DPoPKey>>()
+    /// Names the slot of each worker's memory of signed identities.
+    let signedSlot = WorkerSlot<SignedIdentities>()
     /// Proofs that were taken.
     private let takenProofs = AtomicLazyReference<ReplayMemory>()
     private let counter = Atomic<UInt64>(0)

@@ -174,7 +174,8 @@ struct AccessStage {
         consumers: [Consumer] = [],
         hosts: [String] = ["app.example"],
         redirectHosts: [String]? = nil,
-        ended: EndedSessions = EndedSessions()
+        ended: EndedSessions = EndedSessions(),
+        introspectionGroup: String? = nil
     ) throws {
         key = try SigningKey(kid: "one")
         issuer = try ScriptedIssuer(keys: [key])
@@ -191,7 +192,8 @@ struct AccessStage {
             keys: SealingKeyRing(octets: [[UInt8](repeating: 1, count: 32)]),
             clock: { clock.now },
             redirectHosts: redirectHosts,
-            ended: ended
+            ended: ended,
+            introspectionGroup: introspectionGroup
         )
         var configuration = Configuration()
         configuration.services = [Service(id: "s", name: "s", host: "127.0.0.1", port: 9)]

@@ -78,7 +78,8 @@ struct IdentityFields: Sendable, Equatable {
         }
     }
 
-    private static let reserved: [FieldName] = [
+    /// Fields that are the proxy's own.
+    static let reserved: [FieldName] = [
         "host", "content-length", "transfer-encoding", "connection", "cookie", "set-cookie", "te", "upgrade",
     ]
 

@@ -137,7 +137,9 @@ package final class OpenIDConnect: CookieOwner {
     }
 
     /// Names of fields that only this plugin may set.
-    package var emittedFields: [FieldName] { settings.identity.upstream.names }
+    package var emittedFields: [FieldName] {
+        settings.identity.upstream.names + [settings.signedIdentity?.field.name].compactMap { $0 }
+    }
 
     /// Where a passage notes what was proven, for doors that answer with it.
     static var proof: ObjectIdentifier { ObjectIdentifier(OpenIDConnect.self) }
@@ -272,6 +274,7 @@ package final class OpenIDConnect: CookieOwner {
         }
         if let step = try stepUp(proven, passage) { return step }
         passage.upstream.add(proven.upstream)
+        if let choice = settings.signedIdentity { try sign(choice, proven, passage) }
         passage.answer.add(proven.downstream)
         passage.lastsUntil = settings.streamsEnd(proven)
         passage.standing = proven.standing

@@ -34,6 +34,8 @@ package struct OpenIDConnectSettings: Sendable {
     let resource: ResourceMetadata?
     /// What of the claims makes the identity, and who is told.
     let identity: IdentityChoice
+    /// What is signed for the upstream; nil for nothing.
+    let signedIdentity: SignedIdentityChoice?
     /// Takes every field away in which a credential may stand, where credentials are hidden.
     let credentialRemovals: FieldEdits
     let hidesCredentials: Bool
@@ -201,6 +203,7 @@ package struct OpenIDConnectSettings: Sendable {
         stepUp = StepUpChoice(&check)
         resource = ResourceMetadata(&check, proof)
         identity = Self.identity(&check)
+        signedIdentity = SignedIdentityChoice(&check)
         hidesCredentials = settings.flag("hide_credentials")
         credentialRemovals = Self.removals(settings, tokens, proof)
         runsOnPreflight = settings.flag("run_on_preflight")

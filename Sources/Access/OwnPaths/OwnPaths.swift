@@ -28,8 +28,8 @@ package enum OwnPaths {
             },
             BackChannelLogoutPath(services: services).own,
             FrontChannelLogoutPath(services: services).own,
-            ResourceMetadataPath.path,
-        ]
+            ResourceMetadataPath.path, PublicKeysPath(services: services).own,
+        ] + IntrospectionPath.all(services)
     }
 }
 

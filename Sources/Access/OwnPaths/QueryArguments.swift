@@ -42,6 +42,9 @@ package struct QueryArguments: Sendable, Equatable {
     /// Whether one of `names` occurs more than once (security rows A8, S6).
     package func repeats(_ names: [String]) -> Bool { names.contains { count(of: $0) > 1 } }
 
+    /// One name or value of a form, decoded; nil if an escape is broken or it is no UTF-8.
+    static func decoded(_ text: String) -> String? { decoded(text.utf8) }
+
     private static func decoded(_ octets: some Collection<UInt8>) -> String? {
         var result: [UInt8] = []
         var rest = octets[...]

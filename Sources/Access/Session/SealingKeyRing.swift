@@ -142,15 +142,8 @@ package struct SealingKeyRing: Sendable {
             }
         } catch { throw .inaccessible(directory) }
         let name = "sealing-\(Int64(key.createdAt))-\(key.id).key"
-        let draft = "\(directory)/.\(name).new"
-        let text = Base64URL.encode(key.secret.copy()) + "\n"
-        let made = files.createFile(
-            atPath: draft,
-            contents: Data(text.utf8),
-            attributes: [.posixPermissions: 0o600]
-        )
-        guard made else { throw .inaccessible("\(directory)/\(name)") }
-        do { try files.moveItem(atPath: draft, toPath: "\(directory)/\(name)") } catch {
+        let text = Secret(utf8: Base64URL.encode(key.secret.copy()) + "\n")
+        do throws(KeyFolderError) { try KeyFolder(path: directory).write(text, to: name) } catch {
             throw .inaccessible("\(directory)/\(name)")
         }
         return key
@@ -162,8 +155,10 @@ package struct SealingKeyRing: Sendable {
     package static func rotate(in directory: String, at now: Double) throws(SealingKeyError) -> SealingKey {
         let key = try generate(in: directory, at: now)
         for old in try list(directory).dropFirst(kept) {
-            let path = "\(directory)/sealing-\(Int64(old.createdAt))-\(old.id).key"
-            do { try FileManager.default.removeItem(atPath: path) } catch { throw .inaccessible(path) }
+            let name = "sealing-\(Int64(old.createdAt))-\(old.id).key"
+            do throws(KeyFolderError) { try KeyFolder(path: directory).remove(name) } catch {
+                throw .inaccessible("\(directory)/\(name)")
+            }
         }
         return key
     }

@@ -36,6 +36,11 @@ actor PlanKeeper {
         } catch {
             return self.keep(["\(error)"])
         }
+        do throws(KeyFolderError) {
+            self.file.services.signing.take(try self.settings.signingKeys())
+        } catch {
+            return self.keep(["\(error)"])
+        }
         let reading = self.file.read(generation: self.generation + 1, after: self.holder.current)
         for warning in reading.warnings { self.logger.warning("\(warning)") }
         guard let plan = reading.plan else { return self.keep(reading.diagnostics.map(\.description)) }

@@ -18,6 +18,7 @@ struct RunningProgram: Sendable {
     private let facts = IssuerFacts()
     private let issuers: IssuerDirectory
     private let services: AccessServices
+    private let signing: SigningKeyWatch
     private let names: NameDesk
     private let stores: StoreDesk
     private let readiness = Readiness()
@@ -49,6 +50,7 @@ struct RunningProgram: Sendable {
         }
         self.issuers = services.issuers
         self.services = services
+        self.signing = SigningKeyWatch(keys: services.signing, settings: settings, logger: logger)
         let file = ConfigurationFile(
             path: configuration,
             environment: environment,
@@ -104,6 +106,7 @@ struct RunningProgram: Sendable {
             tasks.addTask { await self.issuers.keepFresh() }
             tasks.addTask { await self.services.endedSessions.keep(wallClock) }
             if let shared { tasks.addTask { await shared.run() } }
+            tasks.addTask { await self.signing.run() }
             let ending = await endings.first { _ in true }
             let isLast = handover.close()
             // Its listening sockets are the younger program's now; what it answers is finished.
@@ -320,6 +323,7 @@ struct RunningProgram: Sendable {
         self.names.add(to: &snapshot)
         self.services.add(to: &snapshot)
         self.stores.add(to: &snapshot)
+        self.signing.add(to: &snapshot)
         return snapshot.exposition()
     }
 }

@@ -30,6 +30,7 @@ extension AccessServices {
         return try AccessServices(
             settings,
             keys: keys,
+            signing: SigningKeys(try settings.signingKeys(), issuer: settings.tokenIssuer),
             dataDirectory: folder,
             events: events,
             vaults: stores.vaults(settings.trustedAuthorityFile),
@@ -42,6 +43,7 @@ extension AccessServices {
         try AccessServices(
             settings,
             keys: SealingKeyRing(secret: "for looking only"),
+            signing: SigningKeys(.unkept(), issuer: settings.tokenIssuer),
             dataDirectory: nil,
             events: UnheardIssuerEvents(),
             vaults: StoreDesk.unconnected(settings.trustedAuthorityFile),
@@ -52,6 +54,7 @@ extension AccessServices {
     private init(
         _ settings: ProgramSettings,
         keys: SealingKeyRing,
+        signing: SigningKeys,
         dataDirectory: String?,
         events: any IssuerEvents,
         vaults: VaultDirectory,
@@ -82,7 +85,9 @@ extension AccessServices {
                 graceSeconds: settings.sessionGraceSeconds,
                 vaults: vaults
             ),
-            ended: ended
+            ended: ended,
+            signing: signing,
+            introspectionGroup: settings.introspectionGroup
         )
     }
 }
@@ -108,6 +113,11 @@ extension ProgramSettings {
     /// Our own keys as they are in `keys_dir` now; made where there are none.
     func sealingKeys() throws(SealingKeyError) -> SealingKeyRing {
         try SealingKeyRing.load(self.keysDirectory, createIfMissing: true, at: wallClock())
+    }
+
+    /// The keys that sign, as they are in `keys_dir` now; made where there are none.
+    func signingKeys() throws(KeyFolderError) -> SigningKeyRing {
+        try SigningKeyRing.load(self.keysDirectory, at: wallClock())
     }
 }
 

@@ -12,6 +12,10 @@ struct ProgramSettings: Sendable {
     var dataDirectory: String
     var keysDirectory: String
     var authPrefix: String
+    /// Whose consumers may ask about tokens; nil for nobody.
+    var introspectionGroup: String?
+    /// What `iss` says in what we sign.
+    var tokenIssuer: String
     var trustedAddresses: [String]
     var redirectHosts: [String]
     var trustedAuthorityFile: String?
@@ -87,6 +91,10 @@ extension ProgramSettings {
         self.dataDirectory = try read.text("data_dir")
         self.keysDirectory = try read.text("keys_dir")
         self.authPrefix = try read.pathPrefix("auth_prefix")
+        let groups = read.list("introspection_group")
+        guard groups.count <= 1 else { throw read.error("introspection_group", "one group") }
+        self.introspectionGroup = groups.first
+        self.tokenIssuer = try read.text("token_issuer")
         self.trustedAddresses = read.list("trusted_ips")
         self.redirectHosts = read.list("redirect_hosts").map { $0.lowercased() }
         let authorities = read.list("trusted_ca_file").first

@@ -82,6 +82,16 @@ extension Setting {
         Setting("keys_dir", "./keys", "Our own keys. Made 0700 on first start; keys never leave it."),
         Setting("auth_prefix", "/oauth2", "Where our own paths stand on the proxy listener."),
         Setting(
+            "introspection_group",
+            "",
+            "The acl group whose consumers may ask about tokens at `/oauth2/introspect`; empty: nobody may."
+        ),
+        Setting(
+            "token_issuer",
+            "gatehouse",
+            "What `iss` says in tokens that we sign: signed identities, answers about tokens."
+        ),
+        Setting(
             "trusted_ips",
             "",
             isList: true,

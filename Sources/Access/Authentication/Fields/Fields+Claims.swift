@@ -162,6 +162,27 @@ extension OpenIDConnectFields {
         field("upstream_id_token_header", .string, "Field that carries the ID token upstream."),
         field("upstream_id_token_jwk_header", .string, status: .notYet, "Another field for the upstream."),
         field(
+            "upstream_identity_audience",
+            .list(.string),
+            "Ours: whom the signed identity is for; by default the name of the service that the request goes to."
+        ),
+        field(
+            "upstream_identity_claims",
+            .list(.string),
+            "Ours: top-level claims that the signed identity has besides `sub` and `idp` (the issuer that vouches)."
+        ),
+        field(
+            "upstream_identity_header",
+            .string,
+            "Ours: field that carries upstream who it is, as a short-lived JWT that we sign (services.md); `:bearer` adds the scheme."
+        ),
+        field(
+            "upstream_identity_lifetime",
+            .number,
+            default: 300,
+            "Ours: seconds that a signed identity lasts, 30 to 3600; never much longer than what was proven."
+        ),
+        field(
             "upstream_introspection_header",
             .string,
             "Field that carries introspection's answer upstream (base64 of its JSON)."

@@ -49,7 +49,8 @@ extension OpenIDConnect {
         guard facts.map({ $0.issuer == parties.issuer.settings.issuer }) ?? true else {
             throw badCredential("wrong-issuer", detail: "the token's issuer is not the one that can be asked")
         }
-        let question = try question(choice, String(decoding: token, as: UTF8.self), facts, passage)
+        let terms = choice.terms(for: passage.request)
+        let question = try question(choice, terms, String(decoding: token, as: UTF8.self), facts)
         if choice.keepsAnswers, let kept = services.state.answers.answer(question.key, at: passage.now) {
             count(choice, Self.word(kept.answer, isKept: true), passage)
             return try decide(kept, question, passage)
@@ -71,13 +72,12 @@ extension OpenIDConnect {
 
     /// Everything that an answer depends on is part of the key (security row H4), and how long it may be kept; the
     /// rules of a route are not, so that routes share answers.
-    private func question(
+    func question(
         _ choice: QuestionChoice,
+        _ terms: IntrospectionTerms,
         _ token: String,
-        _ facts: CredentialFacts?,
-        _ passage: Passage
+        _ facts: CredentialFacts?
     ) throws(Refusal) -> IssuerQuestion {
-        let terms = choice.terms(for: passage.request)
         let who = [
             choice.method.rawValue, settings.issuer.url, settings.issuer.introspectionEndpoint ?? "",
             settings.issuer.userInfoEndpoint ?? "", settings.client?.id ?? "",
@@ -97,7 +97,8 @@ extension OpenIDConnect {
         }
     }
 
-    private func inquire(_ question: IssuerQuestion, _ party: RelyingParty) async -> QuestionOutcome {
+    /// Asks the issuer, once there is a place.
+    func inquire(_ question: IssuerQuestion, _ party: RelyingParty) async -> QuestionOutcome {
         do throws(OIDCError) {
             let information = try await parties.issuer.questions.ask { () async throws(OIDCError) in
                 guard question.choice.method == .userinfo else {
@@ -173,7 +174,7 @@ extension OpenIDConnect {
     }
 
     /// What an answer proves, once every rule on it is met.
-    private func facts(
+    func facts(
         _ information: TokenInformation,
         _ question: IssuerQuestion,
         until: Double,

@@ -92,6 +92,8 @@ final class AccessState: Sendable {
     let endedSessions = UsedOnce(maximum: 262_144)
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
+    /// Forms that wait for the end of their login.
+    let forms = KeptForms()
     /// Grants under way.
     let grantFlights = SingleFlight<GrantOutcome>()
     /// Grants that the issuer said yes to.

@@ -12,18 +12,22 @@ package struct PipelineSettings: Sendable {
     package var accessLog: LogSink?
     /// Takes one line for the operator, at most once a worker for each kind.
     package var notice: @Sendable (String) -> Void
+    /// What our pages look like.
+    package var theme: PageTheme
 
     /// Settings of pipelines.
     package init(
         ownPaths: [OwnPath] = [],
         clock: @escaping @Sendable () -> Double,
         accessLog: LogSink? = nil,
-        notice: @escaping @Sendable (String) -> Void = { _ in }
+        notice: @escaping @Sendable (String) -> Void = { _ in },
+        theme: PageTheme = .plain
     ) {
         self.ownPaths = ownPaths
         self.clock = clock
         self.accessLog = accessLog
         self.notice = notice
+        self.theme = theme
     }
 }
 
@@ -49,7 +53,7 @@ package final class Pipeline: ExchangeHandler {
         settings: PipelineSettings,
         later: ((@escaping () -> Void) -> Void)? = nil
     ) {
-        self.worker = Worker(index: worker)
+        self.worker = Worker(index: worker, theme: settings.theme)
         self.settings = settings
         self.holder = holder
         self.ownPaths = OwnPaths(settings.ownPaths)

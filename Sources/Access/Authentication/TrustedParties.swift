@@ -73,6 +73,10 @@ struct TrustedParties: Sendable {
         var party = Self.party(choice, settings, issuer)
         party.introspectionAuthentication = choice.introspectionAuthentication
         party.assertions = settings.assertions
+        party.requestSigner = settings.requestSigner
+        party.pushAuthentication = choice.pushAuthentication
+        party.pushesRequests = choice.pushesRequests
+        party.signsRequests = choice.signsRequests
         party.userInfoTerms = settings.userInfoTerms
         guard let id = choice.certificateID else { return party }
         guard let shown = certificates.first(where: { $0.id == id }) else {
@@ -121,6 +125,7 @@ struct TrustedParties: Sendable {
         party.scopes = settings.login.scopes
         party.audiences = settings.login.audiences
         party.extraParameters = choice.tokenArguments.map { ($0.name, $0.value) }
+        party.extraFields = choice.tokenFields.map { ($0.name, $0.value) }
         party.leeway = max(10, settings.tokens.leeway)
         return party
     }
@@ -138,6 +143,7 @@ struct TrustedParties: Sendable {
         issuer.endpoints.userinfo = choice.userInfoEndpoint
         issuer.endpoints.endSession = choice.endSessionEndpoint
         issuer.endpoints.introspection = choice.introspectionEndpoint
+        issuer.endpoints.pushedAuthorization = choice.pushedRequestEndpoint
         issuer.aliases.token = choice.tokenAlias
         issuer.aliases.introspection = choice.introspectionAlias
     }

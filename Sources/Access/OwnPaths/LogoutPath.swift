@@ -22,7 +22,7 @@ struct LogoutPath: Sendable {
                 throw .malformed(.init("redirect-refused", message: "This address cannot be returned to"))
             }
         }
-        guard passage.request.method == .post else { return .answer(button(target)) }
+        guard passage.request.method == .post else { return .answer(button(target, passage)) }
         guard Self.isSameOrigin(passage.request, own) else {
             throw .forbidden(.init("cross-site-logout"))
         }
@@ -37,14 +37,14 @@ struct LogoutPath: Sendable {
         return RedirectTarget.origin(of: origin) == own && RedirectTarget.tail(of: origin) == "/"
     }
 
-    private func button(_ target: RedirectTarget?) -> Answer {
+    private func button(_ target: RedirectTarget?, _ passage: Passage) -> Answer {
         let query = target.map { "?rd=\(QueryArguments.encoded($0.location))" } ?? ""
         let page = Page(
             title: "Sign out",
             paragraphs: ["This ends your session here and at your identity provider."],
             button: Page.Button(action: "\(services.authPrefix)/sign_out\(query)", label: "Sign out")
         )
-        return page.answer(status: 200)
+        return page.answer(status: 200, to: passage)
     }
 
     /// Ends every session that the browser has on this host, then at the issuer of the first.
@@ -58,13 +58,14 @@ struct LogoutPath: Sendable {
             let session = instance.presentedSession(passage)
             guard session != nil || instance.hasSessionCookie(passage) else { continue }
             instance.endSession(session, passage)
+            instance.forgetRounds(passage)
             guard way == nil, let session else { continue }
             way = instance.endSessionURL(session, passage, own, target)
         }
         if let way { return Self.seeOther(way) }
         if let target { return Self.seeOther(target.location) }
         return Page(title: "You are signed out", link: Page.Link(target: "/", label: "Back to the start"))
-            .answer(status: 200)
+            .answer(status: 200, to: passage)
     }
 
     private static func seeOther(_ location: String) -> Answer {

@@ -143,7 +143,7 @@ struct OpenIDConnectSessionTests {
         try await stage.logIn(other, id: ["groups": ["admin"]], answer: ["access_token": .string(access)])
         let outcome = try await stage.ask(Self.here, from: other)
         #expect(outcome.reason == "missing-group")
-        #expect(other.cookies.keys.count { $0.contains("session-") } == 1)
+        #expect(other.cookies.count == 1)
     }
 
     @Test func `a 403 ends the session unless it is told not to, as in Kong`() async throws {
@@ -158,11 +158,11 @@ struct OpenIDConnectSessionTests {
         let stage = try AccessStage()
         let browser = Browser()
         try await stage.logIn(browser)
-        let (name, value) = try #require(browser.cookies.first { $0.key.contains("session-") })
+        let (name, value) = try #require(browser.cookies.first)
         let middle = value.index(value.startIndex, offsetBy: value.count / 2)
         browser.cookies[name] = value.replacingCharacters(at: middle, with: value[middle] == "A" ? "B" : "A")
         #expect(try await stage.ask(Self.here, from: browser).reason == "no-credential")
-        #expect(!browser.cookies.keys.contains { $0.contains("session-") })
+        #expect(browser.cookies.isEmpty)
     }
 }
 

@@ -38,11 +38,15 @@ package struct Page: Sendable {
             self.init(
                 action: action,
                 label: label,
-                inputs: hidden.map { Input(name: $0.name, value: $0.value) }
+                inputs: hidden.map { Input(name: Self.plain($0.name), value: Self.plain($0.value)) }
             )
         }
 
-        /// Describes a button of a form that holds more than texts.
+        private static func plain(_ text: String) -> String {
+            text.filter { $0.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F } }
+        }
+
+        /// Describes a button of a form whose values are sent octet for octet.
         package init(action: String, label: String, encoding: String? = nil, inputs: [Input]) {
             self.action = action
             self.label = label

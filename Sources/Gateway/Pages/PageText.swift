@@ -16,6 +16,8 @@ enum PageText {
         "Method not allowed": "Diese Methode ist hier nicht erlaubt",
         "You cannot consume this service": "Dieser Dienst steht Ihnen nicht offen",
         "API rate limit exceeded": "Zu viele Anfragen; bitte warten Sie etwas",
+        "No required TLS certificate was sent": "Das verlangte TLS-Zertifikat wurde nicht vorgelegt",
+        "TLS certificate failed verification": "Das TLS-Zertifikat hat die Prüfung nicht bestanden",
         "Misdirected Request": "Diese Verbindung gehört zu einer anderen Adresse",
         "The service is temporarily unavailable": "Der Dienst ist vorübergehend nicht erreichbar",
         "An unexpected error occurred": "Es ist ein unerwarteter Fehler aufgetreten",

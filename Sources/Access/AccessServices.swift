@@ -170,6 +170,8 @@ final class AccessState: Sendable {
     let recent = RecentSessions()
     /// Names the slot of each worker's memory of stored sessions.
     let storedSlot = WorkerSlot<ProvenCache<KeptSession>>()
+    /// Forms that wait for the end of their login.
+    let forms = KeptForms()
     /// Grants under way.
     let grantFlights = SingleFlight<GrantOutcome>()
     /// Grants that the issuer said yes to.

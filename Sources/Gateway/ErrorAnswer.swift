@@ -8,17 +8,23 @@ package struct ErrorAnswer {
 
     private let form: Form
     private let requestID: String
+    private let language: PageLanguage
+    private let theme: PageTheme
 
     /// Answers one request.
     package init(acceptsHTML: Bool, requestID: String) {
         self.form = acceptsHTML ? .page : .json
         self.requestID = requestID
+        self.language = .english
+        self.theme = .plain
     }
 
     /// Answers the request of a passage.
     package init(_ passage: Passage) {
         self.form = passage.isGRPC ? .grpc : passage.acceptsHTML ? .page : .json
         self.requestID = passage.requestID
+        self.language = self.form == .page ? passage.language : .english
+        self.theme = passage.worker.theme
     }
 
     /// A plugin's or the gateway's own refusal.
@@ -35,7 +41,7 @@ package struct ErrorAnswer {
         if cause.isDisplayed {
             message += " (\(cause.reason)\(cause.detail.map { ": \($0)" } ?? ""))"
         }
-        return self.answer(refusal.status, message, fields)
+        return self.answer(refusal.status, message, fields, wayOn: cause.wayOn, hint: cause.hint)
     }
 
     /// A failure on the way to the upstream or back.
@@ -59,12 +65,19 @@ package struct ErrorAnswer {
     }
 
     /// Any status with its text; only what is written here ends up in the answer.
-    package func answer(_ status: Int, _ message: String, _ fields: [(String, String)] = []) -> Answer {
+    package func answer(
+        _ status: Int,
+        _ message: String,
+        _ fields: [(String, String)] = [],
+        wayOn: Page.Link? = nil,
+        hint: String? = nil
+    ) -> Answer {
         switch self.form {
         case .grpc: return GRPCStatus.answer(status, message, fields)
         case .page:
-            let facts = "Status \(status) · request \(self.requestID)"
-            return Page(title: message, paragraphs: [facts]).answer(status: status, more: fields)
+            var page = Page(title: message, paragraphs: [hint].compactMap { $0 }, link: wayOn)
+            page.facts = self.language.text("Status {} · request {}", String(status), self.requestID)
+            return page.answer(status: status, in: self.language, self.theme, more: fields)
         case .json:
             let common = fields + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
             let text = """

@@ -14,6 +14,8 @@ package struct PipelineSettings: Sendable {
     package var notice: @Sendable (String) -> Void
     /// Rises whenever something is taken back that may have let a stream in.
     package var standings: @Sendable () -> UInt64
+    /// What our pages look like.
+    package var theme: PageTheme
 
     /// Settings of pipelines.
     package init(
@@ -21,13 +23,15 @@ package struct PipelineSettings: Sendable {
         clock: @escaping @Sendable () -> Double,
         accessLog: LogSink? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in },
-        standings: @escaping @Sendable () -> UInt64 = { 0 }
+        standings: @escaping @Sendable () -> UInt64 = { 0 },
+        theme: PageTheme = .plain
     ) {
         self.ownPaths = ownPaths
         self.clock = clock
         self.accessLog = accessLog
         self.notice = notice
         self.standings = standings
+        self.theme = theme
     }
 }
 
@@ -53,7 +57,7 @@ package final class Pipeline: ExchangeHandler {
         settings: PipelineSettings,
         later: ((@escaping () -> Void) -> Void)? = nil
     ) {
-        self.worker = Worker(index: worker)
+        self.worker = Worker(index: worker, theme: settings.theme)
         self.settings = settings
         self.holder = holder
         self.ownPaths = OwnPaths(settings.ownPaths)

@@ -31,6 +31,10 @@ package enum Refusal: Error, Sendable, Equatable {
         package var detail: String?
         /// Whether the client may read the reason and the detail too (`display_errors`).
         package var isDisplayed: Bool
+        /// A sentence more for a person, on a page.
+        package var hint: String?
+        /// Where a person who reads this goes on; checked before.
+        package var wayOn: Page.Link?
 
         /// Describes a cause.
         package init(
@@ -89,6 +93,22 @@ package enum Refusal: Error, Sendable, Equatable {
 
     /// The word for logs and metrics.
     package var reason: String { self.cause.reason }
+
+    /// The refusal with a way on for a person, unless it has one.
+    package func offering(_ link: Page.Link) -> Refusal {
+        var cause = self.cause
+        if cause.wayOn == nil { cause.wayOn = link }
+        switch self {
+        case .unauthenticated: return .unauthenticated(cause)
+        case .forbidden: return .forbidden(cause)
+        case .notFound: return .notFound(cause)
+        case .malformed: return .malformed(cause)
+        case .methodNotAllowed: return self
+        case .chosen(let status, let seconds, _): return .chosen(status: status, retryAfterSeconds: seconds, cause)
+        case .unavailable(let seconds, _): return .unavailable(retryAfterSeconds: seconds, cause)
+        case .failed: return .failed(cause)
+        }
+    }
 }
 
 extension Refusal {

@@ -20,12 +20,15 @@ package final class Worker {
     package let index: Int
     /// What happened on this loop.
     package let metrics: Metrics
+    /// What our pages look like.
+    package let theme: PageTheme
     private var kept: [ObjectIdentifier: Kept] = [:]
     private var identifiers: RequestIdentifiers
 
     /// Makes the memory of a loop.
-    package init(index: Int) {
+    package init(index: Int, theme: PageTheme = .plain) {
         self.index = index
+        self.theme = theme
         self.metrics = Metrics()
         self.identifiers = RequestIdentifiers(
             high: UInt64.random(in: .min ... .max),

@@ -1,4 +1,4 @@
-// The way out: state, nonce and PKCE.
+// The way out: state, nonce and PKCE, in the URL.
 import Cryptography
 import JOSE
 
@@ -7,7 +7,7 @@ import JOSE
 /// Its owner keeps it sealed in the browser that began the login, uses it once and lets it expire (A1).
 package struct AuthorizationRequest: Sendable, Equatable {
     /// Comes back with the answer; 32 random bytes, base64url (A1).
-    package let state: String
+    package var state: String
     /// Comes back in the ID token; 32 random bytes, base64url (A2).
     package let nonce: String
     /// The PKCE verifier, 43 unreserved characters; nil only where PKCE was switched off (A3).
@@ -18,6 +18,8 @@ package struct AuthorizationRequest: Sendable, Equatable {
     package var maximumAge: Int?
     /// The authentication contexts of which one is wanted.
     package var contexts: [String] = []
+    /// How the issuer shall answer; nil for the query, which is what it does unasked.
+    package var responseMode: String?
 
     /// A new request with fresh random values.
     package init(redirectURI: String, usesPKCE: Bool = true) throws(OIDCError) {
@@ -51,7 +53,8 @@ package struct AuthorizationRequest: Sendable, Equatable {
     /// Parameters that nobody else may set, nor set a second time (S6).
     package static let reservedNames: Set<String> = [
         "response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge",
-        "code_challenge_method", "request", "request_uri", "max_age", "acr_values",
+        "code_challenge_method", "request", "request_uri", "max_age", "acr_values", "response_mode",
+        "client_secret", "client_assertion", "client_assertion_type", "iss", "aud",
     ]
 }
 
@@ -67,9 +70,14 @@ extension RelyingParty {
         extra: [(String, String)] = [],
         at metadata: ProviderMetadata
     ) throws(OIDCError) -> String {
-        guard let endpoint = metadata.endpoints.authorization else {
-            throw .missingEndpoint("authorization_endpoint")
-        }
+        FormEncoding.append(try self.parameters(request, extra), to: try metadata.authorizationEndpoint())
+    }
+
+    /// The parameters of an authorization request, each once but `audience`.
+    func parameters(
+        _ request: AuthorizationRequest,
+        _ extra: [(String, String)]
+    ) throws(OIDCError) -> [(String, String)] {
         var parameters = [
             ("response_type", "code"), ("client_id", self.clientID), ("redirect_uri", request.redirectURI),
             ("scope", self.scopes.joined(separator: " ")), ("state", request.state),
@@ -79,6 +87,7 @@ extension RelyingParty {
             parameters.append(("code_challenge", try AuthorizationRequest.challenge(verifier)))
             parameters.append(("code_challenge_method", "S256"))
         }
+        if let mode = request.responseMode { parameters.append(("response_mode", mode)) }
         if let age = request.maximumAge { parameters.append(("max_age", "\(age)")) }
         if !request.contexts.isEmpty {
             parameters.append(("acr_values", request.contexts.joined(separator: " ")))
@@ -86,7 +95,7 @@ extension RelyingParty {
         for audience in self.audiences { parameters.append(("audience", audience)) }
         var seen = AuthorizationRequest.reservedNames
         for (name, value) in extra where seen.insert(name).inserted { parameters.append((name, value)) }
-        return FormEncoding.append(parameters, to: endpoint)
+        return parameters
     }
 
     /// Checks the `iss` parameters of an authorization response before anything else is done with it (A7).

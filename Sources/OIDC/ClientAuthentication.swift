@@ -89,6 +89,11 @@ package struct ClientAssertion: Sendable {
         ]
         return try JWS.sign(claims: claims, key: self.key, self.algorithm, header: ["typ": "JWT"])
     }
+
+    /// Signs claims as a JWT of that `typ`.
+    func sign(_ claims: [String: JSONValue], type: String) throws(CryptoError) -> String {
+        try JWS.sign(claims: .object(claims), key: self.key, self.algorithm, header: ["typ": .string(type)])
+    }
 }
 
 /// What shows an endpoint who we are: one method a request (A15).

@@ -5,6 +5,7 @@ package import JOSE
 /// What we ask an issuer for; the words of logs and metrics.
 package enum IssuerRequest: String, Sendable, Equatable {
     case discovery, keys, token, userinfo, introspection, revocation
+    case pushedRequest = "pushed-request"
 }
 
 /// Why an issuer or one of its answers is not taken.
@@ -49,6 +50,10 @@ package enum OIDCError: Error, Sendable, Equatable {
     case missingIssuerParameter
     /// The authorization response comes from another issuer (RFC 9207 §2.4).
     case wrongIssuerParameter
+    /// A signed authorization response that fails a rule of tokens (JARM §2.4).
+    case response(TokenError)
+    /// A signed authorization response that does not say what a response must; the sentence says where.
+    case malformedResponse(String)
     /// Our own side failed: no randomness, no digest.
     case ours
 
@@ -71,6 +76,7 @@ package enum OIDCError: Error, Sendable, Equatable {
         case .refused(.userinfo, _, _): "userinfo-refused"
         case .refused(.introspection, _, _): "introspection-refused"
         case .refused(.revocation, _, _): "revocation-refused"
+        case .refused(.pushedRequest, _, _): "request-refused"
         case .refused: "grant-refused"
         case .malformedAnswer: "issuer-answer-malformed"
         case .answerToken: "issuer-answer-unproven"
@@ -82,6 +88,8 @@ package enum OIDCError: Error, Sendable, Equatable {
         case .subjectMismatch: "subject-mismatch"
         case .missingIssuerParameter: "missing-issuer"
         case .wrongIssuerParameter: "wrong-issuer"
+        case .response(let error): error.reason
+        case .malformedResponse: "malformed-response"
         case .ours: "internal-error"
         }
     }
@@ -108,6 +116,8 @@ package enum OIDCError: Error, Sendable, Equatable {
         case .subjectMismatch: "userinfo's sub is not the ID token's (OIDC Core §5.3.2)"
         case .missingIssuerParameter: "the response lacks iss, which the issuer announces (RFC 9207 §2.4)"
         case .wrongIssuerParameter: "the response's iss is another issuer (RFC 9207 §2.4)"
+        case .response(let error): "authorization response: \(error.detail)"
+        case .malformedResponse(let sentence): "authorization response: \(sentence)"
         case .ours: "randomness or a digest failed"
         }
     }
@@ -119,11 +129,10 @@ package enum OIDCError: Error, Sendable, Equatable {
             .settings, .answerToken, .busy, .ours:
             true
         // What an introspection endpoint refuses is us, not the token (RFC 7662 §2.3).
-        case .refused(.introspection, _, _): true
+        case .refused(.introspection, _, _), .refused(.pushedRequest, _, _): true
         case .refused(_, _, let error): error == "temporarily_unavailable" || error == "server_error"
         case .unknownTokenType, .idToken, .idTokenRule, .logoutToken, .logoutTokenRule, .subjectMismatch,
-            .missingIssuerParameter,
-            .wrongIssuerParameter:
+            .missingIssuerParameter, .wrongIssuerParameter, .response, .malformedResponse:
             false
         }
     }

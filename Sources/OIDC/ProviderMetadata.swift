@@ -77,6 +77,12 @@ package struct ProviderMetadata: Sendable, Hashable {
     package let idTokenAlgorithms: [String]
     /// Whether its authorization responses carry `iss` (RFC 9207 §3).
     package let announcesIssuerParameter: Bool
+    /// Whether it takes no authorization request that was not pushed (RFC 9126 §5).
+    package let requiresPushedRequests: Bool
+    /// Whether it takes no authorization request that is not signed (RFC 9101 §10.5).
+    package let requiresSignedRequests: Bool
+    /// The algorithms of its signed authorization responses; empty if unsaid (JARM §4).
+    package let responseAlgorithms: [String]
 
     /// Reads what was discovered for `settings`.
     ///
@@ -116,6 +122,9 @@ package struct ProviderMetadata: Sendable, Hashable {
         self.idTokenAlgorithms = document["id_token_signing_alg_values_supported"]?.strings ?? []
         self.announcesIssuerParameter =
             document["authorization_response_iss_parameter_supported"]?.bool ?? false
+        self.requiresPushedRequests = document["require_pushed_authorization_requests"]?.bool ?? false
+        self.requiresSignedRequests = document["require_signed_request_object"]?.bool ?? false
+        self.responseAlgorithms = document["authorization_signing_alg_values_supported"]?.strings ?? []
     }
 
     /// What a pseudo issuer has: the configuration's own endpoints.
@@ -129,5 +138,16 @@ package struct ProviderMetadata: Sendable, Hashable {
         self.revocationAuthenticationMethods = []
         self.idTokenAlgorithms = []
         self.announcesIssuerParameter = false
+        self.requiresPushedRequests = false
+        self.requiresSignedRequests = false
+        self.responseAlgorithms = []
+    }
+
+    /// Where browsers are sent to log in.
+    func authorizationEndpoint() throws(OIDCError) -> String {
+        guard let endpoint = self.endpoints.authorization else {
+            throw .missingEndpoint("authorization_endpoint")
+        }
+        return endpoint
     }
 }

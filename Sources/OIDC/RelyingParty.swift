@@ -22,6 +22,14 @@ package struct RelyingParty: Sendable {
     package var assertions: [ClientAuthentication: ClientAssertion] = [:]
     /// What we show where a certificate is how we authenticate.
     package var certificate: FetchCertificate?
+    /// Whether authorization requests are pushed (RFC 9126); nil for where the issuer's metadata demands it.
+    package var pushesRequests: Bool?
+    /// How we authenticate where requests are pushed; nil for as everywhere.
+    package var pushAuthentication: ClientAuthentication?
+    /// Whether authorization requests are signed (RFC 9101); nil for where the issuer's metadata demands it.
+    package var signsRequests: Bool?
+    /// What signs authorization requests, if anything does.
+    package var requestSigner: ClientAssertion?
     /// What is asked for, no more and no less (A16).
     package var scopes: [String] = ["openid"]
     /// How userinfo is asked.

@@ -136,10 +136,13 @@ struct Outcome {
 /// A browser: keeps cookies, nothing else.
 final class Browser {
     var cookies: [String: String] = [:]
+    /// Those that it forgets within a minute.
+    var brief: [String: String] = [:]
 
     var field: String? {
-        cookies.isEmpty
-            ? nil : cookies.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "; ")
+        let all = cookies.merging(brief) { one, _ in one }
+        return all.isEmpty
+            ? nil : all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "; ")
     }
 
     func take(_ lines: [String]) {
@@ -150,7 +153,9 @@ final class Browser {
                 omittingEmptySubsequences: false
             )
             let (name, value) = (String(pair[0]), String(pair[1]))
-            if line.contains("Max-Age=0") { cookies[name] = nil } else { cookies[name] = value }
+            (cookies[name], brief[name]) = (nil, nil)
+            guard !line.contains("Max-Age=0;") else { continue }
+            if line.contains("Max-Age=60;") { brief[name] = value } else { cookies[name] = value }
         }
     }
 }

@@ -24,7 +24,10 @@ struct OpenIDConnectLoginTests {
         #expect(asked.single("code_challenge_method") == "S256")
         #expect(asked.single("code_challenge")?.utf8.count == 43)
         #expect(asked.single("nonce")?.utf8.count == 43)
-        #expect(asked.single("state")?.utf8.count == 52)
+        // The instance, 256 random bits, and what only we can read.
+        let state = try #require(asked.single("state")).split(separator: ".")
+        #expect(state.map(\.utf8.count).prefix(2) == [8, 43])
+        #expect(state.count == 3 && !state[2].contains("here"))
         #expect(browser.cookies.count == 1)
         #expect(browser.cookies.keys.allSatisfy { $0.hasPrefix("__Host-authorization-") })
     }
@@ -38,6 +41,7 @@ struct OpenIDConnectLoginTests {
         #expect(end.location == "/here?q=1")
         #expect(end.answer?.field("referrer-policy") == "no-referrer")
         #expect(browser.cookies.count == 1)
+        #expect(Array(browser.brief.values) == ["1"])
         #expect(stage.issuer.form("/token")?.single("redirect_uri") == "https://app.example/oauth2/callback")
         browser.cookies["theme"] = "dark"
         let after = try await stage.ask(Self.here, AccessStage.navigation, from: browser)

@@ -23,8 +23,8 @@ struct OpenIDConnectSettingsTests {
         #expect(Set(names).count == names.count)
         // Kong's 234, and ours.
         let ours = [
-            "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
-            "protected_resource_metadata", "stream_leeway", "upstream_identity_audience",
+            "access_token_profile", "acr_values", "client_assertion_audience", "client_key", "kept_body_bytes",
+            "login_title", "protected_resource_metadata", "stream_leeway", "upstream_identity_audience",
             "upstream_identity_claims", "upstream_identity_header", "upstream_identity_lifetime",
         ]
         #expect(names.count == 234 + ours.count)
@@ -64,7 +64,7 @@ struct OpenIDConnectSettingsTests {
             ("auth_methods", ["kong_oauth2"], "auth_methods: 'kong_oauth2' is not served yet"),
             ("auth_methods", [], "auth_methods: must not be empty"),
             ("session_storage", "redis", "session_storage: 'redis' is not served yet; expected cookie"),
-            ("response_mode", "form_post", "response_mode: 'form_post' is not served yet; expected query"),
+            ("response_mode", "fragment", "response_mode: 'fragment': a fragment never reaches a gateway"),
             ("login_action", "response", "login_action: 'response' is not served yet"),
             (
                 "client_auth", ["private_key_jwt"],

@@ -1,12 +1,18 @@
-// The openid-connect plugin: the way to the issuer and the way back.
+// The openid-connect plugin: the way to the issuer.
 import Cryptography
 import Gateway
 import OIDC
 import Proxy
 
-extension OpenIDConnect {
-    // MARK: The way out
+/// Who wanted a login to begin.
+enum LoginCause: Sendable, Equatable {
+    /// A request that has no session: after two logins that did not hold, a page stops the loop (security row A9).
+    case request
+    /// The user, by a click: that begins from the beginning.
+    case user
+}
 
+extension OpenIDConnect {
     /// Sends a browser to the issuer.
     ///
     /// - Parameters:
@@ -17,7 +23,8 @@ extension OpenIDConnect {
         _ passage: Passage,
         target: String,
         hosts: [String],
-        hint: String? = nil
+        hint: String? = nil,
+        by cause: LoginCause = .request
     ) throws(Refusal) -> Step {
         guard let party = parties.client else { throw badCredential("no-client") }
         let redirectURI = try redirectURI(passage, hosts)
@@ -26,26 +33,87 @@ extension OpenIDConnect {
         }
         // A login whose session nobody could keep would end where it began.
         if let store, store.vault.isDown { throw storeUnavailable("not-connected") }
+        let target = try safeTarget(target, passage)
+        let round = try nextRound(passage, cause, target)
+        try requireCookies(passage)
+        let extra = extraParameters(target: target, hint: hint)
         return .wait(
             Inquiry { [self] in
-                let metadata = await Self.metadata(of: party)
+                let way = await wayOut(party, redirectURI: redirectURI, target: target, extra: extra)
                 return { passage throws(Refusal) in
-                    try self.leave(
-                        passage,
-                        party,
-                        metadata,
-                        redirectURI: redirectURI,
-                        target: target,
-                        hint: hint
-                    )
+                    do throws(Refusal) {
+                        return try self.leave(passage, way, target: target, round: round)
+                    } catch {
+                        throw error.offering(Page.Link(target: target, label: "Try again"))
+                    }
                 }
             }
         )
     }
 
-    private static func metadata(of party: RelyingParty) async -> Result<ProviderMetadata, OIDCError> {
+    /// Where this passage's request was going, for a login that begins with it.
+    func ownTarget(_ passage: Passage) -> String {
+        String(decoding: passage.request.pathAndQuery, as: UTF8.self)
+    }
+
+    /// A place that stays what it is in a `Location`: a path that a browser might take for a host gets ours before it.
+    private func safeTarget(_ target: String, _ passage: Passage) throws(Refusal) -> String {
+        guard target.hasPrefix("/") else { return target }
+        let own = try ownOrigin(passage)
+        if let path = RedirectTarget(target, own: own, hosts: []) { return path.location }
+        // Longer than a target may be, or with a second slash: it is the path that was asked for on this host.
+        return own.text + target
+    }
+
+    /// Parameters of the authorization request that the configuration or the address asks for (security row S6).
+    private func extraParameters(target: String, hint: String?) -> [(String, String)] {
+        let login = settings.login
+        var extra = login.arguments.map { ($0.name, $0.value) }
+        if !login.handedThrough.isEmpty,
+            let query = target.split(separator: "?", maxSplits: 1).dropFirst().first,
+            let arguments = QueryArguments(query.prefix { $0 != "#" }.utf8)
+        {
+            for name in login.handedThrough {
+                guard let value = arguments.single(name), value.utf8.count <= Self.longestHandedThrough,
+                    value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+                else { continue }
+                extra.append((name, value))
+            }
+        }
+        if let hint { extra.append(("login_hint", hint)) }
+        return extra
+    }
+
+    /// Longest value that a client may hand through to the issuer, in octets.
+    static let longestHandedThrough = 512
+
+    /// A posted answer needs a cookie that crosses sites, and browsers keep those over https alone (K2).
+    private func requireCookies(_ passage: Passage) throws(Refusal) {
+        guard settings.login.responseMode.isPosted, !isHTTPS(passage) else { return }
+        let host = passage.request.hostText
+        guard host != "localhost", !host.hasPrefix("127."), host != "[::1]" else { return }
+        let detail = "response_mode \(settings.login.responseMode.rawValue) needs https"
+        throw .failed(settings.cause("https-needed-for-login", detail: detail))
+    }
+
+    private typealias Way = (request: AuthorizationRequest, url: String)
+
+    /// The request and its URL; asks the issuer where it has to be asked.
+    private func wayOut(
+        _ party: RelyingParty,
+        redirectURI: String,
+        target: String,
+        extra: [(String, String)]
+    ) async -> Result<Way, OIDCError> {
         do throws(OIDCError) {
-            return .success(try await party.issuer.ready())
+            let metadata = try await party.issuer.ready()
+            var fresh = try AuthorizationRequest(redirectURI: redirectURI, usesPKCE: settings.login.usesPKCE)
+            fresh.state = states.text(fresh.state, target: target, at: services.clock())
+            fresh.responseMode = settings.login.responseMode.parameter
+            let request = asked(fresh)
+            return .success(
+                (request, try await party.destination(of: request, extra: extra, at: metadata))
+            )
         } catch {
             return .failure(error)
         }
@@ -53,47 +121,31 @@ extension OpenIDConnect {
 
     private func leave(
         _ passage: Passage,
-        _ party: RelyingParty,
-        _ metadata: Result<ProviderMetadata, OIDCError>,
-        redirectURI: String,
+        _ way: Result<Way, OIDCError>,
         target: String,
-        hint: String?
+        round: Int
     ) throws(Refusal) -> Step {
-        let url: String
-        let request: AuthorizationRequest
-        do throws(OIDCError) {
-            let fresh = try AuthorizationRequest(redirectURI: redirectURI, usesPKCE: settings.login.usesPKCE)
-            request = asked(
-                AuthorizationRequest(
-                    state: "\(id).\(fresh.state)",
-                    nonce: fresh.nonce,
-                    verifier: fresh.verifier,
-                    redirectURI: redirectURI
-                )
-            )
-            var extra = settings.login.arguments.map { ($0.name, $0.value) }
-            if let hint { extra.append(("login_hint", hint)) }
-            url = try party.authorizationURL(request, extra: extra, at: metadata.get())
-        } catch {
-            throw issuerUnavailable(error.reason, detail: error.detail)
+        switch way {
+        case .failure(let error): throw issuerUnavailable(error.reason, detail: error.detail)
+        case .success(let way):
+            try keep(way.request, target: target, round: round, passage)
+            var answer = Answer.redirect(to: way.url, status: passage.request.method == .post ? 303 : 302)
+            answer.fields.append(("Referrer-Policy", "no-referrer"))
+            return .answer(answer)
         }
-        try keep(request, target: target, passage)
-        return .answer(
-            Answer(
-                status: 302,
-                fields: [
-                    ("Location", url), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"),
-                ]
-            )
-        )
     }
 
     /// Seals the attempt into the browser; a target that is too long for a cookie is shortened.
-    private func keep(_ request: AuthorizationRequest, target: String, _ passage: Passage) throws(Refusal) {
+    private func keep(
+        _ request: AuthorizationRequest,
+        target: String,
+        round: Int,
+        _ passage: Passage
+    ) throws(Refusal) {
         let path =
             target.utf8.split(separator: UInt8(ascii: "?"), maxSplits: 1).first.flatMap { String($0) } ?? "/"
         for target in [target, path, "/"] {
-            let attempt = LoginAttempt(
+            var attempt = LoginAttempt(
                 state: request.state,
                 nonce: request.nonce,
                 verifier: request.verifier,
@@ -101,6 +153,7 @@ extension OpenIDConnect {
                 target: target,
                 startedAt: passage.now
             )
+            attempt.round = round
             do throws(SealError) {
                 let lines = try loginCookies.lines(
                     attempt,
@@ -147,170 +200,5 @@ extension OpenIDConnect {
             throw .malformed(settings.cause("malformed-host"))
         }
         return origin
-    }
-
-    // MARK: The way back
-
-    /// A request that the issuer sent: the end of a login, or of a logout.
-    func wayBack(_ passage: Passage) throws(Refusal) -> Step? {
-        guard passage.request.query != nil, passage.request.method == .get else { return nil }
-        if let arguments = callbackArguments(passage) {
-            // Several routes may share one redirect_uri: the state tells whose login it is.
-            let instance = passage.plan.login(of: arguments.single("state")) ?? self
-            return try instance.callback(passage, arguments)
-        }
-        return afterLogout(passage)
-    }
-
-    /// The arguments of a request that is the way back from the issuer.
-    private func callbackArguments(_ passage: Passage) -> QueryArguments? {
-        guard !callbackPaths.isEmpty, let query = passage.request.query,
-            callbackPaths.contains(where: { passage.request.path.elementsEqual($0) }),
-            let arguments = QueryArguments(query), Self.isCallback(arguments)
-        else { return nil }
-        return arguments
-    }
-
-    /// Whether arguments are those of an authorization response.
-    static func isCallback(_ arguments: QueryArguments) -> Bool {
-        arguments.count(of: "state") > 0
-            && ["code", "error", "response"].contains { arguments.count(of: $0) > 0 }
-    }
-
-    /// Ends a login: a code is redeemed once, by the browser that began.
-    func callback(_ passage: Passage, _ arguments: QueryArguments) throws(Refusal) -> Step {
-        passage.answer.set("referrer-policy", constant: "no-referrer")
-        guard !arguments.repeats(["state", "code", "error", "iss", "response", "error_description"]) else {
-            throw .malformed(settings.callbackCause("repeated-parameter"))
-        }
-        let https = isHTTPS(passage)
-        guard let party = parties.client, let state = arguments.single("state"),
-            let attempt = loginCookies.attempt(
-                state,
-                https: https,
-                request: passage.request,
-                at: passage.now
-            ),
-            RedirectTarget.path(of: attempt.redirectURI) == passage.request.pathText
-        else { throw .malformed(settings.callbackCause("unknown-state")) }
-        guard services.state.usedStates.note(state, until: attempt.startedAt + 700, at: passage.now) else {
-            throw .malformed(settings.callbackCause("state-reused"))
-        }
-        if let line = try? loginCookies.removal(state, https: https) { setCookies([line], passage) }
-        if let error = arguments.single("error") { throw refusal(ofIssuer: error) }
-        guard let code = arguments.single("code"), !code.isEmpty else {
-            throw .malformed(settings.callbackCause("missing-code"))
-        }
-        let issuers = arguments.pairs.filter { $0.name == "iss" }.map(\.value)
-        return .wait(
-            Inquiry { [self] in
-                let outcome = await redeem(code, attempt, issuers, party)
-                do throws(StoreUnavailable) {
-                    let kept = try await stored(outcome)
-                    return { passage throws(Refusal) in try self.arrive(passage, kept, attempt) }
-                } catch {
-                    let reason = error.reason
-                    return { _ throws(Refusal) in throw self.storeUnavailable(reason) }
-                }
-            }
-        )
-    }
-
-    /// What the issuer answered instead of a code (security row A9).
-    private func refusal(ofIssuer error: String) -> Refusal {
-        switch error {
-        case "temporarily_unavailable", "server_error": return issuerUnavailable("issuer-failed")
-        case "access_denied":
-            return .forbidden(settings.cause("login-refused", forbidden: true, detail: "access_denied"))
-        default:
-            let known = error.utf8.allSatisfy { 0x61...0x7A ~= $0 || $0 == UInt8(ascii: "_") }
-            return .unauthenticated(settings.cause("login-refused", detail: known ? error : nil))
-        }
-    }
-
-    private func redeem(
-        _ code: String,
-        _ attempt: LoginAttempt,
-        _ issuers: [String],
-        _ party: RelyingParty
-    ) async -> Result<Session, OIDCError> {
-        do throws(OIDCError) {
-            let metadata = try await party.issuer.ready(within: .infinity)
-            try party.checkIssuerParameter(issuers, at: metadata)
-            let request = asked(
-                AuthorizationRequest(
-                    state: attempt.state,
-                    nonce: attempt.nonce,
-                    verifier: attempt.verifier,
-                    redirectURI: attempt.redirectURI
-                )
-            )
-            let tokens = try await party.redeem(code: code, of: request)
-            return .success(try await parties.session(with: tokens, party, at: services.clock()))
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    /// Begins the session and sends the browser to where it was going.
-    private func arrive(
-        _ passage: Passage,
-        _ outcome: Result<Session, OIDCError>,
-        _ attempt: LoginAttempt
-    ) throws(Refusal) -> Step {
-        switch outcome {
-        case .failure(let error):
-            if error.isUnavailable { throw issuerUnavailable(error.reason, detail: error.detail) }
-            throw .unauthenticated(settings.cause(error.reason, detail: error.detail))
-        case .success(let session):
-            endFormerSession(passage)
-            guard write(session, passage) else { throw .failed(settings.cause("session-too-large")) }
-            count("begun", passage)
-            let login = settings.login
-            var answer =
-                login.endsAtOriginal
-                ? Answer.redirect(to: attempt.target, status: 303)
-                : Answer.redirect(to: login.endsAt ?? attempt.target)
-            answer.fields.append(("Referrer-Policy", "no-referrer"))
-            return .answer(answer)
-        }
-    }
-
-    /// A session that the browser had before this login is dead from now on (security rows S4, V2).
-    private func endFormerSession(_ passage: Passage) {
-        if let shown = shownHandle(passage) {
-            if let store { endStored(shown.id, store) }
-            end(shown.id, at: passage.now)
-        }
-        guard let former = presentedSession(passage) else { return }
-        end(former, at: passage.now)
-    }
-
-    /// The session that a request carries, if it is alive; nothing is decided or renewed.
-    func presentedSession(_ passage: Passage) -> Session? {
-        let request = passage.request
-        if store != nil { return lookedUpSession(passage) }
-        guard settings.methods.contains(.session) || settings.methods.contains(.authorizationCode),
-            request.count(of: .cookie) == 1, let field = request.first(.cookie)
-        else { return nil }
-        let https = isHTTPS(passage)
-        let presented = request.withValue(field) { octets in
-            sessionCookies.presented(in: octets, https: https) {
-                sessionCookies.open($0, https: https, at: passage.now)
-            }
-        }
-        guard case .sealed(let found) = presented, let session = found,
-            !hasEnded(session, at: passage.now)
-        else { return nil }
-        return session
-    }
-}
-
-extension OpenIDConnectSettings {
-    /// A refusal of a callback: the login must begin anew.
-    func callbackCause(_ reason: String) -> Refusal.Cause {
-        var cause = cause(reason)
-        cause.message = "This login cannot be completed; please start again"
-        return cause
     }
 }

@@ -19,7 +19,7 @@ extension OpenIDConnect {
         }
         let isOurs = LogoutPath.isSameOrigin(request, own)
         if request.method == .get, !isOurs || !Self.isPlainNavigation(request) {
-            return .answer(LogoutPath.button(services.authPrefix))
+            return .answer(LogoutPath.button(services.authPrefix, nil, passage))
         }
         guard isOurs else {
             passage.countLogout("user", "refused")

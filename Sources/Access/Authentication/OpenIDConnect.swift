@@ -26,6 +26,9 @@ package final class OpenIDConnect: CookieOwner {
     let loginCookies: LoginCookies
     /// Where sessions lie; nil for the browser's cookies alone.
     let store: SessionStore?
+    let states: LoginState
+    let rounds: LoginRounds
+    let forms: FormCookie
     private let anonymousConsumer: Consumer?
     /// Nonces for proofs, where they are asked for.
     let proofNonces: ProofNonces?
@@ -89,6 +92,9 @@ package final class OpenIDConnect: CookieOwner {
                 seal: SealedCookie(purpose: "login \(id)", ring: ring ?? services.keys),
                 seconds: settings.login.seconds
             )
+            states = LoginState(id: id, seal: SealedCookie(purpose: "target \(id)", ring: ring ?? services.keys))
+            rounds = LoginRounds(loginCookies, id: id)
+            forms = FormCookie(loginCookies, id: id)
         } catch {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
@@ -222,7 +228,7 @@ package final class OpenIDConnect: CookieOwner {
             guard passage.door == .callout else {
                 return try beginLogin(
                     passage,
-                    target: String(decoding: passage.request.pathAndQuery, as: UTF8.self),
+                    target: ownTarget(passage),
                     hosts: hosts
                 )
             }
@@ -230,6 +236,7 @@ package final class OpenIDConnect: CookieOwner {
             _ = try redirectURI(passage, hosts)
             passage.notes[Self.loginOffer] = self
         }
+        if let step = try keepForm(passage) { return step }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
         let told = passage.reason.flatMap {
             ["broken-session-cookie", "session-ended"].contains($0) ? $0 : nil
@@ -269,6 +276,7 @@ package final class OpenIDConnect: CookieOwner {
         if let refusal = proven.refusal {
             if proven.session != nil, settings.answers.endsSessionOnForbidden, passage.door != .explanation {
                 endSession(proven.session, passage)
+                forgetRounds(passage)
             }
             throw refusal
         }

@@ -14,6 +14,7 @@ extension OpenIDConnectSettings.IssuerChoice {
         choice.introspectionAlias = settings.string("mtls_introspection_endpoint")
         choice.revocationEndpoint = settings.string("revocation_endpoint")
         choice.revocationAlias = settings.string("mtls_revocation_endpoint")
+        choice.pushedRequestEndpoint = settings.string("pushed_authorization_request_endpoint")
         return choice
     }
 }
@@ -34,10 +35,18 @@ extension OpenIDConnectSettings {
         /// Whether the issuer's certificate is verified where we show ours.
         var verifiesTLS: Bool
         var tokenArguments: [FieldPair]
+        /// More fields of the token request.
+        var tokenFields: [FieldPair] = []
+        /// How we authenticate where authorization requests are pushed, where that is another way.
+        var pushAuthentication: ClientAuthentication?
+        /// Whether authorization requests are pushed, and whether they are signed; nil for what the metadata demands.
+        var pushesRequests: Bool?
+        var signsRequests: Bool?
 
         /// The ways that are written.
         var authentications: [ClientAuthentication] {
-            [authentication, introspectionAuthentication, revocationAuthentication].compactMap { $0 }
+            [authentication, introspectionAuthentication, revocationAuthentication, pushAuthentication]
+                .compactMap { $0 }
         }
     }
 
@@ -49,7 +58,7 @@ extension OpenIDConnectSettings {
         let secret = settings.strings("client_secret")?.first
         let written = settings.string("token_endpoint_auth_method") ?? settings.strings("client_auth")?.first
         let fallback: ClientAuthentication? = hasKey && secret == nil ? .privateKeyJWT : nil
-        let choice = ClientChoice(
+        var choice = ClientChoice(
             id: id,
             secret: secret,
             authentication: written.flatMap { ClientAuthentication(rawValue: $0) } ?? fallback,
@@ -61,6 +70,11 @@ extension OpenIDConnectSettings {
             verifiesTLS: settings.boolean("tls_client_auth_ssl_verify") ?? true,
             tokenArguments: pairs("token_post_args_names", "token_post_args_values", settings)
         )
+        choice.tokenFields = pairs("token_headers_names", "token_headers_values", settings)
+        choice.pushAuthentication = settings.string("pushed_authorization_request_endpoint_auth_method")
+            .flatMap { ClientAuthentication(rawValue: $0) }
+        choice.pushesRequests = settings.boolean("require_pushed_authorization_requests")
+        choice.signsRequests = settings.boolean("require_signed_request_object")
         if choice.authentications.contains(where: \.usesCertificate), choice.certificateID == nil {
             check.fail("tls_client_auth_cert_id", "is required: the id of the certificate that is shown")
         }
@@ -105,6 +119,31 @@ extension OpenIDConnectSettings {
             assertions[method] = assertion
         }
         return assertions
+    }
+
+    /// What signs authorization requests: the client's private key, where there is one (RFC 9101).
+    static func requestSigner(_ client: ClientChoice?, _ check: inout SettingsCheck) -> ClientAssertion? {
+        let settings = check.settings
+        let hasKey =
+            !settings.records("client_jwk").isEmpty || !(settings.strings("client_key") ?? []).isEmpty
+        guard let client, client.signsRequests != false else { return nil }
+        guard hasKey else {
+            if client.signsRequests == true {
+                check.fail("require_signed_request_object", "needs a private key: client_jwk or client_key")
+            }
+            return nil
+        }
+        let written = settings.strings("client_alg")?.first.flatMap { Algorithm(rawValue: $0) }
+        // What is wrong with a key is said where it is asked for; here only that requests cannot be signed with it.
+        var silent = check
+        if let key = privateKey(&silent), let algorithm = written ?? ClientAssertion.usualAlgorithm(of: key) {
+            let signer = ClientAssertion(key: key, algorithm)
+            if (try? signer.check()) != nil { return signer }
+        }
+        if client.signsRequests == true {
+            check.fail("require_signed_request_object", "client_jwk or client_key cannot sign by client_alg")
+        }
+        return nil
     }
 
     private static func secretKey(_ client: ClientChoice, _ check: inout SettingsCheck) -> JWK? {

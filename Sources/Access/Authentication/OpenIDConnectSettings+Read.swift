@@ -1,5 +1,6 @@
 // The settings of one openid-connect instance: how each part is read.
 import Gateway
+import OIDC
 import Proxy
 
 extension OpenIDConnectSettings {
@@ -69,7 +70,7 @@ extension OpenIDConnectSettings {
                 check.fail(field, "expected an absolute http or https URL")
             }
         }
-        return LoginChoice(
+        var choice = LoginChoice(
             scopes: scopes,
             audiences: settings.strings("audience") ?? [],
             redirectURIs: settings.strings("redirect_uri") ?? [],
@@ -82,6 +83,43 @@ extension OpenIDConnectSettings {
             endsAt: settings.strings("login_redirect_uri")?.first,
             logoutRedirect: settings.strings("logout_redirect_uri")?.first
         )
+        choice.title = settings.string("login_title").flatMap { $0.isEmpty ? nil : $0 }
+        choice.keptBytes = Int(settings.number("kept_body_bytes") ?? 65_536)
+        readExchange(&choice, &check)
+        return choice
+    }
+
+    /// What goes to the issuer besides, and how it answers.
+    private static func readExchange(_ choice: inout LoginChoice, _ check: inout SettingsCheck) {
+        let settings = check.settings
+        let word = settings.string("response_mode") ?? "query"
+        if let mode = ResponseMode(rawValue: word) {
+            choice.responseMode = mode
+        } else {
+            check.fail("response_mode", "'\(word)': a fragment never reaches a gateway")
+        }
+        if choice.responseMode.isPosted {
+            // The way back is a POST from another site, which brings no other cookie (security row K2).
+            if settings.boolean("authorization_cookie_secure") == false {
+                check.fail("authorization_cookie_secure", "must not be false with response_mode \(word)")
+            }
+            choice.cookie.sameSite = "None"
+            choice.cookie.secure = true
+        }
+        choice.handedThrough = settings.strings("authorization_query_args_client") ?? []
+        for (field, names) in [
+            ("authorization_query_args_client", choice.handedThrough),
+            ("authorization_query_args_names", choice.arguments.map(\.name)),
+        ] {
+            for name in names
+            where AuthorizationRequest.reservedNames.subtracting(["acr_values", "max_age"]).contains(name) {
+                check.fail(field, "'\(name)' is the gateway's own to write")
+            }
+        }
+        let own = Set(choice.arguments.map(\.name))
+        for name in choice.handedThrough where own.contains(name) {
+            check.fail("authorization_query_args_client", "'\(name)' is in authorization_query_args_names, which wins")
+        }
     }
 
     static func session(_ check: inout SettingsCheck) -> SessionChoice {

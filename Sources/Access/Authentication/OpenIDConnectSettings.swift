@@ -12,6 +12,8 @@ package struct OpenIDConnectSettings: Sendable {
     package let client: ClientChoice?
     /// What signs our assertions, by the method that wants them.
     let assertions: [ClientAuthentication: ClientAssertion]
+    /// What signs authorization requests.
+    let requestSigner: ClientAssertion?
     /// Which ways are open.
     package let methods: AuthenticationMethods
     /// The login's settings.
@@ -68,6 +70,7 @@ package struct OpenIDConnectSettings: Sendable {
         var tokenEndpoint: String?
         var userInfoEndpoint: String?
         var endSessionEndpoint: String?
+        var pushedRequestEndpoint: String?
         var verifiesTLS: Bool
         var timeoutSeconds: Double
         var httpProxy: String?
@@ -105,6 +108,13 @@ package struct OpenIDConnectSettings: Sendable {
         var endsAt: String?
         /// Where the issuer sends the browser after a logout.
         var logoutRedirect: String?
+        var responseMode = ResponseMode.query
+        /// Arguments of the original URL's query that go on to the issuer.
+        var handedThrough: [String] = []
+        /// Most octets of a form that is kept through the login.
+        var keptBytes = 65_536
+        /// What the login is called where several are offered.
+        var title: String?
     }
 
     /// The session, as written.
@@ -185,10 +195,12 @@ package struct OpenIDConnectSettings: Sendable {
         check.refuseOtherChoices()
         check.requireItems()
         check.requirePairs()
+        check.requireOtherNames()
         check.requireNumbers()
         issuer = Self.issuer(&check).withMoreEndpoints(of: settings)
         client = Self.client(&check)
         assertions = Self.assertions(client, &check)
+        requestSigner = Self.requestSigner(client, &check)
         methods = Self.methods(&check, hasClient: client != nil)
         question = Self.question(&check, methods)
         userInfoTerms = Self.userInfoTerms(&check)

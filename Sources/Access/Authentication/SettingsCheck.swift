@@ -61,7 +61,6 @@ struct SettingsCheck {
 
     /// Choices of which we serve one.
     mutating func refuseOtherChoices() {
-        only("response_mode", "query")
         if settings.strings("response_type") ?? [] != ["code"] { fail("response_type", "must be [code]") }
         if settings.strings("login_methods") ?? [] != ["authorization_code"] {
             fail("login_methods", "must be [authorization_code]")
@@ -145,6 +144,7 @@ struct SettingsCheck {
             ("discovery_headers_names", "discovery_headers_values"),
             ("authorization_query_args_names", "authorization_query_args_values"),
             ("token_post_args_names", "token_post_args_values"),
+            ("token_headers_names", "token_headers_values"),
             ("introspection_headers_names", "introspection_headers_values"),
             ("introspection_post_args_names", "introspection_post_args_values"),
             ("userinfo_headers_names", "userinfo_headers_values"),
@@ -153,6 +153,31 @@ struct SettingsCheck {
         for (one, other) in pairs {
             let counts = ((settings.strings(one) ?? []).count, (settings.strings(other) ?? []).count)
             if counts.0 != counts.1 { fail(other, "expected as many entries as \(one) has (\(counts.0))") }
+        }
+    }
+
+    /// What the token request has of its own cannot be written a second time (security rows A15, S6).
+    mutating func requireOtherNames() {
+        let own = [
+            "grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "username", "password",
+            "client_id", "client_secret", "client_assertion", "client_assertion_type",
+        ]
+        for name in settings.strings("token_post_args_names") ?? [] where own.contains(name) {
+            fail("token_post_args_names", "'\(name)' is the gateway's own to write")
+        }
+        let ownFields = [
+            "authorization", "content-type", "content-length", "transfer-encoding", "host", "connection", "accept",
+        ]
+        for name in settings.strings("token_headers_names") ?? [] {
+            if FieldName(name) == nil {
+                fail("token_headers_names", "expected names of fields")
+            } else if ownFields.contains(name.lowercased()) {
+                fail("token_headers_names", "'\(name)' is the gateway's own to write")
+            }
+        }
+        for value in settings.strings("token_headers_values") ?? []
+        where value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+            fail("token_headers_values", "a value holds a control character")
         }
     }
 
@@ -167,6 +192,9 @@ struct SettingsCheck {
         }
         if let leeway = settings.number("leeway"), leeway > 300 {
             fail("leeway", "must be at most 300 seconds")
+        }
+        if let bytes = settings.number("kept_body_bytes"), !(0...1_048_576).contains(bytes) {
+            fail("kept_body_bytes", "expected a number from 0 to 1048576")
         }
         if let timeout = settings.number("timeout"), timeout <= 0 { fail("timeout", "must be positive") }
         if let limit = settings.number("authorization_rolling_timeout"), limit <= 0 || limit > 600 {

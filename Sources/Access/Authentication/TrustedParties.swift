@@ -74,6 +74,10 @@ struct TrustedParties: Sendable {
         party.introspectionAuthentication = choice.introspectionAuthentication
         party.revocationAuthentication = choice.revocationAuthentication
         party.assertions = settings.assertions
+        party.requestSigner = settings.requestSigner
+        party.pushAuthentication = choice.pushAuthentication
+        party.pushesRequests = choice.pushesRequests
+        party.signsRequests = choice.signsRequests
         party.userInfoTerms = settings.userInfoTerms
         guard let id = choice.certificateID else { return party }
         guard let shown = certificates.first(where: { $0.id == id }) else {
@@ -122,6 +126,7 @@ struct TrustedParties: Sendable {
         party.scopes = settings.login.scopes
         party.audiences = settings.login.audiences
         party.extraParameters = choice.tokenArguments.map { ($0.name, $0.value) }
+        party.extraFields = choice.tokenFields.map { ($0.name, $0.value) }
         party.leeway = max(10, settings.tokens.leeway)
         return party
     }
@@ -140,6 +145,7 @@ struct TrustedParties: Sendable {
         issuer.endpoints.endSession = choice.endSessionEndpoint
         issuer.endpoints.introspection = choice.introspectionEndpoint
         issuer.endpoints.revocation = choice.revocationEndpoint
+        issuer.endpoints.pushedAuthorization = choice.pushedRequestEndpoint
         issuer.aliases.token = choice.tokenAlias
         issuer.aliases.introspection = choice.introspectionAlias
         issuer.aliases.revocation = choice.revocationAlias

@@ -4,7 +4,7 @@ import JSON
 import OIDC
 import Proxy
 
-/// Answers `start`, `sign_in`, `callback` and `userinfo`.
+/// Answers `start`, `sign_in`, `callback`, `resume` and `userinfo`.
 struct LoginPaths: Sendable {
     let services: AccessServices
 
@@ -15,7 +15,7 @@ struct LoginPaths: Sendable {
     /// Nothing but the way on is taken from the arguments (security row S6).
     func start(_ passage: Passage) throws(Refusal) -> Step {
         guard let arguments = QueryArguments(passage.request.query ?? []),
-            !arguments.repeats(["rd", "iss", "target_link_uri", "login_hint"])
+            !arguments.repeats(["rd", "iss", "target_link_uri", "login_hint", "again"])
         else { throw .malformed(.init("repeated-parameter")) }
         guard let own = RedirectTarget.Origin(passage) else { throw .malformed(.init("malformed-host")) }
         let wanted = arguments.single("rd") ?? arguments.single("target_link_uri") ?? "/"
@@ -33,12 +33,27 @@ struct LoginPaths: Sendable {
         if let issuer = arguments.single("iss"), !found.instance.isIssuer(issuer) {
             throw .forbidden(.init("wrong-issuer"))
         }
+        // A gateway that asks about requests sends browsers here, too: only a click of the user's own begins anew (A9).
+        let isAsked = arguments.single("again") == "1" || found.instance.presentedSession(passage) != nil
         return try found.instance.beginLogin(
             passage,
             target: target.location,
             hosts: found.hosts,
-            hint: arguments.single("login_hint")
+            hint: arguments.single("login_hint"),
+            by: isAsked ? .user : .request
         )
+    }
+
+    /// As `start`; where nothing says which of several logins is meant, the user chooses.
+    func signIn(_ passage: Passage) throws(Refusal) -> Step {
+        if let arguments = QueryArguments(passage.request.query ?? []),
+            !["rd", "iss", "target_link_uri"].contains(where: { arguments.count(of: $0) > 0 }),
+            let own = RedirectTarget.Origin(passage)
+        {
+            let offers = LoginOffers(passage.plan, on: own, services)
+            if offers.all.count > 1 { return .answer(offers.page.answer(status: 200, to: passage)) }
+        }
+        return try start(passage)
     }
 
     /// The login of a plan that has one alone.
@@ -52,20 +67,56 @@ struct LoginPaths: Sendable {
     /// Ends a login; the instance is found from the state.
     func callback(_ passage: Passage) throws(Refusal) -> Step {
         passage.answer.set("referrer-policy", constant: "no-referrer")
+        do throws(Refusal) {
+            guard passage.request.method == .post else { return try arguments(passage) }
+            guard passage.plan.logins.contains(where: \.settings.login.responseMode.isPosted) else {
+                throw .methodNotAllowed(["GET"])
+            }
+            guard KeptForm.Kind(passage.request.string(of: .contentType) ?? "") == .urlencoded else {
+                throw .malformed(.init("malformed-response"))
+            }
+            return OpenIDConnect.readAnswer { passage, arguments throws(Refusal) in
+                try self.end(passage, arguments)
+            }
+        } catch {
+            throw error.offering(Self.startAgain)
+        }
+    }
+
+    private static let startAgain = Page.Link(target: "/", label: "Start again")
+
+    private func arguments(_ passage: Passage) throws(Refusal) -> Step {
         guard let arguments = QueryArguments(passage.request.query ?? []) else {
             throw .malformed(.init("malformed-query"))
         }
-        guard !arguments.repeats(["state", "code", "error", "iss"]) else {
+        return try end(passage, arguments)
+    }
+
+    private func end(_ passage: Passage, _ arguments: QueryArguments) throws(Refusal) -> Step {
+        guard !arguments.repeats(["state", "code", "error", "iss", "response"]) else {
             throw .malformed(.init("repeated-parameter"))
         }
         guard OpenIDConnect.isCallback(arguments),
-            let instance = passage.plan.login(of: arguments.single("state"))
+            let instance = passage.plan.login(of: OpenIDConnect.state(arguments))
         else {
-            throw .malformed(
+            throw Refusal.malformed(
                 .init("unknown-state", message: "This login cannot be completed; please start again")
-            )
+            ).offering(Self.startAgain)
         }
         return try instance.callback(passage, arguments)
+    }
+
+    // MARK: resume
+
+    /// Shows a form that waits for the end of its login.
+    func resume(_ passage: Passage) throws(Refusal) -> Step {
+        guard let arguments = QueryArguments(passage.request.query ?? []), !arguments.repeats(["form"]) else {
+            throw .malformed(.init("repeated-parameter"))
+        }
+        guard let form = arguments.single("form"), let instance = passage.plan.login(of: form),
+            let name = form.split(separator: ".").dropFirst().first
+        else { throw OpenIDConnect.gone("/") }
+        return try instance.resume(String(name), passage)
     }
 
     // MARK: userinfo

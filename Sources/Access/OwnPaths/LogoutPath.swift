@@ -20,7 +20,7 @@ struct LogoutPath: Sendable {
             }
         }
         guard passage.request.method == .post else {
-            return .answer(Self.button(services.authPrefix, target))
+            return .answer(Self.button(services.authPrefix, target, passage))
         }
         guard Self.isSameOrigin(passage.request, own) else {
             Self.count("refused", passage)
@@ -38,14 +38,18 @@ struct LogoutPath: Sendable {
     }
 
     /// The page that asks, and changes nothing.
-    static func button(_ authPrefix: String, _ target: RedirectTarget? = nil) -> Answer {
+    static func button(
+        _ authPrefix: String,
+        _ target: RedirectTarget?,
+        _ passage: Passage
+    ) -> Answer {
         let query = target.map { "?rd=\(QueryArguments.encoded($0.location))" } ?? ""
         let page = Page(
             title: "Sign out",
             paragraphs: ["This ends your session here and at your identity provider."],
             button: Page.Button(action: "\(authPrefix)/sign_out\(query)", label: "Sign out")
         )
-        return page.answer(status: 200)
+        return page.answer(status: 200, to: passage)
     }
 
     /// Ends the sessions that the browser has at these instances, then leads to the issuer of the first.
@@ -63,13 +67,14 @@ struct LogoutPath: Sendable {
             if let session { instance.giveBack(session, passage) }
             // A session that is still alive knows better which of the issuer's sessions is meant.
             if ended == nil || (ended?.session == nil && session != nil) { ended = (instance, session) }
+            instance.forgetRounds(passage)
         }
         count("ended", passage)
         let way = ended.flatMap { $0.instance.endSessionURL($0.session, passage, own, target) }
         if let way { return Self.seeOther(way) }
         if let target { return Self.seeOther(target.location) }
         return Page(title: "You are signed out", link: Page.Link(target: "/", label: "Back to the start"))
-            .answer(status: 200)
+            .answer(status: 200, to: passage)
     }
 
     private static func count(_ outcome: String, _ passage: Passage) {

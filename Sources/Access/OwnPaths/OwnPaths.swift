@@ -15,9 +15,12 @@ package enum OwnPaths {
                 try login.start(passage)
             },
             OwnPath(path: "\(prefix)/sign_in", methods: [.get]) { passage throws(Refusal) in
-                try login.start(passage)
+                try login.signIn(passage)
             },
-            OwnPath(path: "\(prefix)/callback", methods: [.get]) { passage throws(Refusal) in
+            OwnPath(path: services.resumePath, methods: [.get]) { passage throws(Refusal) in
+                try login.resume(passage)
+            },
+            OwnPath(path: "\(prefix)/callback", methods: [.get, .post]) { passage throws(Refusal) in
                 try login.callback(passage)
             },
             OwnPath(path: "\(prefix)/sign_out", methods: [.get, .head, .post]) { passage throws(Refusal) in

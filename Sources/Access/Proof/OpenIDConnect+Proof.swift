@@ -178,14 +178,16 @@ extension OpenIDConnect {
                 at: passage.now
             )
         else { return nil }
-        if proven.session != nil, settings.methods.contains(.authorizationCode), passage.isBrowserNavigation,
+        if let session = proven.session, settings.methods.contains(.authorizationCode), passage.isBrowserNavigation,
             passage.door == .proxy
         {
             passage.reason = reason
             return try beginLogin(
                 passage,
-                target: String(decoding: passage.request.pathAndQuery, as: UTF8.self),
-                hosts: passage.route?.hosts ?? []
+                target: ownTarget(passage),
+                hosts: passage.route?.hosts ?? [],
+                // A session that has served for a while did hold: its user is asked again because of its age.
+                by: passage.now - session.createdAt > 10 ? .user : .request
             )
         }
         let text = "A different authentication level is required"

@@ -15,6 +15,8 @@ package struct LoginAttempt: Sendable, Equatable {
     package var target: String
     /// Seconds since 1970 at which it began.
     package var startedAt: Double
+    /// Which of the logins it is that followed each other within a minute.
+    package var round = 1
 
     /// An attempt.
     package init(
@@ -40,6 +42,7 @@ package struct LoginAttempt: Sendable, Equatable {
             "a": .number(startedAt),
         ]
         if let verifier { members["p"] = .string(verifier) }
+        if round != 1 { members["r"] = .integer(Int64(round)) }
         return JSONValue.object(members).serialized()
     }
 
@@ -58,5 +61,6 @@ package struct LoginAttempt: Sendable, Equatable {
             target: target,
             startedAt: startedAt
         )
+        round = json["r"]?.integer.map { Int($0) } ?? 1
     }
 }

@@ -9,7 +9,7 @@ import threading
 import time
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
-from support import assertions, ledger
+from support import assertions, authorization, ledger
 from support.tokens import Key, encode, now
 from support.upstream import Server
 
@@ -34,6 +34,10 @@ class Issuer:
     `client_keys`   public keys of the client, for `private_key_jwt`
     `takes`         how the client must authenticate: one of the registry's names; None for basic or post
     `clock_ahead`   seconds by which its `Date` is ahead
+    `respond`       how claims of a signed answer (JARM) become a token; default: signed by the first key
+    `answer_claims` claims of a signed answer to set or leave out
+    `wants_pushed`  whether only pushed requests are taken (RFC 9126)
+    `wants_signed`  whether only signed requests are taken (RFC 9101), by `client_keys`
     """
 
     def __init__(self, port: int = 0, name: str = "first", path: str = "", tls: ssl.SSLContext | None = None):
@@ -46,6 +50,9 @@ class Issuer:
         self.passwords = {"alice": "correct horse battery", "bob": "staple:with colon"}
         self.claims, self.access_claims, self.parameters, self.metadata = {}, {}, {}, {}
         self.mint = lambda claims: self.keys[0].sign(claims)
+        self.respond = lambda claims: self.keys[0].sign(claims)
+        self.answer_claims, self.pushed = {}, {}
+        self.wants_pushed = self.wants_signed = False
         self.trouble = {}
         self.information, self.opaque = {}, {}
         self.client_keys, self.takes, self.assertion_audience = [], None, None
@@ -106,6 +113,7 @@ class Issuer:
             "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
             "code_challenge_methods_supported": ["S256"], "introspection_endpoint": base + "/introspect",
+            "pushed_authorization_request_endpoint": base + "/par",
         }, self.metadata)
 
     # What it gives
@@ -212,6 +220,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             "/.well-known/openid-configuration": lambda: self.json(200, self.issuer.document()),
             "/jwks": lambda: self.json(200, {"keys": [key.jwk() for key in self.issuer.published]}),
             "/authorize": lambda: self.authorize(query),
+            "/par": lambda: self.push(form),
             "/token": lambda: self.token(form),
             "/userinfo": self.userinfo,
             "/introspect": lambda: self.introspect(form),
@@ -221,11 +230,29 @@ class Answers(http.server.BaseHTTPRequestHandler):
         return known() if known else self.json(404, {"error": "not_found"})
 
     def authorize(self, query: dict):
+        query = authorization.asked(self.issuer, query)
+        if query is None:
+            return self.json(400, {"error": "invalid_request"})
         code = ledger.keep(secrets.token_urlsafe(24), "code")
         with self.issuer.lock:
             self.issuer.codes[code] = {**query, "scope": query.get("scope", "openid")}
         back = changed({"code": code, "state": query.get("state")}, self.issuer.parameters)
-        self.redirect(query["redirect_uri"], back)
+        mode = query.get("response_mode", "query")
+        if mode.endswith("jwt"):
+            claims = {"iss": self.issuer.url, "aud": self.issuer.client_id, "exp": now() + 300, **back}
+            back = {"response": ledger.keep(self.issuer.respond(changed(claims, self.issuer.answer_claims)), "answer")}
+        if not mode.startswith("form_post"):
+            return self.redirect(query["redirect_uri"], back)
+        return self.raw(200, authorization.form(query["redirect_uri"], back), kind="text/html; charset=utf-8")
+
+    def push(self, form: dict):
+        """RFC 9126 §2: the client proves itself, and the request is kept under a name for one use."""
+        if self.client(form) is None:
+            return self.json(401, {"error": "invalid_client"}, **{"WWW-Authenticate": "Basic"})
+        name = f"urn:ietf:params:oauth:request_uri:{secrets.token_urlsafe(16)}"
+        with self.issuer.lock:
+            self.issuer.pushed[name] = {name: value for name, value in form.items() if name != "client_secret"}
+        return self.json(201, {"request_uri": name, "expires_in": 60})
 
     def token(self, form: dict):
         client = self.client(form)

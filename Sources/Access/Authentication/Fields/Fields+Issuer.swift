@@ -78,7 +78,6 @@ extension OpenIDConnectFields {
         field(
             "pushed_authorization_request_endpoint",
             .string,
-            status: .notYet,
             "Pushed authorization request endpoint."
         ),
         field(
@@ -173,7 +172,6 @@ extension OpenIDConnectFields {
             "pushed_authorization_request_endpoint_auth_method",
             .string,
             oneOf: clientAuthenticationMethods,
-            status: .notYet,
             "How the client authenticates at this endpoint."
         ),
         field(

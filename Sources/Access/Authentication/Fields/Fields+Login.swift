@@ -30,8 +30,7 @@ extension OpenIDConnectFields {
         field(
             "authorization_query_args_client",
             .list(.string),
-            status: .notYet,
-            "Arguments that the client may hand through."
+            "Arguments that the client may hand through to the authorization request, in the query of the address that it asks for."
         ),
         field(
             "authorization_query_args_names",
@@ -44,6 +43,12 @@ extension OpenIDConnectFields {
             .number,
             default: 600,
             "Seconds a login may take, at most 600."
+        ),
+        field(
+            "kept_body_bytes",
+            .integer,
+            default: 65_536,
+            "Ours: most octets of a form that is kept through the login, where it was sent without a session; 0 keeps none."
         ),
         field(
             "login_action",
@@ -72,6 +77,11 @@ extension OpenIDConnectFields {
         ),
         field("login_redirect_uri", .list(.string), "Where a login ends, instead of the original URL."),
         field(
+            "login_title",
+            .string,
+            "Ours: what the page that offers several logins calls this one; else the issuer's host."
+        ),
+        field(
             "login_tokens",
             .list(.string),
             default: [],
@@ -98,21 +108,19 @@ extension OpenIDConnectFields {
         field(
             "require_pushed_authorization_requests",
             .boolean,
-            status: .notYet,
-            "Whether the authorization request is pushed."
+            "Whether the authorization request is pushed (RFC 9126); unwritten, where the issuer's metadata demands it."
         ),
         field(
             "require_signed_request_object",
             .boolean,
-            status: .notYet,
-            "Whether the authorization request is signed."
+            "Whether the authorization request is signed (RFC 9101), by client_jwk or client_key; unwritten, where the issuer's metadata demands it."
         ),
         field(
             "response_mode",
             .string,
             default: "query",
             oneOf: ["form_post", "form_post.jwt", "fragment", "fragment.jwt", "jwt", "query", "query.jwt"],
-            "How the issuer answers; only query."
+            "How the issuer answers: query, form_post (needs https), or either of them signed (jwt, query.jwt, form_post.jwt)."
         ),
         field("response_type", .list(.string), default: ["code"], "What the issuer answers; only code."),
         field(
@@ -137,8 +145,7 @@ extension OpenIDConnectFields {
         field(
             "token_headers_names",
             .list(.string),
-            status: .notYet,
-            "Fields of the token request, and of its answer for the client."
+            "Names of more fields of the token request."
         ),
         field(
             "token_headers_prefix",
@@ -155,8 +162,7 @@ extension OpenIDConnectFields {
         field(
             "token_headers_values",
             .list(.string),
-            status: .notYet,
-            "Fields of the token request, and of its answer for the client."
+            "Their values, in the same order."
         ),
         field(
             "token_post_args_client",
@@ -167,14 +173,12 @@ extension OpenIDConnectFields {
         field(
             "token_post_args_names",
             .list(.string),
-            status: .notYet,
-            "More arguments of the token request."
+            "Names of more arguments of the token request."
         ),
         field(
             "token_post_args_values",
             .list(.string),
-            status: .notYet,
-            "More arguments of the token request."
+            "Their values, in the same order."
         ),
     ]
 

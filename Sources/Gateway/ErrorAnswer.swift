@@ -4,7 +4,11 @@ package import Proxy
 /// Turns refusals and failures into answers: JSON as Kong's, HTML for browsers, a status for gRPC.
 package struct ErrorAnswer {
     /// What the client reads.
-    private enum Form { case json, page, grpc }
+    private enum Form {
+        case json, page
+        /// `keepsStatus`: not under 200, as gRPC's own clients would have it.
+        case grpc(keepsStatus: Bool)
+    }
 
     private let form: Form
     private let requestID: String
@@ -17,7 +21,11 @@ package struct ErrorAnswer {
 
     /// Answers the request of a passage.
     package init(_ passage: Passage) {
-        self.form = passage.isGRPC ? .grpc : passage.acceptsHTML ? .page : .json
+        if passage.isGRPC {
+            self.form = .grpc(keepsStatus: passage.isReadByStatus)
+        } else {
+            self.form = passage.acceptsHTML ? .page : .json
+        }
         self.requestID = passage.requestID
     }
 
@@ -61,7 +69,8 @@ package struct ErrorAnswer {
     /// Any status with its text; only what is written here ends up in the answer.
     package func answer(_ status: Int, _ message: String, _ fields: [(String, String)] = []) -> Answer {
         switch self.form {
-        case .grpc: return GRPCStatus.answer(status, message, fields)
+        case .grpc(let keepsStatus):
+            return GRPCStatus.answer(status, message, fields, keepsStatus: keepsStatus)
         case .page:
             let facts = "Status \(status) · request \(self.requestID)"
             return Page(title: message, paragraphs: [facts]).answer(status: status, more: fields)

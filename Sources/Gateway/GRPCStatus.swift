@@ -23,12 +23,19 @@ package enum GRPCStatus {
     }
 
     /// An answer without messages whose head is its trailers too ("Trailers-Only"): clients read it from a 200 alone.
-    static func answer(_ status: Int, _ message: String, _ fields: [(String, String)]) -> Answer {
+    ///
+    /// - Parameter keepsStatus: whether it goes out under its own status, for whoever reads that.
+    static func answer(
+        _ status: Int,
+        _ message: String,
+        _ fields: [(String, String)],
+        keepsStatus: Bool = false
+    ) -> Answer {
         let own = [
             ("Content-Type", "application/grpc"), ("grpc-status", String(Self.code(status))),
             ("grpc-message", Self.encoded(message)),
         ]
-        return Answer(status: 200, fields: own + fields)
+        return Answer(status: keepsStatus ? status : 200, fields: own + fields)
     }
 
     /// Percent-encodes what is not printable ASCII, and `%`.

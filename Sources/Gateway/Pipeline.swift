@@ -65,15 +65,18 @@ package final class Pipeline: ExchangeHandler {
         if exchange.strangerDisagreed { self.noticeStranger(exchange) }
         let request = exchange.request
         do throws(Refusal) {
+            let own = try self.ownPaths.path(for: request)
+            passage.isAtOwnPath = own != nil
             if let wasAsked = exchange.wasAskedForCertificate,
                 wasAsked || !passage.currentPlan.asking.isEmpty,
                 passage.currentPlan.asking.asks(host: request.host.span) != wasAsked
             {
                 throw .misdirected
             }
-            if let own = try self.ownPaths.path(for: request) {
+            if let own {
                 let step = try own.serve(passage)
                 if own.mayPass, case .proceed = step {
+                    passage.isAtOwnPath = false
                     self.judge(passage, request)
                 } else {
                     self.carryOut(step, passage)
@@ -102,7 +105,9 @@ package final class Pipeline: ExchangeHandler {
             return ErrorAnswer(acceptsHTML: false, requestID: "").answer(error)
         }
         passage.reasonWord = error.reason
-        return self.dated(ErrorAnswer(passage).answer(error), passage)
+        let answer = ErrorAnswer(passage).answer(error)
+        // Another gateway is told in its own words.
+        return self.dated(passage.deliver?(passage, .answered(answer)) ?? answer, passage)
     }
 
     package func refused(_ exchange: Exchange, _ refusal: RequestRefusal) -> Answer {

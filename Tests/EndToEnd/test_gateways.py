@@ -337,3 +337,12 @@ def test_the_verdict_is_the_proxys(scene, column, row):
         assert "spoofed" not in json.dumps(theirs.seen["fields"]) + json.dumps(theirs.seen["told"])
         assert scene.cookie.split("=", 1)[1] not in json.dumps(theirs.seen["fields"])
         assert KEY not in json.dumps(theirs.seen["fields"])
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_nothing_passes_for_calling_itself_a_call_of_grpc(scene, column):
+    """P5: gRPC tells of errors under 200, which is a yes to whoever asked."""
+    for name, method, target, make in ROWS:
+        lines = [*make(scene), "Content-Type: application/grpc"]
+        if scene.ask("proxy", method, target, lines).seen is None:
+            assert scene.ask(column, method, target, lines).seen is None, name

@@ -31,11 +31,21 @@ package enum GRPCStatus {
         _ fields: [(String, String)],
         keepsStatus: Bool = false
     ) -> Answer {
-        let own = [
-            ("Content-Type", "application/grpc"), ("grpc-status", String(Self.code(status))),
-            ("grpc-message", Self.encoded(message)),
-        ]
-        return Answer(status: keepsStatus ? status : 200, fields: own + fields)
+        var answer = Self.answer(code: Self.code(status), message)
+        answer.fields += fields
+        if keepsStatus { answer.status = status }
+        return answer
+    }
+
+    /// The same, by gRPC's own code.
+    static func answer(code: Int, _ message: String) -> Answer {
+        Answer(
+            status: 200,
+            fields: [
+                ("Content-Type", "application/grpc"), ("grpc-status", String(code)),
+                ("grpc-message", Self.encoded(message)),
+            ]
+        )
     }
 
     /// Percent-encodes what is not printable ASCII, and `%`.

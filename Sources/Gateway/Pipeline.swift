@@ -6,6 +6,8 @@ package import Proxy
 package struct PipelineSettings: Sendable {
     /// Our own paths on the proxy listener.
     package var ownPaths: [OwnPath]
+    /// The calls of gRPC that are answered on a listener of their own.
+    package var calls: [OwnPath]
     /// Seconds since 1970.
     package var clock: @Sendable () -> Double
     /// Takes the access log; nil writes none.
@@ -16,11 +18,13 @@ package struct PipelineSettings: Sendable {
     /// Settings of pipelines.
     package init(
         ownPaths: [OwnPath] = [],
+        calls: [OwnPath] = [],
         clock: @escaping @Sendable () -> Double,
         accessLog: LogSink? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.ownPaths = ownPaths
+        self.calls = calls
         self.clock = clock
         self.accessLog = accessLog
         self.notice = notice
@@ -34,6 +38,7 @@ package final class Pipeline: ExchangeHandler {
     private let settings: PipelineSettings
     private let holder: PlanHolder
     private let ownPaths: OwnPaths
+    private let calls: OwnCalls
     private let log: AccessLog?
     private var plan: Plan
     private var revision: UInt64
@@ -53,6 +58,7 @@ package final class Pipeline: ExchangeHandler {
         self.settings = settings
         self.holder = holder
         self.ownPaths = OwnPaths(settings.ownPaths)
+        self.calls = OwnCalls(settings.calls)
         self.log = settings.accessLog.map { AccessLog(sink: $0, later: later) }
         self.revision = holder.revision
         self.plan = holder.current
@@ -65,6 +71,9 @@ package final class Pipeline: ExchangeHandler {
         if exchange.strangerDisagreed { self.noticeStranger(exchange) }
         let request = exchange.request
         do throws(Refusal) {
+            guard !exchange.isForCalls else {
+                return self.carryOut(try self.calls.serve(passage), passage)
+            }
             let own = try self.ownPaths.path(for: request)
             passage.isAtOwnPath = own != nil
             if let wasAsked = exchange.wasAskedForCertificate,

@@ -99,7 +99,8 @@ struct PipelineTests {
     }
 
     // P5: a gateway that asks copies its client's Content-Type.
-    @Test func `who reads a path of ours by its status is not told 200 of a refusal, whatever it calls itself`()
+    @Test
+    func `who reads a path of ours by its status is not told 200 of a refusal, whatever it calls itself`()
         throws
     {
         let call = [(name: "content-type", value: "application/grpc")]

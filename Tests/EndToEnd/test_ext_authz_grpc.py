@@ -2,6 +2,7 @@
 import concurrent.futures
 import secrets
 import signal
+import ssl
 import urllib.parse
 
 import grpc
@@ -12,6 +13,7 @@ from support import envoy, ledger
 from support.certificates import Authority
 from support.envoy import APPEND, CHECK, HEALTH, OVERWRITE, Caller, frame, message, question
 from support.gatehouse import CALLS, CALLS_LISTEN, openid_connect, plugin, route, service
+from support.gateways import Envoy, EnvoyGRPC
 from support.http2 import RawHTTP2, request
 from support.processes import wait_until
 
@@ -384,3 +386,91 @@ def test_a_program_that_drains_says_so(start, upstream, issuer):
         connection.data(stream, frame(b""), end=True)
         connection.until(lambda: connection.streams[stream].over)
         assert connection.streams[stream].body == frame(message((1, 2)))
+
+
+# A real Envoy; test_gateways.py and test_gateway_logins.py ask it the same as all others
+
+@pytest.fixture
+def around(upstream, tmp_path):
+    """Starts an Envoy that asks a program."""
+    started = []
+
+    def begin(kind, gatehouse):
+        if kind.missing():
+            pytest.fail(kind.missing())
+        started.append(kind(tmp_path / kind.name, gatehouse, upstream.port).start())
+        return started[-1]
+
+    yield begin
+    for gateway in started:
+        gateway.stop()
+
+
+def test_envoy_sends_on_the_query_as_plugins_changed_it(around, gatehouse, upstream):
+    """H6: a key in the query stays behind."""
+    gateway = around(EnvoyGRPC, gatehouse)
+    for asked, seen in [
+            (f"/key/x?b=2&apikey={KEY}&a=%20", "/key/x?a=%20&b=2"), (f"/key/x?apikey={KEY}", "/key/x"),
+            (f"/key/x?api%6Bey={KEY}&b=2", "/key/x?b=2"), ("/changed?a=1&b=1", "/changed?a=2&added=1&b=1"),
+            ("/open?b=2&a=1&a=2", "/open?b=2&a=1&a=2")]:
+        assert httpx.get(gateway.url + asked).status_code == 200, asked
+        assert upstream.last.target == seen
+
+
+def test_envoys_log_says_who_it_was(around, gatehouse, issuer):
+    gateway = around(EnvoyGRPC, gatehouse)
+    token = bearer(issuer)
+    assert httpx.get(gateway.url + "/api/x", headers=token).status_code == 200
+    assert httpx.get(gateway.url + "/key/x", headers={"apikey": KEY}).status_code == 200
+    wait_until(lambda: '"consumer":"ben"' in gateway.process.said(), "Envoy's log has the consumer")
+    said = gateway.process.said()
+    assert '"sub":"alice-id"' in said and f'"issuer":"{issuer.url}"' in said
+    assert token["authorization"].split()[1] not in said
+
+
+@pytest.mark.parametrize("kind", [Envoy, EnvoyGRPC], ids=lambda kind: kind.name)
+def test_a_client_of_grpc_behind_envoy_reads_a_grpc_status(around, kind, gatehouse, upstream):
+    """P5: and nothing passes."""
+    gateway = around(kind, gatehouse)
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+        for path, code in (("/api/Method", grpc.StatusCode.UNAUTHENTICATED),
+                           ("/near/Method", grpc.StatusCode.PERMISSION_DENIED),
+                           ("/nowhere/Method", grpc.StatusCode.PERMISSION_DENIED)):
+            error = failure(channel.unary_unary(path), b"", timeout=10)
+            assert error.code() == code, path
+        error = failure(channel.unary_unary("/api/Method"), b"", timeout=10)
+        assert error.details() == "Unauthorized"
+    assert upstream.seen == []
+
+
+def test_a_certificate_that_envoy_was_shown_proves_a_consumer(around, start, upstream, tmp_path):
+    authority, identity = Authority(), "6d3b21f1-4f1c-4f73-9a64-2f6a3a1a8e01"
+    gatehouse = start({
+        "ca_certificates": [{"id": identity, "cert": authority.cert}],
+        "services": [service(upstream.url, route("mine", "/", plugins=[plugin(
+            "mtls-auth", ca_certificates=[identity], revocation_check_mode="SKIP")]))],
+        "consumers": [{"username": "ann.test"}]}, **TRUSTED)
+    shown, (cert, key) = authority.sign("ann.test").files(tmp_path), authority.sign("localhost").files(tmp_path)
+
+    class Secure(EnvoyGRPC):
+        def text(self) -> str:
+            context = (
+                "{'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, "
+                f"common_tls_context: {{tls_certificates: [{{certificate_chain: {{filename: {cert}}}, "
+                f"private_key: {{filename: {key}}}}}], "
+                "validation_context: {trust_chain_verification: ACCEPT_UNTRUSTED}}}")
+            return super().text().replace(
+                "        - filters:\n", "        - transport_socket: {name: tls, typed_config: " + context + "}\n          filters:\n")
+
+    gateway = around(Secure, gatehouse)
+
+    def status(files: tuple[str, str] | None) -> int:
+        context = ssl._create_unverified_context()
+        if files:
+            context.load_cert_chain(*files)
+        return httpx.get(f"https://127.0.0.1:{gateway.port}/", verify=context).status_code
+
+    assert status(shown) == 200
+    assert upstream.last.all("x-consumer-username") == ["ann.test"]
+    assert status(Authority("Other").sign("ann.test").files(tmp_path)) == 401
+    assert status(None) == 401

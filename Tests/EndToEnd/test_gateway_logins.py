@@ -83,7 +83,7 @@ def test_a_real_browser_logs_in(kind, before, gatehouse, browser):
 
 
 def test_a_session_that_is_renewed_reaches_the_browser_whole(kind, before, start, upstream, issuer, light):
-    """Its tokens end, they are refreshed on the way, and all of its cookies arrive."""
+    """H6: its tokens end, they are refreshed on the way, all of its cookies arrive, and the application sees none."""
     issuer.claims = {"padding": secrets.token_hex(900)}
     issuer.access_seconds = 2
     gateway = before(kind, start(configuration(issuer, upstream), **TRUSTED))
@@ -101,6 +101,7 @@ def test_a_session_that_is_renewed_reaches_the_browser_whole(kind, before, start
     assert set(wait_until(renewed, "the session is renewed")) == parts
     assert browser.open(gateway.url + "/api/x").status_code == 200
     assert sum(asked.form.get("grant_type") == "refresh_token" for asked in issuer.asked) == 1
+    assert not [name for one in upstream.seen for name, value in one.fields if "set-cookie" in name.lower() and value]
 
 
 def test_who_is_no_browser_is_told_how_to_prove_it(gateway, upstream):

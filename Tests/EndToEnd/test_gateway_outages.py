@@ -18,21 +18,28 @@ class Load:
 
     def __init__(self, url: str):
         self.url, self.statuses, self.done = url, [], threading.Event()
-        self.clients = [threading.Thread(target=self.ask) for _ in range(3)]
+        self.answers = [0, 0, 0]
+        self.clients = [threading.Thread(target=self.ask, args=(number,)) for number in range(3)]
 
-    def ask(self):
+    def ask(self, number: int):
         with httpx.Client(timeout=30) as client:
             while not self.done.is_set():
                 try:
                     self.statuses.append(client.get(self.url).status_code)
                 except httpx.TransportError as error:
                     self.statuses.append(type(error).__name__)
+                self.answers[number] += 1
 
     def more(self, count: int = 15) -> list:
         """The next answers."""
         asked = len(self.statuses)
         wait_until(lambda: len(self.statuses) >= asked + count, "more answers", 60)
         return self.statuses[asked:]
+
+    def settle(self):
+        """Waits until each client has the answer to a request that it began after this."""
+        before = list(self.answers)
+        wait_until(lambda: all(now >= then + 2 for now, then in zip(self.answers, before)), "each asks anew", 60)
 
     def until(self, status) -> None:
         asked = len(self.statuses)
@@ -64,7 +71,7 @@ def test_away_lets_nothing_pass_and_back_lets_all_pass(kind, way, start, upstrea
             load.until(gateway.without_verdict)
             wait_until(lambda: not gatehouse.process.alive, "it has ended", 60)
             # What had its verdict before may still be on its way.
-            load.more(6)
+            load.settle()
             before = len(upstream.seen)
             assert set(load.more(30)) == {gateway.without_verdict}
             assert len(upstream.seen) == before

@@ -961,7 +961,7 @@ nonisolated extension EnvoyStatus: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension EnvoyOkHttpResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OkHttpResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{2}headers\0\u{4}\u{3}headers_to_remove\0\u{3}response_headers_to_add\0\u{4}\u{2}query_parameters_to_set\0\u{3}query_parameters_to_remove\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{2}headers\0\u{4}\u{3}headers_to_remove\0\u{3}response_headers_to_add\0\u{3}query_parameters_to_set\0\u{3}query_parameters_to_remove\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -972,8 +972,8 @@ nonisolated extension EnvoyOkHttpResponse: SwiftProtobuf.Message, SwiftProtobuf.
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.headers) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.headersToRemove) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.responseHeadersToAdd) }()
-      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.queryParametersToSet) }()
-      case 9: try { try decoder.decodeRepeatedStringField(value: &self.queryParametersToRemove) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.queryParametersToSet) }()
+      case 8: try { try decoder.decodeRepeatedStringField(value: &self.queryParametersToRemove) }()
       default: break
       }
     }
@@ -990,10 +990,10 @@ nonisolated extension EnvoyOkHttpResponse: SwiftProtobuf.Message, SwiftProtobuf.
       try visitor.visitRepeatedMessageField(value: self.responseHeadersToAdd, fieldNumber: 6)
     }
     if !self.queryParametersToSet.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.queryParametersToSet, fieldNumber: 8)
+      try visitor.visitRepeatedMessageField(value: self.queryParametersToSet, fieldNumber: 7)
     }
     if !self.queryParametersToRemove.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.queryParametersToRemove, fieldNumber: 9)
+      try visitor.visitRepeatedStringField(value: self.queryParametersToRemove, fieldNumber: 8)
     }
     try unknownFields.traverse(visitor: &visitor)
   }

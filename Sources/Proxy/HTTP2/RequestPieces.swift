@@ -32,6 +32,8 @@ package struct RequestPieces {
     package func head(limits: ProxyLimits) throws(RequestRefusal) -> RequestHead {
         var octets: [UInt8] = []
         try HTTP2Head.write(self.list, isWhole: true, into: &octets)
-        return try RequestHead.parse(octets, limits: limits)
+        let head = try RequestHead.parse(octets, limits: limits)
+        guard head.framing == .none else { throw .malformed(.contentLength) }
+        return head
     }
 }

@@ -129,8 +129,8 @@ def said(octets: bytes) -> Said:
         code=code, denied=read(denied[1][0])[1][0] if 2 in answer else None, body=denied.get(3, [b""])[0].decode(),
         headers=options((denied if 2 in answer else passed).get(2, [])),
         removed=[name.decode() for name in passed.get(5, [])], for_client=options(passed.get(6, [])),
-        query=[tuple(read(one).get(n, [b""])[0].decode() for n in (1, 2)) for one in passed.get(8, [])],
-        query_removed=[name.decode() for name in passed.get(9, [])], metadata=metadata)
+        query=[tuple(read(one).get(n, [b""])[0].decode() for n in (1, 2)) for one in passed.get(7, [])],
+        query_removed=[name.decode() for name in passed.get(8, [])], metadata=metadata)
 
 
 class Caller:

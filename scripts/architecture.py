@@ -115,7 +115,8 @@ class File:
 
 
 def main() -> int:
-    files = [path for folder in ("Sources", "Tests") for path in sorted(pathlib.Path(folder).rglob("*.swift"))]
+    files = [path for folder in ("Sources", "Tests") for path in sorted(pathlib.Path(folder).rglob("*.swift"))
+             if "Generated" not in path.parts]
     breaches = [breach for path in files for breach in File(path).check()]
     print("\n".join(breaches) if breaches else f"check: {len(files)} files keep the rules")
     return 1 if breaches else 0

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from bench.servers import LARGE, TokenRule, certificate
 from support.browser import LightBrowser
-from support.gatehouse import Gatehouse, openid_connect, plugin, route, service
+from support.envoy import CHECK, Caller, frame, question
+from support.gatehouse import CALLS, Gatehouse, openid_connect, plugin, route, service
 from support.issuer import Issuer
 from support.processes import Process, free_port, wait_until
 from support.rawsocket import get
@@ -46,6 +47,8 @@ class Contestant:
     def __init__(self, name: str, process: Process, port: int, requests: list[Request]):
         self.name, self.process, self.port, self.requests = name, process, port, requests
         self.gatehouse: Gatehouse | None = None
+        # What is called over HTTP/2: the path, and a message of gRPC in its frame.
+        self.path, self.call = PATH, frame(b"hello")
         self.anew: Callable[[], list[Request]] | None = None
         self.rounds: list[dict] = []
         self.facts: dict = {}
@@ -134,7 +137,7 @@ class Ours:
             gatehouse.environment["GATEHOUSE_PROXY_LISTEN"] += " ssl"
             gatehouse.environment |= {
                 "GATEHOUSE_SSL_CERT": str(world.certificate), "GATEHOUSE_SSL_CERT_KEY": str(world.certificate)}
-        elif self.speaks != "http1":
+        elif self.speaks in ("http2", "grpc"):
             gatehouse.environment["GATEHOUSE_PROXY_LISTEN"] += " http2"
         began = time.monotonic()
         gatehouse.spawn()
@@ -146,6 +149,9 @@ class Ours:
             found.anew = (lambda: sessions(gatehouse)) if self.logs_in else None
             found.requests = self.requests(world)
             found.refresh()
+            if self.speaks == "call":
+                found.port, found.path, found.call = gatehouse.calls_port, CHECK, frame(asked(found.requests[0]))
+                self.check_calls(found)
             if self.speaks != "http1":
                 return found
             bare = get(gatehouse.port, found.requests[0].path)
@@ -155,6 +161,22 @@ class Ours:
         except BaseException:
             gatehouse.process.kill()
             raise
+
+    @staticmethod
+    def check_calls(found: Contestant):
+        """Sees that its verdicts are verdicts: the load sees only that calls are answered."""
+        with Caller(found.port) as caller:
+            passes, denied = caller.ask_octets(found.call[5:]), caller.ask_octets(asked(None))
+        if not passes.passes or denied.denied != 401:
+            raise RuntimeError(f"{found.name}: {passes} with a token, {denied} without one")
+
+
+def asked(request: Request | None) -> bytes:
+    """What Envoy asks about a request of a browser's kind."""
+    shown = [request.field.split(": ", 1)] if request else []
+    more = [("accept", "*/*"), ("user-agent", "wrk"), ("x-forwarded-proto", "http"), ("x-request-id", "1" * 36)]
+    return question(PATH, host="127.0.0.1", source="127.0.0.1",
+                    raw_headers=[(name.lower(), value) for name, value in [*shown, *more]])
 
 
 def many_routes(upstream: str, count: int) -> str:
@@ -214,5 +236,11 @@ TLS = Ours(speaks="tls")
 HANDSHAKES = Ours(speaks="tls", requests=lambda world: [Request(field="Connection: close")])
 HTTP2 = Ours(speaks="http2")
 GRPC = Ours(speaks="grpc")
+TRUSTS = {"GATEHOUSE_TRUSTED_IPS": "127.0.0.1/32"}
+CALLOUT = Ours(
+    plugins=token_check, refuses=401, environment=TRUSTS, requests=lambda world: [
+        dataclasses.replace(world.bearer("RS256", False)[0], path=f"/oauth2/ext-authz{PATH}")])
+CALL = Ours(
+    plugins=token_check, speaks="call", environment=TRUSTS | CALLS, requests=lambda world: world.bearer("RS256", False))
 DOWNLOAD = Ours(requests=lambda world: [Request(path="/large")])
 UPLOAD = Ours(requests=lambda world: [Request(method="POST", body=LARGE)])

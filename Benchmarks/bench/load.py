@@ -35,12 +35,12 @@ def wrk(contestant: Contestant, seconds: float, connections: int, folder: pathli
 def h2load(contestant: Contestant, seconds: float, connections: int, folder: pathlib.Path, cpus: set[int],
            is_grpc: bool) -> dict:
     """One round of load over HTTP/2, eight streams a connection; what it cost."""
-    log, more = folder / "times", call_of_grpc(folder, is_grpc)
+    log, more = folder / "times", call_of_grpc(contestant, folder, is_grpc)
     log.unlink(missing_ok=True)
     before, busy = cpu_seconds(contestant.pid), busy_seconds(cpus)
     said = subprocess.run(
         ["taskset", "-c", str(LOAD_CPU), "h2load", "-t1", f"-c{connections}", "-m8", f"-D{round(seconds)}",
-         f"--log-file={log}", *more, f"http://127.0.0.1:{contestant.port}{PATH}"],
+         f"--log-file={log}", *more, f"http://127.0.0.1:{contestant.port}{contestant.path}"],
         capture_output=True, text=True, check=True).stdout
     used, busy = cpu_seconds(contestant.pid) - before, busy_seconds(cpus) - busy
     answers, failures = map(int, re.search(r"(\d+) done, \d+ succeeded, (\d+) failed", said).groups())
@@ -54,19 +54,20 @@ def h2load(contestant: Contestant, seconds: float, connections: int, folder: pat
 def ask_over_http2(contestant: Contestant, count: int, folder: pathlib.Path, is_grpc: bool):
     """`count` requests over one connection, eight at a time; each must be answered with 2xx."""
     said = subprocess.run(
-        ["taskset", "-c", str(LOAD_CPU), "h2load", "-t1", "-c1", "-m8", f"-n{count}", *call_of_grpc(folder, is_grpc),
-         f"http://127.0.0.1:{contestant.port}{PATH}"], capture_output=True, text=True, check=True).stdout
+        ["taskset", "-c", str(LOAD_CPU), "h2load", "-t1", "-c1", "-m8", f"-n{count}", *call_of_grpc(contestant, folder, is_grpc),
+         f"http://127.0.0.1:{contestant.port}{contestant.path}"], capture_output=True, text=True, check=True).stdout
     if f"{count} succeeded" not in said:
         raise RuntimeError(f"{contestant.name} answered: {said}")
 
 
-def call_of_grpc(folder: pathlib.Path, is_grpc: bool) -> list[str]:
+def call_of_grpc(contestant: Contestant, folder: pathlib.Path, is_grpc: bool) -> list[str]:
     """What h2load is told so that it calls as gRPC does."""
     if not is_grpc:
         return []
     call = folder / "call"
-    call.write_bytes(b"\0\0\0\0\5hello")
-    return ["-d", str(call), "-H", "content-type: application/grpc", "-H", "te: trailers"]
+    call.write_bytes(contestant.call)
+    shown = [option for request in contestant.requests[:1] if request.field for option in ("-H", request.field)]
+    return ["-d", str(call), "-H", "content-type: application/grpc", "-H", "te: trailers", *shown]
 
 
 def asked_over_tls(port: int) -> bool:

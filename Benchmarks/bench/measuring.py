@@ -42,12 +42,17 @@ def load(row: Row, one: Contestant, seconds: float, connections: int, folder: pa
     if row.speaks in ("http1", "tls"):
         scheme = "https" if row.speaks == "tls" else "http"
         return wrk(one, seconds, connections, folder, cpus(row), scheme)
-    return h2load(one, seconds, connections, folder, cpus(row), row.speaks == "grpc")
+    return h2load(one, seconds, connections, folder, cpus(row), row.speaks in ("grpc", "call"))
 
 
 def nginx(row: Row, world: World, folder: pathlib.Path, first: Contestant) -> Contestant:
-    """The reference: nginx without any check, asked the same."""
+    """The reference: nginx without any check, asked the same; for callouts, one that only compares a string."""
     port = free_port()
+    if row.callout:
+        process = servers.placeholder(folder / "nginx", port, first.requests[0].field, row.speaks == "call")
+        found = Contestant("nginx", process, port, first.requests)
+        found.path, found.call = first.path, first.call
+        return found
     process = servers.reference(folder / "nginx", port, backend(row, world), row.workers, row.speaks, world.certificate)
     found = Contestant("nginx", process, port, first.requests)
     found.anew = (lambda: first.requests) if first.anew else None
@@ -77,6 +82,8 @@ def probe(row: Row, world: World, one: Contestant, checks: bool):
     """Sees that the row's request is answered, and that whoever checks tokens refuses the wrong ones."""
     if row.speaks == "tls":
         wait_until(lambda: asked_over_tls(one.port), f"{one.name} answers over TLS", 30)
+        return
+    if row.speaks == "call":
         return
     if row.speaks != "http1":
         wait_until(lambda: asked_over_http2(one.port, row.speaks == "grpc"), f"{one.name} answers over HTTP/2", 30)

@@ -38,6 +38,8 @@ class Row:
     idle: bool = False
     verifies: str | None = None
     speaks: str = "http1"
+    # Whether another gateway would ask: the reference is then an nginx that compares the credential with one string.
+    callout: bool = False
 
 
 ROWS = (
@@ -57,5 +59,7 @@ ROWS = (
     Row("handshakes", "a TLS connection for each request, nothing resumed", (ours.HANDSHAKES,), (), PEERS, speaks="tls"),
     Row("http2", "`plain` from clients of HTTP/2", (ours.HTTP2,), (Goal(1.2, to="envoy"),), PEERS, speaks="http2"),
     Row("grpc", "a unary call of gRPC", (ours.GRPC,), (Goal(1.2, to="envoy"),), PEERS, speaks="grpc"),
+    Row("callout", "a verdict for another gateway, one RS256 token", (ours.CALLOUT,), (Goal(1.2),), (), "RS256", callout=True),
+    Row("callout-grpc", "the same, asked by gRPC", (ours.CALL,), (), (), "RS256", speaks="call", callout=True),
     Row("workers-2", "`plain` with two workers", (ours.PLAIN,), (), PEERS, workers=2),
 )

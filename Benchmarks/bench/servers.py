@@ -80,6 +80,19 @@ PROXY = """upstream backend {{
 TLS_LINES = """
   ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_tickets on;
   """
+# A stand-in for whoever answers callouts, that verifies nothing: a floor.
+PLACEHOLDER = """map_hash_bucket_size 4096;
+  large_client_header_buffers 4 32k;
+  http2_max_requests 100000000;
+  map $http_authorization $passes {{ default 0; "{credential}" 1; }}
+  server {{
+    listen 127.0.0.1:{port}{words} backlog=4096;
+    location / {{
+      if ($passes = 0) {{ return 401; }}
+      add_header X-Auth-Request-User user-00000001;
+      return 200;
+    }}
+  }}"""
 HAPROXY = """
 global
   nbthread {workers}
@@ -179,6 +192,13 @@ def reference(folder: pathlib.Path, port: int, upstream: int, workers: int, spea
         return nginx(folder, port, form, workers)
     form = PROXY if speaks == "http1" else HTTP2_PROXY
     return nginx(folder, port, form.format(port=port, backend=upstream, carries=CARRIES.get(speaks, "")), workers)
+
+
+def placeholder(folder: pathlib.Path, port: int, field: str, speaks_http2: bool) -> Process:
+    """nginx that lets pass whoever shows just this field."""
+    credential = field.partition(": ")[2]
+    words = " http2" if speaks_http2 else ""
+    return nginx(folder, port, PLACEHOLDER.format(port=port, credential=credential, words=words))
 
 
 def haproxy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None,

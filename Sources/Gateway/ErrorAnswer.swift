@@ -4,7 +4,11 @@ package import Proxy
 /// Turns refusals and failures into answers: JSON as Kong's, HTML for browsers, a status for gRPC.
 package struct ErrorAnswer {
     /// What the client reads.
-    private enum Form { case json, page, grpc }
+    private enum Form {
+        case json, page
+        /// `keepsStatus`: not under 200, as gRPC's own clients would have it.
+        case grpc(keepsStatus: Bool)
+    }
 
     private let form: Form
     private let requestID: String
@@ -21,7 +25,11 @@ package struct ErrorAnswer {
 
     /// Answers the request of a passage.
     package init(_ passage: Passage) {
-        self.form = passage.isGRPC ? .grpc : passage.acceptsHTML ? .page : .json
+        if passage.isGRPC {
+            self.form = .grpc(keepsStatus: passage.isReadByStatus)
+        } else {
+            self.form = passage.acceptsHTML ? .page : .json
+        }
         self.requestID = passage.requestID
         self.language = self.form == .page ? passage.language : .english
         self.theme = passage.worker.theme
@@ -73,7 +81,8 @@ package struct ErrorAnswer {
         hint: String? = nil
     ) -> Answer {
         switch self.form {
-        case .grpc: return GRPCStatus.answer(status, message, fields)
+        case .grpc(let keepsStatus):
+            return GRPCStatus.answer(status, message, fields, keepsStatus: keepsStatus)
         case .page:
             var page = Page(title: message, paragraphs: [hint].compactMap { $0 }, link: wayOn)
             page.facts = self.language.text("Status {} · request {}", String(status), self.requestID)

@@ -23,12 +23,29 @@ package enum GRPCStatus {
     }
 
     /// An answer without messages whose head is its trailers too ("Trailers-Only"): clients read it from a 200 alone.
-    static func answer(_ status: Int, _ message: String, _ fields: [(String, String)]) -> Answer {
-        let own = [
-            ("Content-Type", "application/grpc"), ("grpc-status", String(Self.code(status))),
-            ("grpc-message", Self.encoded(message)),
-        ]
-        return Answer(status: 200, fields: own + fields)
+    ///
+    /// - Parameter keepsStatus: whether it goes out under its own status, for whoever reads that.
+    static func answer(
+        _ status: Int,
+        _ message: String,
+        _ fields: [(String, String)],
+        keepsStatus: Bool = false
+    ) -> Answer {
+        var answer = Self.answer(code: Self.code(status), message)
+        answer.fields += fields
+        if keepsStatus { answer.status = status }
+        return answer
+    }
+
+    /// The same, by gRPC's own code.
+    static func answer(code: Int, _ message: String) -> Answer {
+        Answer(
+            status: 200,
+            fields: [
+                ("Content-Type", "application/grpc"), ("grpc-status", String(code)),
+                ("grpc-message", Self.encoded(message)),
+            ]
+        )
     }
 
     /// Percent-encodes what is not printable ASCII, and `%`.

@@ -60,6 +60,8 @@ package final class Passage {
     var deliver: (@Sendable (Passage, Verdict) -> Answer)?
     /// Whether the request's body was read, and can go to no upstream.
     var hasReadBody = false
+    /// Whether a path of our own on the proxy listener answers.
+    var isAtOwnPath = false
     /// The next plugin to be asked.
     var nextStep = 0
     /// Plugins that were asked, for the way back.
@@ -201,6 +203,10 @@ package final class Passage {
 
     private static let grpcType = Array("application/grpc".utf8)
 
+    /// Whether an answer's status has to say what it means, whatever the request is: another gateway reads a verdict from
+    /// it, and would take the 200 under which gRPC tells of errors for a yes.
+    var isReadByStatus: Bool { self.enteredBy == .callout || self.isAtOwnPath }
+
     /// Sets the identity's fields on `upstream`, once: before rules that change fields, or else at the end.
     func setIdentityFields() throws(Refusal) {
         guard !self.hasIdentityFields, let identity = self.identity else { return }
@@ -236,7 +242,7 @@ package final class Passage {
         if !self.memories.isEmpty { self.memories.removeAll() }
         if self.original != nil { (self.original, self.originalClient) = (nil, nil) }
         if self.deliver != nil { self.deliver = nil }
-        self.hasReadBody = false
+        (self.hasReadBody, self.isAtOwnPath) = (false, false)
         self.nextStep = 0
         if !self.asked.isEmpty { self.asked.removeAll(keepingCapacity: true) }
     }

@@ -6,6 +6,8 @@ package import Proxy
 package struct PipelineSettings: Sendable {
     /// Our own paths on the proxy listener.
     package var ownPaths: [OwnPath]
+    /// The calls of gRPC that are answered on a listener of their own.
+    package var calls: [OwnPath]
     /// Seconds since 1970.
     package var clock: @Sendable () -> Double
     /// Takes the access log; nil writes none.
@@ -20,6 +22,7 @@ package struct PipelineSettings: Sendable {
     /// Settings of pipelines.
     package init(
         ownPaths: [OwnPath] = [],
+        calls: [OwnPath] = [],
         clock: @escaping @Sendable () -> Double,
         accessLog: LogSink? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in },
@@ -27,6 +30,7 @@ package struct PipelineSettings: Sendable {
         theme: PageTheme = .plain
     ) {
         self.ownPaths = ownPaths
+        self.calls = calls
         self.clock = clock
         self.accessLog = accessLog
         self.notice = notice
@@ -42,6 +46,7 @@ package final class Pipeline: ExchangeHandler {
     private let settings: PipelineSettings
     private let holder: PlanHolder
     private let ownPaths: OwnPaths
+    private let calls: OwnCalls
     private let log: AccessLog?
     private var plan: Plan
     private var revision: UInt64
@@ -61,6 +66,7 @@ package final class Pipeline: ExchangeHandler {
         self.settings = settings
         self.holder = holder
         self.ownPaths = OwnPaths(settings.ownPaths)
+        self.calls = OwnCalls(settings.calls)
         self.log = settings.accessLog.map { AccessLog(sink: $0, later: later) }
         self.revision = holder.revision
         self.plan = holder.current
@@ -73,15 +79,21 @@ package final class Pipeline: ExchangeHandler {
         if exchange.strangerDisagreed { self.noticeStranger(exchange) }
         let request = exchange.request
         do throws(Refusal) {
+            guard !exchange.isForCalls else {
+                return self.carryOut(try self.calls.serve(passage), passage)
+            }
+            let own = try self.ownPaths.path(for: request)
+            passage.isAtOwnPath = own != nil
             if let wasAsked = exchange.wasAskedForCertificate,
                 wasAsked || !passage.currentPlan.asking.isEmpty,
                 passage.currentPlan.asking.asks(host: request.host.span) != wasAsked
             {
                 throw .misdirected
             }
-            if let own = try self.ownPaths.path(for: request) {
+            if let own {
                 let step = try own.serve(passage)
                 if own.mayPass, case .proceed = step {
+                    passage.isAtOwnPath = false
                     self.judge(passage, request)
                 } else {
                     self.carryOut(step, passage)
@@ -110,7 +122,9 @@ package final class Pipeline: ExchangeHandler {
             return ErrorAnswer(acceptsHTML: false, requestID: "").answer(error)
         }
         passage.reasonWord = error.reason
-        return self.dated(ErrorAnswer(passage).answer(error), passage)
+        let answer = ErrorAnswer(passage).answer(error)
+        // Another gateway is told in its own words.
+        return self.dated(passage.deliver?(passage, .answered(answer)) ?? answer, passage)
     }
 
     package func refused(_ exchange: Exchange, _ refusal: RequestRefusal) -> Answer {

@@ -252,6 +252,24 @@ struct AccessStage {
         return outcome
     }
 
+    /// Asks by a call of gRPC with one message.
+    func call(_ call: CheckCall, _ message: [UInt8], isTrusted: Bool) async throws -> Outcome {
+        let passage = Passage(
+            explaining: try WrittenRequest("POST https://calls.example\(call.own.path)").head,
+            client: ClientFacts(peer: try #require(IPAddress("192.0.2.7")), isTrustedPeer: isTrusted),
+            plan: plan,
+            worker: worker,
+            now: clock.now,
+            door: .proxy
+        )
+        var step = call.serve(passage)
+        if case .read(let reading) = step {
+            step = try reading.resume(passage, .whole(GRPCMessage.answer(message).body))
+        }
+        if case .callout(let callout) = step { return await judge(callout) }
+        return Outcome(verdict: try await carry(step, passage), passage: passage)
+    }
+
     /// What a browser sends when a link is followed.
     static let navigation = [("accept", "text/html,*/*;q=0.8"), ("sec-fetch-mode", "navigate")]
 

@@ -221,6 +221,27 @@ struct CalloutDoorTests {
         for door in CalloutDoor.all("/oauth2") { #expect(door.answer(verdict).status == 403) }
     }
 
+    // P5: gRPC tells of its errors under 200.
+    @Test(arguments: paths)
+    func `a no about a call of gRPC is no yes, and says what gRPC calls it`(_ door: String) async throws {
+        let call = [("content-type", "application/grpc")]
+        let answer = try await Self.ask(door, showing: call, on: try AccessStage()).answer
+        #expect(answer?.status == 401)
+        #expect(answer?.field("grpc-status") == "16")
+        let forbidden = try AccessStage(["groups_required": ["owners"]])
+        let shown = try forbidden.bearer() + call
+        #expect(try await Self.ask(door, showing: shown, on: forbidden).answer?.status == 403)
+        let claim = try forbidden.bearer(["groups": "owners", "email": "a\u{0D}\u{0A}b"]) + call
+        #expect(try await Self.ask(door, showing: claim, on: forbidden).answer?.status == 403)
+    }
+
+    @Test func `whatever a no consists of, no door tells it by the status of a yes`() {
+        for status in [100, 200, 202, 204, 299] {
+            let verdict = CalloutVerdict.refused(Answer(status: status), login: nil)
+            for door in CalloutDoor.all("/oauth2") { #expect(door.answer(verdict).status == 403) }
+        }
+    }
+
     // MARK: The original request
 
     // P3

@@ -139,7 +139,7 @@ def test_the_original_method_counts(start, upstream, issuer):
 @pytest.fixture
 def nginx(gatehouse, upstream, tmp_path):
     """nginx before the sample API, asking the gateway."""
-    gateway = Nginx(tmp_path / "nginx", gatehouse.port, upstream.port).start()
+    gateway = Nginx(tmp_path / "nginx", gatehouse, upstream.port).start()
     yield gateway.url
     gateway.stop()
 

@@ -7,11 +7,11 @@ import threading
 import httpx
 import pytest
 
-from support.gatehouse import openid_connect, route, service
-from support.gateways import ALL, Caddy, Envoy, Nginx
+from support.gatehouse import CALLS, openid_connect, route, service
+from support.gateways import ALL, Caddy, Envoy, EnvoyGRPC, Nginx
 from support.processes import wait_until
 
-TRUSTED = {"GATEHOUSE_TRUSTED_IPS": "127.0.0.1/32"}
+TRUSTED = {"GATEHOUSE_TRUSTED_IPS": "127.0.0.1/32", **CALLS}
 CALLOUTS = ("/oauth2/auth", "/oauth2/forward-auth", "/oauth2/ext-authz/api", "/oauth2/ext-authz")
 
 
@@ -37,7 +37,7 @@ def before(upstream, tmp_path):
     started = []
 
     def begin(kind, gatehouse):
-        started.append(kind(tmp_path / f"{kind.name}-{len(started)}", gatehouse.port, upstream.port).start())
+        started.append(kind(tmp_path / f"{kind.name}-{len(started)}", gatehouse, upstream.port).start())
         return started[-1]
 
     yield begin
@@ -69,7 +69,7 @@ def test_a_login_lands_where_it_began(gateway, light, upstream):
     assert len(upstream.seen) == before + 1
 
 
-@pytest.mark.parametrize("kind", [Nginx, Caddy, Envoy], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [Nginx, Caddy, Envoy, EnvoyGRPC], ids=lambda kind: kind.name)
 def test_a_real_browser_logs_in(kind, before, gatehouse, browser):
     """Headless Chromium, by redirects alone."""
     if kind.missing():
@@ -83,7 +83,7 @@ def test_a_real_browser_logs_in(kind, before, gatehouse, browser):
 
 
 def test_a_session_that_is_renewed_reaches_the_browser_whole(kind, before, start, upstream, issuer, light):
-    """Its tokens end, they are refreshed on the way, and all of its cookies arrive."""
+    """H6: its tokens end, they are refreshed on the way, all of its cookies arrive, and the application sees none."""
     issuer.claims = {"padding": secrets.token_hex(900)}
     issuer.access_seconds = 2
     gateway = before(kind, start(configuration(issuer, upstream), **TRUSTED))
@@ -101,6 +101,7 @@ def test_a_session_that_is_renewed_reaches_the_browser_whole(kind, before, start
     assert set(wait_until(renewed, "the session is renewed")) == parts
     assert browser.open(gateway.url + "/api/x").status_code == 200
     assert sum(asked.form.get("grant_type") == "refresh_token" for asked in issuer.asked) == 1
+    assert not [name for one in upstream.seen for name, value in one.fields if "set-cookie" in name.lower() and value]
 
 
 def test_who_is_no_browser_is_told_how_to_prove_it(gateway, upstream):
@@ -137,7 +138,7 @@ def test_users_side_by_side_are_not_confused(gateway, issuer):
 
 def test_a_gateway_that_is_not_listed_gets_nothing(kind, before, start, upstream, issuer):
     """P1: nobody is trusted unless the settings say so, and the log says what to set."""
-    gatehouse = start(configuration(issuer, upstream))
+    gatehouse = start(configuration(issuer, upstream), **CALLS)
     gateway = before(kind, gatehouse)
     fields = {"Authorization": f"Bearer {issuer.access_token()}"}
     for path in ("/open", "/api"):

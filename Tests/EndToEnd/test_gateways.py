@@ -10,7 +10,7 @@ import pytest
 
 from support import ledger
 from support.browser import NAVIGATION, LightBrowser
-from support.gatehouse import ROOT, Gatehouse, openid_connect, plugin, route, service
+from support.gatehouse import CALLS, ROOT, Gatehouse, openid_connect, plugin, route, service
 from support.gateways import ALL
 from support.issuer import Issuer
 from support.rawsocket import RawConnection, Reply
@@ -60,7 +60,8 @@ class Scene:
         keys = {"GATEHOUSE_KEYS_DIR": str(folder / "keys")}
         rules = configuration(self.issuer, self.upstream)
         self.proxy = Gatehouse(folder / "proxy", rules, **keys).start()
-        self.callout = Gatehouse(folder / "callout", rules, GATEHOUSE_TRUSTED_IPS="127.0.0.1/32", **keys).start()
+        self.callout = Gatehouse(
+            folder / "callout", rules, GATEHOUSE_TRUSTED_IPS="127.0.0.1/32", **CALLS, **keys).start()
         self.folder, self.gateways, self.lock = folder, {}, threading.Lock()
         self.cookie = self.log_in()
 
@@ -78,7 +79,7 @@ class Scene:
             kind = next(kind for kind in ALL if kind.name == column)
             if kind.missing():
                 pytest.fail(kind.missing())
-            self.gateways[column] = kind(self.folder / column, self.callout.port, self.upstream.port).start()
+            self.gateways[column] = kind(self.folder / column, self.callout, self.upstream.port).start()
         return self.gateways[column].port
 
     def ask(self, column: str, method: str, target: str, fields: list[str], body: bytes = b"") -> Answered:
@@ -295,12 +296,13 @@ REASONS: dict[str, dict[tuple[str, str], int]] = {
         paths("/open/../api", "/api/../open", "/open/./x", "//api", "/open//x", "/open%3f/../api"), FORWARDING, 403),
     "What the proxy calls malformed is 403": {
         **each(paths("/open/%2e%2e/api", "/open/..%2fapi", "/open;x", "/open\\..\\api", "/open/%c0%af"), FORWARDING, 403),
+        **each(paths("/open;x", "/open/%c0%af"), ["envoy-grpc"], 403),
         **each(paths("/open/x%00"), [name for name in FORWARDING if name != "nginx"], 403),
         **each(paths("/open#/../api"), [name for name in FORWARDING if name != "haproxy"], 403)},
     "nginx knows 401 and 403": {("tea", "nginx"): 403, ("down", "nginx"): 500},
     "An answer of success is 403": each(["decoy", "preflight"], COLUMNS, 403),
-    "Envoy makes paths canonical itself": each(paths("/open/%2e%2e/api", "/open\\..\\api"), ["envoy"], 401),
-    "Envoy joins fields of one name": {("two-tokens", "envoy"): 401},
+    "Envoy makes paths canonical itself": each(paths("/open/%2e%2e/api", "/open\\..\\api"), ["envoy", "envoy-grpc"], 401),
+    "Envoy joins fields of one name": each(["two-tokens"], ["envoy", "envoy-grpc"], 401),
     "Caddy refuses what Connection names": each(["nominated"], ["caddy", "caddy-debian"], 400),
 }
 # Forwarded as the client spelled it: the same path (RFC 3986 §6.2.2).
@@ -337,3 +339,12 @@ def test_the_verdict_is_the_proxys(scene, column, row):
         assert "spoofed" not in json.dumps(theirs.seen["fields"]) + json.dumps(theirs.seen["told"])
         assert scene.cookie.split("=", 1)[1] not in json.dumps(theirs.seen["fields"])
         assert KEY not in json.dumps(theirs.seen["fields"])
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_nothing_passes_for_calling_itself_a_call_of_grpc(scene, column):
+    """P5: gRPC tells of errors under 200, which is a yes to whoever asked."""
+    for name, method, target, make in ROWS:
+        lines = [*make(scene), "Content-Type: application/grpc"]
+        if scene.ask("proxy", method, target, lines).seen is None:
+            assert scene.ask(column, method, target, lines).seen is None, name

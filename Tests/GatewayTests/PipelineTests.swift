@@ -98,6 +98,33 @@ struct PipelineTests {
         #expect(trip.passage?.reason == "no-credential")
     }
 
+    // P5: a gateway that asks copies its client's Content-Type.
+    @Test
+    func `who reads a path of ours by its status is not told 200 of a refusal, whatever it calls itself`()
+        throws
+    {
+        let call = [(name: "content-type", value: "application/grpc")]
+        let plan = try plan([route("r", ["/"])])
+        for refusal in [Refusal.forbidden(.init("no")), .failed(.init("no")), .misdirected] {
+            let path = OwnPath(path: "/own", methods: [.get]) { _ throws(Refusal) in throw refusal }
+            let trip = try Trip(pipeline(plan, ownPaths: [path]), head("GET http://x/own", call))
+            #expect(trip.begin().answers.first?.status == refusal.status)
+        }
+        let original = try head("GET http://x/a", call)
+        let callout = OwnPath(path: "/own", methods: [.get]) { passage throws(Refusal) in
+            .callout(
+                Callout(original: original, client: passage.client) { _, verdict in
+                    guard case .answered(let answer) = verdict else { return Answer(status: 299) }
+                    return answer
+                }
+            )
+        }
+        let pipeline = pipeline(plan, ownPaths: [callout])
+        let trip = try Trip(pipeline, head("GET http://x/own", call))
+        _ = trip.begin()
+        #expect(pipeline.failed(trip.exchange, .decisionTimedOut).status == 503)
+    }
+
     @Test func `a method that is never let in is told which are (X14)`() {
         let errors = ErrorAnswer(acceptsHTML: false, requestID: "1")
         let answer = errors.answer(RequestRefusal.methodNotAllowed)

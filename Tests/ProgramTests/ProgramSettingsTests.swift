@@ -62,7 +62,8 @@ struct ProgramSettingsTests {
         ("proxy_listen", "8000"), ("proxy_listen", "0.0.0.0:65536"), ("proxy_listen", "0.0.0.0:8443 spdy"),
         ("status_listen", "127.0.0.1:8007 ssl"), ("proxy_listen", "0.0.0.0:8000 proxy_protocol"),
         ("ssl_cert", "a.pem"), ("ssl_protocols", "TLSv1.1"), ("ssl_cipher_suite", "old"),
-        ("admin_listen", "127.0.0.1:8001"), ("ext_authz_listen", "127.0.0.1:9000"),
+        ("admin_listen", "127.0.0.1:8001"), ("ext_authz_listen", "9191"),
+        ("ext_authz_listen", "127.0.0.1:9191 proxy_protocol"), ("ext_authz_listen", "127.0.0.1:9191 spdy"),
         ("session_store", "redis://127.0.0.1"), ("drain_seconds", "-1"), ("log_format", "xml"),
         ("path_allows", "dots"), ("limit_head_bytes", "1023"), ("limit_body_bytes", "-1"),
         ("limit_connections", "0"), ("limit_connections_total", "-1"), ("limit_body_rate", "fast"),
@@ -82,6 +83,17 @@ struct ProgramSettingsTests {
                 ListenSetting(host: "127.0.0.1", port: 80), ListenSetting(host: "::1", port: 81, backlog: 9),
             ]
         )
+    }
+
+    @Test func `a listener for calls is off unless it is written, and speaks HTTP/2`() throws {
+        #expect(try self.settings().callsListen.isEmpty)
+        let settings = try self.settings(flags: ["ext_authz_listen": "127.0.0.1:9191, [::1]:9192 ssl"])
+        let addresses = settings.callsListen.map { ListenAddress($0, isForCalls: true) }
+        #expect(addresses.map(\.port) == [9191, 9192])
+        #expect(addresses.allSatisfy { $0.isForCalls && $0.takesHTTP2 })
+        #expect(addresses.map(\.isTLS) == [false, true])
+        #expect(settings.tls.isServed)
+        #expect(settings.proxyListen.allSatisfy { !ListenAddress($0).isForCalls })
     }
 
     @Test func `limits are those of the table, and what is written replaces them`() throws {

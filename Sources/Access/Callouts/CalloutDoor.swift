@@ -88,6 +88,8 @@ struct CalloutDoor: Sendable {
                 answer.fields.append((name, offer.path))
             }
             if !handsOnAnyStatus, answer.status != 401, answer.status < 500 { answer.status = 403 }
+            // Whatever a no consists of, it is never told by the status of a yes.
+            if answer.status < 300 { answer.status = 403 }
             return answer
         }
     }

@@ -15,10 +15,19 @@ struct CalloutNarrowing: Sendable, Equatable {
 
     /// Reads the arguments; nil for any other name, since a misspelled rule would let everyone pass.
     init?(_ arguments: QueryArguments, passingOverOthers: Bool = false) {
+        self.init(arguments.pairs, passingOverOthers: passingOverOthers)
+    }
+
+    /// Reads what the operator of an Envoy wrote beside a route; what is not called like a rule is somebody else's.
+    init?(extensions: [QueryArguments.Pair]) {
+        self.init(extensions.filter { $0.name.hasPrefix("allowed_") }, passingOverOthers: false)
+    }
+
+    private init?(_ pairs: [QueryArguments.Pair], passingOverOthers: Bool) {
         let known: Set = ["allowed_groups", "allowed_emails", "allowed_email_domains"]
-        guard passingOverOthers || arguments.pairs.allSatisfy({ known.contains($0.name) }) else { return nil }
+        guard passingOverOthers || pairs.allSatisfy({ known.contains($0.name) }) else { return nil }
         func list(_ name: String) -> [String]? {
-            let values = arguments.pairs.filter { $0.name == name }
+            let values = pairs.filter { $0.name == name }
             guard !values.isEmpty else { return nil }
             return values.flatMap { $0.value.split(separator: ",").map { String($0.trimmed) } }.filter {
                 !$0.isEmpty

@@ -20,14 +20,7 @@ struct CalloutPath: Sendable {
 
     /// Turns to the request that the gateway asks about.
     func serve(_ passage: Passage) throws(Refusal) -> Step {
-        guard passage.client.isTrustedPeer else {
-            throw .forbidden(
-                .init(
-                    "untrusted-callout",
-                    detail: "\(passage.client.peer) may not ask; set trusted_ips if it is your gateway"
-                )
-            )
-        }
+        guard passage.client.isTrustedPeer else { throw Self.untrusted(passage.client) }
         let original = try OriginalRequest(
             passage,
             door.telling,
@@ -40,6 +33,16 @@ struct CalloutPath: Sendable {
             Callout(original: original.head, client: original.client) { passage, verdict in
                 door.answer(CalloutVerdict(verdict, passage, narrowing, authPrefix: prefix))
             }
+        )
+    }
+
+    /// Nobody asks who is not listed (security row P1).
+    static func untrusted(_ client: ClientFacts) -> Refusal {
+        .forbidden(
+            .init(
+                "untrusted-callout",
+                detail: "\(client.peer) may not ask; set trusted_ips if it is your gateway"
+            )
         )
     }
 

@@ -70,35 +70,52 @@ extension CalloutVerdict.LoginOffer {
 
 /// What the asking gateway sends on with a request that passes.
 struct CalloutPass {
-    /// Fields that it may copy.
+    /// oauth2-proxy's fields of an identity, empty where nothing is known.
+    let told: [(String, String)]
+    /// What plugins set for the upstream, but for a mark that is the gateway's own.
+    let given: [(String, String)]
+    /// Names of identity fields that nobody set.
+    let absent: [String]
+    /// The client's own `Authorization` and `Cookie`, where no plugin set them: what is copied without being told would be lost.
     ///
-    /// Those of an identity are always there, so that a copy overwrites the client's own (security row H1);
-    /// `Authorization` and `Cookie` are as the upstream shall see them, empty if it shall not (H6).
-    private(set) var fields: [(String, String)] = []
+    /// Empty if the upstream shall not see them (security row H6).
+    let credentials: [(String, String)]
+    /// Each `Set-Cookie` for the client.
+    let cookies: [String]
     /// Names of the client's fields that the upstream must not see, as they are spelled.
-    private(set) var takenOff: [String] = []
+    let takenOff: [String]
+
+    /// Fields for a gateway that copies some by their names.
+    ///
+    /// Those of an identity are always there, so that a copy overwrites the client's own (security row H1); each
+    /// `Set-Cookie` has a name of its own too, for gateways that hand on one field of a name.
+    var fields: [(String, String)] {
+        told + given + credentials + absent.map { ($0, "") }
+            + cookies.enumerated().map { ("X-Auth-Request-Set-Cookie-\($0.offset + 1)", $0.element) }
+    }
 
     /// Gathers what the verdict says.
     ///
     /// - Throws: for a claim that no field can carry: nobody shall be nameless for it (security row H3).
     init(_ passage: Passage, _ proven: ProvenCredential?) throws(ClaimTextError) {
         passage.plan.ownedCookies.hide(passage)
-        fields = try Self.claims(passage, proven)
-        let given = addUpstream(passage)
-        addCredentials(passage)
-        let absent = passage.plan.identityNames.filter { !given.contains($0) }
-        for name in absent where !name.description.hasPrefix(Self.prefix) {
-            fields.append((name.description, ""))
-        }
-        addCookies(passage)
-        takenOff = passage.request.namesToTakeOff(passage.upstream, dropping: passage.plan.identityFields)
-        let empty = fields.filter { $0.1.isEmpty }.map { $0.0.lowercased() }
-        takenOff = empty + takenOff.filter { !empty.contains($0) && !isGiven($0) }
+        told = try Self.claims(passage, proven)
+        let (given, names) = Self.given(passage)
+        self.given = given
+        credentials = Self.credentials(passage)
+        absent = passage.plan.identityNames.filter { !names.contains($0) }.map(\.description)
+            .filter { !$0.hasPrefix("x-auth-request-") }
+        cookies = Self.cookies(passage)
+        let all = told + given + credentials
+        let empty = all.filter { $0.1.isEmpty }.map { $0.0.lowercased() } + absent
+        let set = Set((all.map { $0.0.lowercased() }) + absent)
+        let taken = passage.request.namesToTakeOff(passage.upstream, dropping: passage.plan.identityFields)
+        takenOff = empty + taken.filter { !set.contains($0) }
     }
 
-    private static let prefix = "x-auth-request-"
+    /// The field with the access token.
+    static let accessToken = "X-Auth-Request-Access-Token"
 
-    /// oauth2-proxy's fields; empty where nothing is known.
     private static func claims(
         _ passage: Passage,
         _ proven: ProvenCredential?
@@ -115,46 +132,37 @@ struct CalloutPass {
             ("X-Auth-Request-Preferred-Username", try claim("preferred_username")),
             // oauth2-proxy's users split at the comma alone.
             ("X-Auth-Request-Groups", try ClaimText.list(proven?.groups ?? [], separator: ",")),
-            ("X-Auth-Request-Access-Token", token.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? token : ""),
+            (accessToken, token.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? token : ""),
         ]
     }
 
-    /// Adds what plugins set for the upstream; gives the names.
-    private mutating func addUpstream(_ passage: Passage) -> Set<FieldName> {
-        var given: Set<FieldName> = []
-        var added: [(String, String)] = []
+    private static func given(_ passage: Passage) -> (fields: [(String, String)], names: Set<FieldName>) {
+        var names: Set<FieldName> = []
+        var fields: [(String, String)] = []
         passage.upstream.forEachAdded { name, value in
             guard name != .xRequestID else { return }
-            given.insert(name)
-            added.append((name.description, String(decoding: value, as: UTF8.self)))
+            names.insert(name)
+            fields.append((name.description, String(decoding: value, as: UTF8.self)))
         }
-        fields += added
-        return given
+        return (fields, names)
     }
 
-    /// Adds the client's own `Authorization` and `Cookie` where the upstream shall see them: what is copied without
-    /// being told would be lost.
-    private mutating func addCredentials(_ passage: Passage) {
+    private static func credentials(_ passage: Passage) -> [(String, String)] {
+        var fields: [(String, String)] = []
         for name in [FieldName.authorization, .cookie] where !passage.upstream.adds(name) {
             let separator = name == .cookie ? "; " : ", "
             let isHidden = passage.upstream.removes(name)
             let values = isHidden ? [] : passage.request.fields.strings(of: name)
             fields.append((name.description, values.joined(separator: separator)))
         }
+        return fields
     }
 
-    /// Adds each `Set-Cookie` under a name of its own too, for gateways that hand on one field of a name.
-    private mutating func addCookies(_ passage: Passage) {
+    private static func cookies(_ passage: Passage) -> [String] {
         var lines: [String] = []
         passage.answer.forEachAdded { name, value in
             if name == .setCookie { lines.append(String(decoding: value, as: UTF8.self)) }
         }
-        for (index, line) in lines.enumerated() {
-            fields.append(("X-Auth-Request-Set-Cookie-\(index + 1)", line))
-        }
-    }
-
-    private func isGiven(_ name: String) -> Bool {
-        fields.contains { $0.0.lowercased() == name }
+        return lines
     }
 }

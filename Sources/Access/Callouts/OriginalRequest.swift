@@ -18,7 +18,7 @@ struct OriginalRequest {
     let client: ClientFacts
 
     /// Fields that tell of the original request, or belong to this hop; they are not part of it.
-    private static let told = FieldNameSet(toldNames)
+    static let told = FieldNameSet(toldNames)
     private static let toldNames: [FieldName] = [
         .xOriginalURL, .xOriginalURI, .xForwardedURI, .xRewriteURL, .xOriginalMethod, .xForwardedMethod,
         .xForwardedFor, .xForwardedHost, .xForwardedPort, .xForwardedProto, .forwarded, .host, .contentLength,
@@ -45,7 +45,7 @@ struct OriginalRequest {
         switch telling {
         case .fields:
             guard let (origin, target) = try Self.named(passage, places) else {
-                throw .forbidden(.init("no-original-request"))
+                throw Self.untold
             }
             let method = try Self.method(request)
             let authority = origin.port.map { "\(origin.host):\($0)" } ?? origin.host
@@ -78,9 +78,7 @@ struct OriginalRequest {
         port: Int?,
         _ limits: ProxyLimits
     ) throws(Refusal) {
-        guard Self.isSettled(line.target) else {
-            throw Self.malformed("dot segments or empty segments, which the gateway would forward")
-        }
+        guard Self.isSettled(line.target) else { throw Self.unsettled }
         let octets = passage.request.retold(
             method: line.method,
             target: line.target,
@@ -101,9 +99,15 @@ struct OriginalRequest {
         )
     }
 
-    private static var conflict: Refusal { .forbidden(.init("conflicting-original-request")) }
+    static var conflict: Refusal { .forbidden(.init("conflicting-original-request")) }
 
-    private static func malformed(_ detail: String) -> Refusal {
+    static var unsettled: Refusal {
+        malformed("dot segments or empty segments, which the gateway would forward")
+    }
+
+    static var untold: Refusal { .forbidden(.init("no-original-request")) }
+
+    static func malformed(_ detail: String) -> Refusal {
         .forbidden(.init("malformed-original-request", detail: detail))
     }
 
@@ -112,7 +116,7 @@ struct OriginalRequest {
     /// Whether a path has no segment that making it canonical takes out (security row P3).
     ///
     /// We forward the canonical path; another gateway forwards what it got, so there must be no difference.
-    private static func isSettled(_ target: [UInt8]) -> Bool {
+    static func isSettled(_ target: [UInt8]) -> Bool {
         let path = target.prefix { $0 != UInt8(ascii: "?") }
         let segments = path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         return segments.enumerated().allSatisfy { index, segment in

@@ -8,6 +8,10 @@ package struct Answer: Sendable {
     package var fields: [(String, String)]
     /// The body; left out on the wire for HEAD, 204 and 304.
     package var body: [UInt8]
+    /// Fields behind the body, where the protocol has a place for them: HTTP/1.1 leaves them out.
+    package var trailers: [(String, String)] = []
+    /// The status that is logged and counted, where the one on the wire says nothing of what was decided.
+    package var meaning: Int?
     /// Whether the connection closes after it.
     package var closesConnection = false
 

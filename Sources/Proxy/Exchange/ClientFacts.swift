@@ -24,6 +24,8 @@ package struct ClientFacts: Sendable {
     package internal(set) var port: UInt16 = 0
     /// Whether the client speaks HTTP/2 on the connection.
     package internal(set) var isHTTP2 = false
+    /// Whether it came to a listener for calls to the program itself.
+    package internal(set) var isForCalls = false
     /// The certificate that the client has shown in its handshake; nil if it was not asked for one, or has none.
     package internal(set) var certificate: ClientCertificate?
     /// Whether the connection's handshake asked for a certificate; nil without a handshake.
@@ -65,6 +67,7 @@ package struct ClientFacts: Sendable {
         self.isTrustedPeer = trusted.contains { $0.contains(peer) }
         self.port = UInt16(truncatingIfNeeded: channel.localAddress?.port ?? 0)
         self.scheme = arrival.isTLS ? .https : .http
+        self.isForCalls = arrival.isForCalls
         self.certificate = arrival.certificate
         self.wasAskedForCertificate = arrival.isTLS ? arrival.wasAsked : nil
     }

@@ -37,17 +37,60 @@ extension ClientFacts {
         }
     }
 
-    /// The right-most `X-Forwarded-For` entry that is not trusted; an entry that is no address ends the search.
+    /// The right-most `X-Forwarded-For` entry that is not trusted.
     private func rightmostStranger(_ fields: FieldTable, trusted: [AddressRange]) -> IPAddress {
-        var nearest = self.peer
-        for field in fields.ranges.reversed() where field.kind == .xForwardedFor {
-            for entry in fields.string(field).split(separator: ",").reversed() {
+        let values = fields.ranges.lazy.reversed().filter { $0.kind == .xForwardedFor }
+        return Self.rightmostStranger(values.map { fields.string($0) }, behind: self.peer, trusted: trusted)
+    }
+
+    /// The right-most entry that is not trusted; an entry that is no address ends the search.
+    ///
+    /// - Parameters:
+    ///   - values: of `X-Forwarded-For`, the last one first.
+    ///   - peer: whoever sent them, and is trusted.
+    private static func rightmostStranger(
+        _ values: some Sequence<String>,
+        behind peer: IPAddress,
+        trusted: [AddressRange]
+    ) -> IPAddress {
+        var nearest = peer
+        for value in values {
+            for entry in value.split(separator: ",").reversed() {
                 guard let address = Self.address(entry) else { return nearest }
                 nearest = address
                 guard trusted.contains(where: { $0.contains(address) }) else { return address }
             }
         }
         return nearest
+    }
+
+    /// Facts of a client that a trusted gateway tells of, as they would be if the client had come here.
+    ///
+    /// - Parameters:
+    ///   - source: whoever was connected to the gateway; nil where it does not tell, so that the gateway stands for him.
+    ///   - forwardedFor: the values of `X-Forwarded-For`, in order; believed if the source is trusted too.
+    ///   - certificate: what the source has shown in its handshake with the gateway.
+    package static func told(
+        by gateway: ClientFacts,
+        source: IPAddress?,
+        forwardedFor: [String],
+        scheme: Scheme,
+        port: UInt16,
+        certificate: ClientCertificate?,
+        trusted: [AddressRange]
+    ) -> ClientFacts {
+        let peer = source ?? gateway.peer
+        let isTrusted = source.map { address in trusted.contains { $0.contains(address) } } ?? true
+        let nearest =
+            isTrusted ? Self.rightmostStranger(forwardedFor.reversed(), behind: peer, trusted: trusted) : peer
+        return ClientFacts(
+            peer: peer,
+            isTrustedPeer: isTrusted,
+            address: nearest,
+            scheme: scheme,
+            port: port,
+            certificate: certificate
+        )
     }
 
     /// Reads an entry: an address, perhaps with brackets or a port.

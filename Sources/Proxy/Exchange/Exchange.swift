@@ -50,6 +50,8 @@ package final class Exchange {
     package var client: ClientFacts { self.facts }
     /// Whether the peer is in the trusted list.
     package var isFromTrustedPeer: Bool { self.facts.isTrustedPeer }
+    /// Whether it came to a listener for calls to the program itself.
+    package var isForCalls: Bool { self.facts.isForCalls }
     /// Whether a stranger's word about the scheme was dropped; see `ClientFacts.strangerDisagreed`.
     package var strangerDisagreed: Bool { self.facts.strangerDisagreed }
     /// Whether the client was asked for a certificate; see `ClientFacts.wasAskedForCertificate`.

@@ -41,6 +41,9 @@ package struct FieldNameSet: Sendable, Equatable {
         self.contains(name.octets, 0..<name.octets.count)
     }
 
+    /// Whether the name that these octets spell is in it.
+    package func contains(spelled octets: [UInt8]) -> Bool { self.contains(octets, 0..<octets.count) }
+
     /// Whether the name in `range` of `bytes`, however it is spelled, is in it.
     @inline(__always)
     func contains(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {

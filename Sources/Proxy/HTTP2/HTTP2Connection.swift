@@ -31,7 +31,10 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
     private init(worker: Worker, _ arrival: Arrival) {
         self.worker = worker
         self.arrival = arrival
-        self.parser = RequestParser(limits: worker.limits)
+        var limits = worker.limits
+        // A call to the program itself is no client's upload; whoever reads it has a limit of its own.
+        if arrival.isForCalls { limits.bodyBytes = nil }
+        self.parser = RequestParser(limits: limits)
     }
 
     /// Whether the channel takes more.

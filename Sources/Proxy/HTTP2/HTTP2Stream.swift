@@ -169,6 +169,8 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         self.block.removeAll(keepingCapacity: true)
         let scratch = self.worker.scratch
         let bodyStart = HTTP2Head.answer(scratch, status: answer.status, into: &self.block)
+        self.trailers.removeAll(keepingCapacity: true)
+        if !answer.trailers.isEmpty { self.stage(trailers: FieldList(answer.trailers)) }
         self.worker.toClient.clear()
         self.worker.toClient.writeBytes(scratch[bodyStart...])
     }

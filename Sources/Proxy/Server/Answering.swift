@@ -31,7 +31,7 @@ extension ClientStream {
         let now = NIODeadline.now()
         if cause != .refused { self.shape.keepsAlive = self.shape.keepsAlive && self.mayStay(after: answer) }
         self.stage(answer)
-        self.exchange.progress.status = answer.status
+        self.exchange.progress.status = answer.meaning ?? answer.status
         self.exchange.progress.answerBodyBytes = self.shape.method == .head ? 0 : answer.body.count
         if self.exchange.progress.upstreamNanoseconds == nil, self.exchange.progress.gatewayNanoseconds == 0 {
             self.exchange.progress.gatewayNanoseconds = (now - self.exchange.startedAt).nanoseconds

@@ -8,6 +8,8 @@ struct Arrival {
     var isTLS = false
     /// Whether the client may speak HTTP/2.
     var takesHTTP2 = false
+    /// Whether the listener is for calls to the program itself.
+    var isForCalls = false
     /// Whether the channel was active before, so that nobody will say so again.
     var isLate = false
     /// The client's address, where a balancer told it.
@@ -22,7 +24,8 @@ extension ListenAddress {
     /// Adds what a new connection to the address meets first.
     func install(on channel: any Channel, worker: Worker) throws {
         guard self.takesProxyHeader else {
-            return try self.install(Arrival(takesHTTP2: self.takesHTTP2), on: channel, worker: worker)
+            let arrival = Arrival(takesHTTP2: self.takesHTTP2, isForCalls: self.isForCalls)
+            return try self.install(arrival, on: channel, worker: worker)
         }
         try channel.pipeline.syncOperations.addHandler(HeaderDoor(worker: worker, address: self))
     }

@@ -48,7 +48,11 @@ final class HeaderDoor: ChannelInboundHandler, RemovableChannelHandler, ClientCo
     }
 
     private func handOn(_ header: ProxyHeader, _ context: ChannelHandlerContext) {
-        var arrival = Arrival(takesHTTP2: self.address.takesHTTP2, isLate: true)
+        var arrival = Arrival(
+            takesHTTP2: self.address.takesHTTP2,
+            isForCalls: self.address.isForCalls,
+            isLate: true
+        )
         if case .client(let address) = header { arrival.peer = address }
         let (channel, pipeline, rest) = (context.channel, context.pipeline, self.held)
         self.held = ByteBuffer()

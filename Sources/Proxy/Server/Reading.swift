@@ -30,7 +30,9 @@ extension ClientStream {
             let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
             switch piece {
             case .data(let range):
-                if let limit = self.worker.limits.bodyBytes, self.body.received > limit {
+                if !self.facts.isForCalls, let limit = self.worker.limits.bodyBytes,
+                    self.body.received > limit
+                {
                     buffer.clear()
                     return self.refuse(.bodyTooLarge)
                 }

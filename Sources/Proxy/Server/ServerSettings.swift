@@ -17,6 +17,8 @@ package struct ListenAddress: Sendable, Equatable {
     package var isTLS = false
     /// Whether each connection begins with the PROXY protocol's header.
     package var takesProxyHeader = false
+    /// Whether calls to the program itself come here, instead of requests for upstreams.
+    package var isForCalls = false
 
     /// Names an address.
     package init(
@@ -25,13 +27,15 @@ package struct ListenAddress: Sendable, Equatable {
         backlog: Int? = nil,
         takesHTTP2: Bool = false,
         isTLS: Bool = false,
-        takesProxyHeader: Bool = false
+        takesProxyHeader: Bool = false,
+        isForCalls: Bool = false
     ) {
         self.host = host
         self.port = port
         self.isTLS = isTLS
         self.takesProxyHeader = takesProxyHeader
         self.takesHTTP2 = takesHTTP2
+        self.isForCalls = isForCalls
         if let backlog { self.backlog = backlog }
     }
 }

@@ -73,7 +73,15 @@ struct RunningProgram: Sendable {
             newPlan: newPlan,
             logger: logger
         )
-        self.proxy = try RunningProgram.proxy(settings, services, self.holder, self.names, logger)
+        let readiness = self.readiness
+        self.proxy = try RunningProgram.proxy(settings, services, self.holder, self.names, logger) {
+            readiness.isReady
+        }
+        if !settings.callsListen.isEmpty, settings.trustedAddresses.isEmpty {
+            logger.warning(
+                "ext_authz_listen: whoever asks there is refused until trusted_ips has Envoy's address"
+            )
+        }
     }
 
     /// Serves until SIGTERM or SIGINT, or until another program has taken over; then drains.
@@ -85,7 +93,8 @@ struct RunningProgram: Sendable {
         let shared = self.services.shareEndings()
         await shared?.begin()
         let status = self.statusServer()
-        let servers = (self.settings.proxyListen.isEmpty ? [] : [self.proxy]) + (status.map { [$0] } ?? [])
+        let listens = !self.settings.proxyListen.isEmpty || !self.settings.callsListen.isEmpty
+        let servers = (listens ? [self.proxy] : []) + (status.map { [$0] } ?? [])
         var names: Set<String> = []
         for server in servers {
             try await server.start(taking: inheritance.sockets, accepts: inheritance.pid == nil)
@@ -151,11 +160,15 @@ struct RunningProgram: Sendable {
     }
 
     private func tellStart(_ inheritance: Inheritance) {
-        let listen = self.proxy.listenNames.sorted().joined(separator: ", ")
+        let calls = self.settings.callsListen.map { "\($0.host):\($0.port)" }
+        let ports = Set(self.settings.callsListen.map { ":\($0.port)" })
+        let listen = self.proxy.listenNames.filter { name in !ports.contains { name.hasSuffix($0) } }.sorted()
+            .joined(separator: ", ")
         var metadata: Logger.Metadata = [
             "version": "\(Version.current)", "routes": "\(self.holder.current.routes.count)",
             "proxy_listen": "\(listen)",
         ]
+        if !calls.isEmpty { metadata["ext_authz_listen"] = "\(calls.joined(separator: ", "))" }
         if let pid = inheritance.pid { metadata["took_over_from"] = "\(pid)" }
         self.logger.notice("serving", metadata: metadata)
     }
@@ -240,36 +253,23 @@ struct RunningProgram: Sendable {
         _ services: AccessServices,
         _ holder: PlanHolder,
         _ names: NameDesk,
-        _ logger: Logger
+        _ logger: Logger,
+        isReady: @escaping @Sendable () -> Bool
     ) throws -> ProxyServer {
         let sink = LineSink()
+        let trusted = try settings.trustedRanges()
         let pipeline = PipelineSettings(
             ownPaths: OwnPaths.all(services),
+            calls: OwnCalls.all(services, trustedPeers: trusted, isReady: isReady),
             clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
             notice: { logger.warning("\($0)") },
             standings: { [ended = services.endedSessions] in ended.revision }
         )
-        let trusted = try settings.trustedAddresses.map { text in
-            guard let range = AddressRange(text) else {
-                throw Failure(
-                    "setting 'trusted_ips': '\(text)' is no address and no CIDR block such as 10.0.0.0/8"
-                )
-            }
-            return range
-        }
         return ProxyServer(
             ServerSettings(
-                listen: settings.proxyListen.map {
-                    ListenAddress(
-                        host: $0.host,
-                        port: $0.port,
-                        backlog: $0.backlog,
-                        takesHTTP2: $0.takesHTTP2,
-                        isTLS: $0.isTLS,
-                        takesProxyHeader: $0.takesProxyHeader
-                    )
-                },
+                listen: settings.proxyListen.map { ListenAddress($0) }
+                    + settings.callsListen.map { ListenAddress($0, isForCalls: true) },
                 workers: settings.workers,
                 limits: settings.limits,
                 trustedPeers: trusted,

@@ -1,4 +1,5 @@
 // An address to listen on, in Kong's syntax.
+import Proxy
 
 /// One listener: `0.0.0.0:8000`, `[::]:8443 ssl http2 backlog=4096`.
 struct ListenSetting: Sendable, Equatable {
@@ -56,5 +57,20 @@ struct ListenSetting: Sendable, Equatable {
             return host.isEmpty ? nil : (String(host), port)
         }
         return host.isEmpty || host.contains(":") ? nil : (String(host), port)
+    }
+}
+
+extension ListenAddress {
+    /// What was written of it; calls of gRPC come over HTTP/2 whether that was written or not.
+    init(_ setting: ListenSetting, isForCalls: Bool = false) {
+        self.init(
+            host: setting.host,
+            port: setting.port,
+            backlog: setting.backlog,
+            takesHTTP2: setting.takesHTTP2 || isForCalls,
+            isTLS: setting.isTLS,
+            takesProxyHeader: setting.takesProxyHeader,
+            isForCalls: isForCalls
+        )
     }
 }

@@ -8,6 +8,7 @@ import Store
 struct ProgramSettings: Sendable {
     var proxyListen: [ListenSetting]
     var statusListen: [ListenSetting]
+    var callsListen: [ListenSetting]
     var workers: Int
     var dataDirectory: String
     var keysDirectory: String
@@ -83,9 +84,9 @@ extension ProgramSettings {
     init(_ written: [String: WrittenSetting], cores: Int) throws(SettingError) {
         let read = SettingReader(written: written)
         try read.only("off", "admin_listen", "the Admin API is not served yet; write 'off'")
-        try read.only("off", "ext_authz_listen", "the gRPC callout is not served yet; write 'off'")
         self.proxyListen = try read.listeners("proxy_listen")
         self.statusListen = try read.listeners("status_listen")
+        self.callsListen = try read.listeners("ext_authz_listen")
         self.workers =
             try read.text("workers") == "auto" ? cores : read.integer("workers", in: 1...1024)
         self.dataDirectory = try read.text("data_dir")
@@ -116,7 +117,8 @@ extension ProgramSettings {
         self.sessionStorage = try read.sessionStorage("session_store")
         self.sessionGraceSeconds = try read.grace("session_store_down")
         self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
-        self.tls = try TLSSettings(read, isServed: self.proxyListen.contains(where: \.isTLS))
+        let listeners = self.proxyListen + self.callsListen
+        self.tls = try TLSSettings(read, isServed: listeners.contains(where: \.isTLS))
         self.names.validSeconds = Double(try read.integer("dns_valid_ttl", in: 1...86_400))
         self.names.staleSeconds = Double(try read.integer("dns_stale_ttl", in: 0...604_800))
         self.names.errorSeconds = Double(try read.integer("dns_error_ttl", in: 1...86_400))
@@ -124,9 +126,26 @@ extension ProgramSettings {
         try self.checkListeners(read)
     }
 
+    /// `trusted_ips` as ranges.
+    func trustedRanges() throws(Failure) -> [AddressRange] {
+        var ranges: [AddressRange] = []
+        for text in self.trustedAddresses {
+            guard let range = AddressRange(text) else {
+                throw Failure(
+                    "setting 'trusted_ips': '\(text)' is no address and no CIDR block such as 10.0.0.0/8"
+                )
+            }
+            ranges.append(range)
+        }
+        return ranges
+    }
+
     private func checkListeners(_ read: SettingReader) throws(SettingError) {
         guard !self.statusListen.contains(where: { $0.isTLS || $0.takesHTTP2 || $0.takesProxyHeader }) else {
             throw read.error("status_listen", "'ssl', 'http2' and 'proxy_protocol' are not served here")
+        }
+        guard !self.callsListen.contains(where: \.takesProxyHeader) else {
+            throw read.error("ext_authz_listen", "'proxy_protocol' is not served here")
         }
         guard !self.trustedAddresses.isEmpty || !self.proxyListen.contains(where: \.takesProxyHeader) else {
             throw read.error("proxy_listen", "'proxy_protocol' wants the balancer's address in trusted_ips")

@@ -48,7 +48,8 @@ extension Setting {
         Setting(
             "ext_authz_listen",
             "off",
-            "Address of Envoy's gRPC callout. Not served yet: `off` is the only value."
+            isList: true,
+            "Addresses at which Envoy asks by gRPC, over HTTP/2 (`0.0.0.0:9191`, `0.0.0.0:9191 ssl`); nothing else is served there; `off` opens none."
         ),
         Setting(
             "ssl_cert",

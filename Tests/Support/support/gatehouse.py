@@ -12,6 +12,10 @@ from support.processes import Process, free_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
+# A listener for calls of gRPC, at a port of its own.
+CALLS_LISTEN = "127.0.0.1:0"
+CALLS = {"GATEHOUSE_EXT_AUTHZ_LISTEN": CALLS_LISTEN}
+
 
 def program() -> str:
     """The program's path: GATEHOUSE, or the release build, or the debug build."""
@@ -39,6 +43,10 @@ class Gatehouse:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.status_port = port or free_port(), free_port()
+        self.calls_port = free_port() if environment.get("GATEHOUSE_EXT_AUTHZ_LISTEN", "").startswith(CALLS_LISTEN) else None
+        if self.calls_port:
+            listen = environment["GATEHOUSE_EXT_AUTHZ_LISTEN"].replace(CALLS_LISTEN, f"127.0.0.1:{self.calls_port}")
+            environment = {**environment, "GATEHOUSE_EXT_AUTHZ_LISTEN": listen}
         self.file = self.folder / "gatehouse.yaml"
         self.log = self.folder / "log.jsonl"
         self.url = f"http://127.0.0.1:{self.port}"

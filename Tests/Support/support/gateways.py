@@ -8,7 +8,7 @@ import threading
 
 import yaml
 
-from support.gatehouse import ROOT
+from support.gatehouse import ROOT, Gatehouse
 from support.processes import Process, accepts, free_port, wait_until
 from support.upstream import Server
 
@@ -28,11 +28,12 @@ class Gateway:
     # What its example says of addresses, and what stands there in the test.
     places: list[tuple[str, str]] = [("127.0.0.1:8000", "127.0.0.1:{gatehouse}"), ("127.0.0.1:9001", "127.0.0.1:{upstream}")]
 
-    def __init__(self, folder: pathlib.Path, gatehouse: int, upstream: int):
+    def __init__(self, folder: pathlib.Path, gatehouse: Gatehouse, upstream: int):
         self.folder, self.port = folder, free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.ports = {"port": self.port, "gatehouse": gatehouse, "upstream": upstream, "folder": folder}
+        self.ports = {"port": self.port, "gatehouse": gatehouse.port, "calls": gatehouse.calls_port,
+                      "upstream": upstream, "folder": folder}
         self.process: Process | None = None
 
     @classmethod
@@ -140,6 +141,13 @@ class Envoy(Gateway):
 
     def command(self, file: pathlib.Path) -> list[str]:
         return [self.program, "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"]
+
+
+class EnvoyGRPC(Envoy):
+    """The same, asking by gRPC; Gatehouse needs a listener for calls."""
+
+    name, example = "envoy-grpc", "envoy-grpc.yaml"
+    places = [("port_value: 9191", "port_value: {calls}"), *Envoy.places[1:]]
 
 
 class Traefik(Gateway):
@@ -252,4 +260,4 @@ def send(port: int, method: str, target: str, fields: list, body: bytes):
     return answer, content
 
 
-ALL: list[type[Gateway]] = [Nginx, Caddy, DebianCaddy, HAProxy, Envoy, Traefik]
+ALL: list[type[Gateway]] = [Nginx, Caddy, DebianCaddy, HAProxy, Envoy, EnvoyGRPC, Traefik]

@@ -92,7 +92,10 @@ let package = Package(
         // Floor 3: an issuer
         module("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
         // Floor 4: who may pass; the rules
-        module("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]),
+        module(
+            "Access",
+            ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]
+        ),
         module("Control", ["Gateway", "JSON", yams]),
         // Floor 5: the program
         .executableTarget(
@@ -116,7 +119,10 @@ let package = Package(
         tests("JOSE", ["Cryptography", "JSON"]),
         tests("Gateway", ["JSON", "Proxy", nioCore, nioPosix, nioEmbedded]),
         tests("OIDC", ["Cryptography", "Fetch", "JOSE", "JSON"]),
-        tests("Access", ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]),
+        tests(
+            "Access",
+            ["Cryptography", "Descriptors", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy", "Store"]
+        ),
         tests("Control", ["Gateway", "JSON", "Proxy"], exclude: ["Golden"]),
         .testTarget(
             name: "ProgramTests",

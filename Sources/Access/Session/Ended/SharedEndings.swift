@@ -11,6 +11,8 @@ package final class SharedEndings: Sendable {
     private struct State {
         var unwritten: [SessionEnding] = []
         var isWriting = false
+        /// Who wants to know when the write under way is over.
+        var waiting: [CheckedContinuation<Void, Never>] = []
         /// Up to where the log was read.
         var place: String?
     }
@@ -34,12 +36,24 @@ package final class SharedEndings: Sendable {
 
     /// Whether all that was told before is in the log; waits a moment for it.
     func settled() async -> Bool {
-        for _ in 0..<Self.patience {
+        for turn in 0..<Self.patience {
+            if turn > 0 { try? await Task.sleep(for: .milliseconds(Self.pause)) }
             await write()
+            await written()
             if state.withLock({ $0.unwritten.isEmpty }) { return true }
-            try? await Task.sleep(for: .milliseconds(Self.pause))
         }
-        return state.withLock { $0.unwritten.isEmpty }
+        return false
+    }
+
+    /// Returns when no write is under way.
+    private func written() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if state.isWriting { state.waiting.append(continuation) }
+                return !state.isWriting
+            }
+            if isOver { continuation.resume() }
+        }
     }
 
     /// Hears of what has ended so far, for at most two seconds: before anybody is let in.
@@ -65,21 +79,41 @@ package final class SharedEndings: Sendable {
         }
     }
 
-    /// Writes what is not in the log yet; what fails stays for the next time.
+    /// Writes what is not in the log yet, one at a time; what fails stays for the next time.
     private func write() async {
         let begins = state.withLock { state in
             defer { state.isWriting = true }
             return !state.isWriting
         }
         guard begins else { return }
-        defer { state.withLock { $0.isWriting = false } }
-        let now = clock()
-        while let ending = state.withLock({ $0.unwritten.first }) {
-            if ending.until > now {
-                do throws(StoreUnavailable) { try await log.note(ending) } catch { return }
+        while let ending = next() {
+            do throws(StoreUnavailable) {
+                if ending.until > clock() { try await log.note(ending) }
+            } catch {
+                return end()
             }
             state.withLock { _ = $0.unwritten.removeFirst() }
         }
+    }
+
+    /// The next to be written; where there is none, the write is over.
+    private func next() -> SessionEnding? {
+        let (ending, waiting) = state.withLock { state in
+            (state.unwritten.first, state.unwritten.isEmpty ? Self.over(&state) : [])
+        }
+        for continuation in waiting { continuation.resume() }
+        return ending
+    }
+
+    private func end() {
+        for continuation in state.withLock({ Self.over(&$0) }) { continuation.resume() }
+    }
+
+    /// No write is under way any more; gives those who wait for that.
+    private static func over(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        state.isWriting = false
+        defer { state.waiting = [] }
+        return state.waiting
     }
 
     /// Hears of what other nodes have ended, and of what ended before this one was here; false if it cannot.

@@ -94,7 +94,7 @@ struct RunningProgram: Sendable {
         inheritance.takeTurn(at: names)
         if inheritance.pid != nil { for server in servers { await server.accept() } }
         self.readiness.isReady = true
-        self.tellStart(inheritance)
+        self.tellStart(inheritance, sharesEndings: shared != nil)
         let handover = Handover(claim: inheritance.claim, servers: servers, logger: self.logger)
         let (endings, end) = AsyncStream.makeStream(of: Ending.self)
         await withTaskGroup(of: Void.self) { tasks in
@@ -147,11 +147,11 @@ struct RunningProgram: Sendable {
         self.logger.notice("stopped")
     }
 
-    private func tellStart(_ inheritance: Inheritance) {
+    private func tellStart(_ inheritance: Inheritance, sharesEndings: Bool) {
         let listen = self.proxy.listenNames.sorted().joined(separator: ", ")
         var metadata: Logger.Metadata = [
             "version": "\(Version.current)", "routes": "\(self.holder.current.routes.count)",
-            "proxy_listen": "\(listen)",
+            "proxy_listen": "\(listen)", "logouts": "\(sharesEndings ? "shared" : "this program's")",
         ]
         if let pid = inheritance.pid { metadata["took_over_from"] = "\(pid)" }
         self.logger.notice("serving", metadata: metadata)

@@ -5,14 +5,12 @@ import Synchronization
 package final class SharedEndings: Sendable {
     /// Milliseconds between two looks.
     private static let pause = 250
-    /// Looks for which a logout waits until other nodes can hear of it.
-    private static let patience = 8
+    /// Milliseconds that a logout waits until other nodes can hear of it.
+    private static let patience = 2000
 
     private struct State {
         var unwritten: [SessionEnding] = []
         var isWriting = false
-        /// Who wants to know when the write under way is over.
-        var waiting: [CheckedContinuation<Void, Never>] = []
         /// Up to where the log was read.
         var place: String?
     }
@@ -34,25 +32,16 @@ package final class SharedEndings: Sendable {
         Task { await self.write() }
     }
 
-    /// Whether all that was told before is in the log; waits a moment for it.
+    /// Whether all that was told before is in the log; waits a moment for it, however the store hangs.
     func settled() async -> Bool {
-        for turn in 0..<Self.patience {
-            if turn > 0 { try? await Task.sleep(for: .milliseconds(Self.pause)) }
-            await write()
-            await written()
+        Task { await self.write() }
+        var (pause, waited) = (1, 0)
+        while true {
             if state.withLock({ $0.unwritten.isEmpty }) { return true }
-        }
-        return false
-    }
-
-    /// Returns when no write is under way.
-    private func written() async {
-        await withCheckedContinuation { continuation in
-            let isOver = state.withLock { state in
-                if state.isWriting { state.waiting.append(continuation) }
-                return !state.isWriting
-            }
-            if isOver { continuation.resume() }
+            guard waited < Self.patience else { return false }
+            try? await Task.sleep(for: .milliseconds(pause))
+            waited += pause
+            pause = min(2 * pause, Self.pause)
         }
     }
 
@@ -90,7 +79,7 @@ package final class SharedEndings: Sendable {
             do throws(StoreUnavailable) {
                 if ending.until > clock() { try await log.note(ending) }
             } catch {
-                return end()
+                return state.withLock { $0.isWriting = false }
             }
             state.withLock { _ = $0.unwritten.removeFirst() }
         }
@@ -98,22 +87,10 @@ package final class SharedEndings: Sendable {
 
     /// The next to be written; where there is none, the write is over.
     private func next() -> SessionEnding? {
-        let (ending, waiting) = state.withLock { state in
-            (state.unwritten.first, state.unwritten.isEmpty ? Self.over(&state) : [])
+        state.withLock { state in
+            if state.unwritten.isEmpty { state.isWriting = false }
+            return state.unwritten.first
         }
-        for continuation in waiting { continuation.resume() }
-        return ending
-    }
-
-    private func end() {
-        for continuation in state.withLock({ Self.over(&$0) }) { continuation.resume() }
-    }
-
-    /// No write is under way any more; gives those who wait for that.
-    private static func over(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
-        state.isWriting = false
-        defer { state.waiting = [] }
-        return state.waiting
     }
 
     /// Hears of what other nodes have ended, and of what ended before this one was here; false if it cannot.

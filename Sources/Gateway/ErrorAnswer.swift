@@ -4,7 +4,7 @@ package import Proxy
 /// Turns refusals and failures into answers: JSON as Kong's, HTML for browsers, a status for gRPC.
 package struct ErrorAnswer {
     /// What the client reads.
-    private enum Form {
+    private enum Form: Equatable {
         case json, page
         /// `keepsStatus`: not under 200, as gRPC's own clients would have it.
         case grpc(keepsStatus: Bool)

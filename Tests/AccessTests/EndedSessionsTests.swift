@@ -2,6 +2,8 @@
 import Cryptography
 import Descriptors
 import Foundation
+import JOSE
+import JSON
 import Synchronization
 import Testing
 
@@ -100,6 +102,19 @@ struct EndedSessionsTests {
         try there.end(.subject(issuer: Self.issuer, subject: "alice"), of: Self.issuer, beganBy: 100, at: 150)
         #expect(try hasEnded(session(), here))
         #expect(echoes.withLock { $0 } == 0)
+    }
+
+    @Test func `a session of an older version is known by the sid of its ID token`() throws {
+        let claims = Base64URL.encode(Array(#"{"sid":"s-1"}"#.utf8))
+        let octets = JSONValue.object([
+            "v": 1, "id": "one", "c": 100, "r": 100, "u": 100, "iss": .string(Self.issuer), "sub": "alice",
+            "it": .string("e30.\(claims).AA"),
+        ]).serialized()
+        let old = try #require(Session(serialized: octets))
+        #expect(old.issuerSession == "s-1")
+        #expect(old.beganAt == 100)
+        let again = try #require(Session(serialized: old.serialized()))
+        #expect(again == old)
     }
 
     // MARK: Bound

@@ -157,8 +157,8 @@ struct OpenIDConnectSettingsTests {
                 "'session_memcached_host' is known, but not served yet; remove it"
             ),
             (
-                "revocation_endpoint", "https://i",
-                "'revocation_endpoint' is known, but not served yet; remove it"
+                "logout_post_arg", "bye",
+                "'logout_post_arg' is known, but not served yet; remove it"
             ),
             ("jwks_endpoint", "https://i/k", "jwks_endpoint: is read only with using_pseudo_issuer: true"),
             (

@@ -97,7 +97,10 @@ struct LogoutTokenRulesTests {
         let stage = try Stage()
         for type in ["JWT", "logout+jwt"] {
             let header = ["typ": JSONValue.string(type)]
-            let token = try stage.key.sign(stage.idClaims(["jti": "j-1", "exp": 1_700_000_060]), header: header)
+            let token = try stage.key.sign(
+                stage.idClaims(["jti": "j-1", "exp": 1_700_000_060]),
+                header: header
+            )
             #expect(await self.outcome(of: token, at: stage) == "missing-claim")
         }
     }

@@ -237,7 +237,8 @@ extension OpenIDConnect {
                 return { _ throws(Refusal) in throw self.storeUnavailable(reason).offering(again) }
             }
         }
-        return { passage throws(Refusal) in try self.arrive(passage, outcome, attempt, again) }
+        let kept = outcome
+        return { passage throws(Refusal) in try self.arrive(passage, kept, attempt, again) }
     }
 
     /// Begins the session and sends the browser to where it was going.

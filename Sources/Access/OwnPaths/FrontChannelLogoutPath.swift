@@ -36,7 +36,7 @@ struct FrontChannelLogoutPath: Sendable {
         }
         passage.countLogout("front-channel", hasEnded ? "ended" : "no-session")
         // The same for whoever has no session: nothing is told of it.
-        return services.whenSettled(Self.page(framedBy: first.frameOrigins))
+        return services.whenSettled(Self.page(framedBy: first.frameOrigins, passage))
     }
 
     private func refusal(_ reason: String, _ passage: Passage, _ detail: String? = nil) -> Refusal {
@@ -45,10 +45,10 @@ struct FrontChannelLogoutPath: Sendable {
     }
 
     /// A page that the issuer alone may show in a frame; it has nothing to click (row V18).
-    private static func page(framedBy origins: [String]) -> Answer {
-        let page = Page(title: "You are signed out")
+    private static func page(framedBy origins: [String], _ passage: Passage) -> Answer {
+        var answer = Page(title: "You are signed out").answer(status: 200, to: passage)
         let policy = "frame-ancestors 'none'"
-        let fields = Page.fields.compactMap { name, value -> (String, String)? in
+        answer.fields = answer.fields.compactMap { name, value in
             switch name {
             case "X-Frame-Options": nil
             case "Content-Security-Policy":
@@ -59,7 +59,7 @@ struct FrontChannelLogoutPath: Sendable {
             default: (name, value)
             }
         }
-        return Answer(status: 200, fields: fields, body: Array(page.html.utf8))
+        return answer
     }
 }
 

@@ -56,7 +56,7 @@ package struct Session: Sendable, Equatable {
             "iss": .string(issuer), "sub": .string(subject),
         ]
         if let issuerSession { members["sd"] = .string(issuerSession) }
-        if beganAt != createdAt { members["ia"] = .number(beganAt) }
+        members["ia"] = .number(beganAt)
         if let accessToken { members["at"] = .string(accessToken) }
         if let accessTokenExpires { members["ax"] = .number(accessTokenExpires) }
         if let accessTokenCame { members["ac"] = .number(accessTokenCame) }
@@ -88,6 +88,8 @@ package struct Session: Sendable, Equatable {
         idToken = json["it"]?.string
         scope = json["sc"]?.string
         userInfo = json["ui"]
+        // Sessions of 0.2 have what it takes in their ID token alone.
+        if json["ia"] == nil { issuerSession = idToken.flatMap(OpenIDConnect.payload)?["sid"]?.string }
     }
 }
 

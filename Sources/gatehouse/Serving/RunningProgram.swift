@@ -105,7 +105,7 @@ struct RunningProgram: Sendable {
         inheritance.takeTurn(at: names)
         if inheritance.pid != nil { for server in servers { await server.accept() } }
         self.readiness.isReady = true
-        self.tellStart(inheritance)
+        self.tellStart(inheritance, sharesEndings: shared != nil)
         let handover = Handover(claim: inheritance.claim, servers: servers, logger: self.logger)
         let (endings, end) = AsyncStream.makeStream(of: Ending.self)
         await withTaskGroup(of: Void.self) { tasks in
@@ -159,14 +159,14 @@ struct RunningProgram: Sendable {
         self.logger.notice("stopped")
     }
 
-    private func tellStart(_ inheritance: Inheritance) {
+    private func tellStart(_ inheritance: Inheritance, sharesEndings: Bool) {
         let calls = self.settings.callsListen.map { "\($0.host):\($0.port)" }
         let ports = Set(self.settings.callsListen.map { ":\($0.port)" })
         let listen = self.proxy.listenNames.filter { name in !ports.contains { name.hasSuffix($0) } }.sorted()
             .joined(separator: ", ")
         var metadata: Logger.Metadata = [
             "version": "\(Version.current)", "routes": "\(self.holder.current.routes.count)",
-            "proxy_listen": "\(listen)",
+            "proxy_listen": "\(listen)", "logouts": "\(sharesEndings ? "shared" : "this program's")",
         ]
         if !calls.isEmpty { metadata["ext_authz_listen"] = "\(calls.joined(separator: ", "))" }
         if let pid = inheritance.pid { metadata["took_over_from"] = "\(pid)" }

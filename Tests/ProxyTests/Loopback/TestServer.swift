@@ -16,6 +16,9 @@ final class Told: Sendable {
     private struct State {
         var endings: [Ending] = []
         var waiters: [(count: Int, wake: CheckedContinuation<Void, Never>)] = []
+        /// Paths whose exchanges may not go on.
+        var takenBack: Set<String> = []
+        var standings: UInt64 = 0
     }
 
     private let state = Mutex(State())
@@ -29,6 +32,18 @@ final class Told: Sendable {
         }
         for waiter in ready { waiter.wake.resume() }
     }
+
+    /// From now on exchanges of this path may not go on.
+    func takeBack(_ path: String) {
+        self.state.withLock { state in
+            state.takenBack.insert(path)
+            state.standings += 1
+        }
+    }
+
+    func isTakenBack(_ path: String) -> Bool { self.state.withLock { $0.takenBack.contains(path) } }
+
+    var standings: UInt64 { self.state.withLock { $0.standings } }
 
     /// Waits for so many ended exchanges.
     func endings(_ count: Int) async -> [Ending] {
@@ -88,6 +103,10 @@ final class TestHandler: ExchangeHandler {
         self.change(&order)
         exchange.forward(order)
     }
+
+    var standings: UInt64 { self.told.standings }
+
+    func mayGoOn(_ exchange: Exchange) -> Bool { !self.told.isTakenBack(exchange.request.pathText) }
 
     func answered(_ exchange: Exchange, head: inout ResponseHead) {
         exchange.answerEdits.set("x-edited", constant: "yes")

@@ -5,8 +5,8 @@ import Synchronization
 package final class SharedEndings: Sendable {
     /// Milliseconds between two looks.
     private static let pause = 250
-    /// Looks for which a logout waits until other nodes can hear of it.
-    private static let patience = 8
+    /// Milliseconds that a logout waits until other nodes can hear of it.
+    private static let patience = 2000
 
     private struct State {
         var unwritten: [SessionEnding] = []
@@ -32,14 +32,17 @@ package final class SharedEndings: Sendable {
         Task { await self.write() }
     }
 
-    /// Whether all that was told before is in the log; waits a moment for it.
+    /// Whether all that was told before is in the log; waits a moment for it, however the store hangs.
     func settled() async -> Bool {
-        for _ in 0..<Self.patience {
-            await write()
+        Task { await self.write() }
+        var (pause, waited) = (1, 0)
+        while true {
             if state.withLock({ $0.unwritten.isEmpty }) { return true }
-            try? await Task.sleep(for: .milliseconds(Self.pause))
+            guard waited < Self.patience else { return false }
+            try? await Task.sleep(for: .milliseconds(pause))
+            waited += pause
+            pause = min(2 * pause, Self.pause)
         }
-        return state.withLock { $0.unwritten.isEmpty }
     }
 
     /// Hears of what has ended so far, for at most two seconds: before anybody is let in.
@@ -65,20 +68,28 @@ package final class SharedEndings: Sendable {
         }
     }
 
-    /// Writes what is not in the log yet; what fails stays for the next time.
+    /// Writes what is not in the log yet, one at a time; what fails stays for the next time.
     private func write() async {
         let begins = state.withLock { state in
             defer { state.isWriting = true }
             return !state.isWriting
         }
         guard begins else { return }
-        defer { state.withLock { $0.isWriting = false } }
-        let now = clock()
-        while let ending = state.withLock({ $0.unwritten.first }) {
-            if ending.until > now {
-                do throws(StoreUnavailable) { try await log.note(ending) } catch { return }
+        while let ending = next() {
+            do throws(StoreUnavailable) {
+                if ending.until > clock() { try await log.note(ending) }
+            } catch {
+                return state.withLock { $0.isWriting = false }
             }
             state.withLock { _ = $0.unwritten.removeFirst() }
+        }
+    }
+
+    /// The next to be written; where there is none, the write is over.
+    private func next() -> SessionEnding? {
+        state.withLock { state in
+            if state.unwritten.isEmpty { state.isWriting = false }
+            return state.unwritten.first
         }
     }
 

@@ -218,7 +218,8 @@ struct RunningProgram: Sendable {
             ownPaths: OwnPaths.all(services),
             clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
-            notice: { logger.warning("\($0)") }
+            notice: { logger.warning("\($0)") },
+            theme: settings.theme
         )
         let trusted = try settings.trustedAddresses.map { text in
             guard let range = AddressRange(text) else {

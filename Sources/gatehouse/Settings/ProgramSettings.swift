@@ -1,4 +1,5 @@
 // What the settings say, read once and checked.
+import Gateway
 import Logging
 import Proxy
 
@@ -10,6 +11,8 @@ struct ProgramSettings: Sendable {
     var dataDirectory: String
     var keysDirectory: String
     var authPrefix: String
+    /// What our pages look like.
+    var theme: PageTheme
     var trustedAddresses: [String]
     var redirectHosts: [String]
     var trustedAuthorityFile: String?
@@ -82,6 +85,7 @@ extension ProgramSettings {
         self.dataDirectory = try read.text("data_dir")
         self.keysDirectory = try read.text("keys_dir")
         self.authPrefix = try read.pathPrefix("auth_prefix")
+        self.theme = try ThemeFiles.theme(read)
         self.trustedAddresses = read.list("trusted_ips")
         self.redirectHosts = read.list("redirect_hosts").map { $0.lowercased() }
         let authorities = read.list("trusted_ca_file").first

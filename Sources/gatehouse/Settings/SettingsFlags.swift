@@ -25,6 +25,9 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("data_dir")) var dataDir: String?
     @Option(help: .setting("keys_dir")) var keysDir: String?
     @Option(help: .setting("auth_prefix")) var authPrefix: String?
+    @Option(help: .setting("page_name")) var pageName: String?
+    @Option(help: .setting("page_logo_file")) var pageLogoFile: String?
+    @Option(help: .setting("page_style_file")) var pageStyleFile: String?
     @Option(help: .setting("trusted_ips")) var trustedIps: String?
     @Option(help: .setting("redirect_hosts")) var redirectHosts: String?
     @Option(help: .setting("trusted_ca_file")) var trustedCaFile: String?
@@ -63,7 +66,8 @@ struct SettingsFlags: ParsableArguments {
             ("ssl_protocols", self.sslProtocols), ("ssl_cipher_suite", self.sslCipherSuite),
             ("upstream_ca_file", self.upstreamCaFile),
             ("workers", self.workers), ("data_dir", self.dataDir), ("keys_dir", self.keysDir),
-            ("auth_prefix", self.authPrefix), ("trusted_ips", self.trustedIps),
+            ("page_name", self.pageName), ("page_logo_file", self.pageLogoFile),
+            ("page_style_file", self.pageStyleFile), ("auth_prefix", self.authPrefix), ("trusted_ips", self.trustedIps),
             ("redirect_hosts", self.redirectHosts), ("trusted_ca_file", self.trustedCaFile),
             ("allow_http_issuers", self.allowHttpIssuers), ("access_log", self.accessLog),
             ("log_level", self.logLevel), ("log_format", self.logFormat),

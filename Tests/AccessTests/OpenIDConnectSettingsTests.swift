@@ -23,7 +23,8 @@ struct OpenIDConnectSettingsTests {
         #expect(Set(names).count == names.count)
         // Kong's 234, and ours.
         let ours = [
-            "access_token_profile", "acr_values", "client_assertion_audience", "client_key", "kept_body_bytes",
+            "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
+            "kept_body_bytes",
             "login_title", "protected_resource_metadata", "stream_leeway",
         ]
         #expect(names.count == 234 + ours.count)

@@ -14,25 +14,29 @@ def gatehouse(start, upstream, provider, gateway_port):
     return start({"services": [service(upstream.url, route("app", "/app", plugins=[login(provider)]))]}, gateway_port)
 
 
-def open_tabs(browser, gatehouse) -> dict[str, str]:
-    """Twelve tabs that all ask for a login at the same moment: the address of each by its handle."""
-    driver = browser.driver
-    browser.open(gatehouse.url + "/oauth2/sign_out")  # A page of ours, from which a script opens the tabs.
-    driver.execute_script("for (let tab = 1; tab < arguments[0]; tab++) window.open(`/app/tab/${tab}?n=${tab}`)", TABS)
-    wait_until(lambda: len(driver.window_handles) == TABS, "all tabs are open")
-    browser.open(gatehouse.url + "/app/tab/0?n=0")
-    return driver.window_handles
-
-
 def test_twelve_tabs_at_once(gatehouse, provider, browser, upstream):
-    """Complaint 2: each tab ends where it was going, whichever logs in first."""
-    driver = browser.driver
-    for handle in reversed(open_tabs(browser, gatehouse)):
+    """Complaint 2: twelve tabs wait at the login; each ends where it was going, once the user has logged in in one.
+
+    The four beyond the eight attempts that a browser keeps find the session. What the providers' own pages do with
+    a form that waits in another tab is theirs: a tab goes on by asking the provider what it was sent there to ask.
+    """
+    driver, ways = browser.driver, {}
+    for tab in range(TABS):
+        if tab:
+            driver.switch_to.new_window("tab")
+        browser.open(f"{gatehouse.url}/app/tab/{tab}?n={tab}")
+        ways[driver.current_window_handle] = (
+            f"{gatehouse.url}/app/tab/{tab}?n={tab}", browser.last_request(provider.issuer, "state="))
+    assert upstream.seen == []
+    for number, (handle, (target, way)) in enumerate(reversed(ways.items())):
         driver.switch_to.window(handle)
-        browser.log_in("alice", provider.password("alice"), lambda at: at.startswith(gatehouse.url + "/app/tab/"), 60)
+        if number:
+            browser.open(way)
+        browser.log_in("alice", provider.password("alice"), lambda at, target=target: at == target, 60)
     wanted = {f"/app/tab/{tab}?n={tab}" for tab in range(TABS)}
-    assert {seen.target for seen in upstream.seen if seen.target.startswith("/app/tab/")} == wanted
-    assert all(seen.first("x-user") == "alice" for seen in upstream.seen if seen.target in wanted)
+    seen = [one for one in upstream.seen if one.target in wanted]
+    assert {one.target for one in seen} == wanted and all(one.first("x-user") == "alice" for one in seen)
+    assert gatehouse.refusals("unknown-state") == TABS - 8
 
 
 def test_the_back_button_goes_on(gatehouse, provider, browser, upstream):

@@ -117,7 +117,7 @@ def test_a_page_is_used_by_keyboard_alone(gatehouse, browser):
 def test_a_page_speaks_german(gatehouse, browser):
     language(browser, "de-DE,de;q=0.9")
     for name, words in [("chooser", "Wählen Sie, wie Sie sich anmelden."), ("sign-out", "Abmelden"),
-                        ("signed-out", "Sie sind abgemeldet"), ("forbidden", "Kein Zutritt"),
+                        ("signed-out", "Sie sind abgemeldet"), ("forbidden", "Erneut anmelden"),
                         ("lost", "Ihre Eingaben sind nicht mehr da")]:
         reach(browser, gatehouse, name)
         picture(browser, f"{name}-de")

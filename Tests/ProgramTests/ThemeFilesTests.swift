@@ -27,12 +27,15 @@ struct ThemeFilesTests {
     @Test func `a style follows ours, and the policy allows it by its digest alone`() throws {
         let style = try file(Array(":root{--accent:#080}".utf8))
         let logo = try file(Self.png)
-        let theme = try settings(["page_name": "A & B", "page_logo_file": logo, "page_style_file": style]).theme
+        let theme = try settings(["page_name": "A & B", "page_logo_file": logo, "page_style_file": style])
+            .theme
         #expect(theme.style == PageTheme.standardStyle + "\n:root{--accent:#080}")
         let page = Page(title: "t").answer(status: 200, look: theme)
         let html = String(decoding: page.body, as: UTF8.self)
         #expect(html.contains("<style>\(theme.style)</style>"))
-        #expect(html.contains("<img src=\"data:image/png;base64,iVBORw0KGgo=\" alt=\"\"><span>A &amp; B</span>"))
+        #expect(
+            html.contains("<img src=\"data:image/png;base64,iVBORw0KGgo=\" alt=\"\"><span>A &amp; B</span>")
+        )
         let policy = page.field("content-security-policy") ?? ""
         #expect(policy.hasPrefix("default-src 'none'; img-src data:; style-src 'sha256-"))
         #expect(!policy.contains("unsafe") && !policy.contains(PageTheme.standardDigest))

@@ -22,10 +22,7 @@ package final class OpenIDConnect: CookieOwner {
     let number: UInt64
     let consumers: ConsumerDirectory
     let sessionCookies: SessionCookies
-    let loginCookies: LoginCookies
-    let states: LoginState
-    let rounds: LoginRounds
-    let forms: FormCookie
+    let logins: LoginKeeping
     private let anonymousConsumer: Consumer?
     /// Nonces for proofs, where they are asked for.
     let proofNonces: ProofNonces?
@@ -69,15 +66,7 @@ package final class OpenIDConnect: CookieOwner {
             )
             id = Hexadecimal.encode(try Digest.sha256.hash(utf8: scope.key)[..<4])
             proofNonces = try Self.proofNonces(settings.proof, services)
-            loginCookies = LoginCookies(
-                name: settings.login.cookieName,
-                attributes: settings.login.cookie,
-                seal: SealedCookie(purpose: "login \(id)", ring: ring ?? services.keys),
-                seconds: settings.login.seconds
-            )
-            states = LoginState(id: id, seal: SealedCookie(purpose: "target \(id)", ring: ring ?? services.keys))
-            rounds = LoginRounds(loginCookies, id: id)
-            forms = FormCookie(loginCookies, id: id)
+            logins = LoginKeeping(id: id, settings.login, ring ?? services.keys)
         } catch {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
@@ -166,7 +155,7 @@ package final class OpenIDConnect: CookieOwner {
     func withoutSession(_ passage: Passage) throws(Refusal) -> Step {
         do throws(Refusal) {
             if let step = try credential(passage) { return step }
-            return try nothingShown(passage)
+            return try nothingShown(passage, read: nil)
         } catch {
             guard case .unauthenticated = error, passage.notes[Self.loginOffer] == nil,
                 passage.door != .explanation || anonymousConsumer != nil
@@ -191,7 +180,9 @@ package final class OpenIDConnect: CookieOwner {
     }
 
     /// Nothing was shown: a browser is led to the login, everyone else is asked for a credential.
-    private func nothingShown(_ passage: Passage) throws(Refusal) -> Step {
+    ///
+    /// - Parameter read: the request's body where it was read before: it can be read once.
+    func nothingShown(_ passage: Passage, read: BodyRead?) throws(Refusal) -> Step {
         if settings.methods.contains(.authorizationCode), passage.isBrowserNavigation {
             let hosts = passage.route?.hosts ?? []
             guard passage.door == .callout else {
@@ -205,7 +196,7 @@ package final class OpenIDConnect: CookieOwner {
             _ = try redirectURI(passage, hosts)
             passage.notes[Self.loginOffer] = self
         }
-        if let step = try keepForm(passage) { return step }
+        if let step = try keepForm(passage, read: read) { return step }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
         let isTossed = passage.reason == "broken-session-cookie"
         let reason = isTossed ? "broken-session-cookie" : "no-credential"
@@ -245,7 +236,7 @@ package final class OpenIDConnect: CookieOwner {
                 endSession(proven.session, passage)
                 forgetRounds(passage)
             }
-            throw refusal
+            throw proven.session == nil ? refusal : forSomebodyElse(refusal, passage)
         }
         if let step = try stepUp(proven, passage) { return step }
         passage.upstream.add(proven.upstream)

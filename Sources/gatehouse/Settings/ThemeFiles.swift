@@ -27,7 +27,11 @@ enum ThemeFiles {
         }
     }
 
-    private static func content(_ name: String, _ path: String, _ read: SettingReader) throws(SettingError) -> Data {
+    private static func content(
+        _ name: String,
+        _ path: String,
+        _ read: SettingReader
+    ) throws(SettingError) -> Data {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw read.error(name, "expected a file that can be read, found '\(path)'")
         }

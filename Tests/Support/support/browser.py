@@ -23,12 +23,12 @@ FORWARD = ("button[name=answer][value=accept]", "button[name=answer][value=logou
            "button[type=submit]", "input[type=submit]", "button.btn-primary")
 
 
-def chromium() -> webdriver.Chrome:
-    """A browser with a profile of its own."""
+def chromium(*more: str) -> webdriver.Chrome:
+    """A browser with a profile of its own, and more arguments."""
     options = Options()
     options.binary_location = "/usr/bin/chromium"
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
-                     "--disable-background-networking", "--disable-component-update", "--lang=en"):
+                     "--disable-background-networking", "--disable-component-update", "--lang=en", *more):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     # Both paths are given, so that selenium looks for nothing to download.
@@ -40,8 +40,8 @@ def chromium() -> webdriver.Chrome:
 class Browser:
     """A person at a browser."""
 
-    def __init__(self):
-        self.driver = chromium()
+    def __init__(self, *arguments: str):
+        self.driver = chromium(*arguments)
 
     @property
     def address(self) -> str:

@@ -98,13 +98,19 @@ package enum Refusal: Error, Sendable, Equatable {
     package func offering(_ link: Page.Link) -> Refusal {
         var cause = self.cause
         if cause.wayOn == nil { cause.wayOn = link }
+        return self.with(cause)
+    }
+
+    /// The refusal with another cause.
+    package func with(_ cause: Cause) -> Refusal {
         switch self {
         case .unauthenticated: return .unauthenticated(cause)
         case .forbidden: return .forbidden(cause)
         case .notFound: return .notFound(cause)
         case .malformed: return .malformed(cause)
         case .methodNotAllowed: return self
-        case .chosen(let status, let seconds, _): return .chosen(status: status, retryAfterSeconds: seconds, cause)
+        case .chosen(let status, let seconds, _):
+            return .chosen(status: status, retryAfterSeconds: seconds, cause)
         case .unavailable(let seconds, _): return .unavailable(retryAfterSeconds: seconds, cause)
         case .failed: return .failed(cause)
         }

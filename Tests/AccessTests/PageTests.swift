@@ -36,6 +36,9 @@ struct PageTests {
     }
 
     @Test func `the style is the one that its digest allows`() throws {
-        #expect(ClaimText.base64(try Digest.sha256.hash(utf8: PageTheme.standardStyle)) == PageTheme.standardDigest)
+        #expect(
+            ClaimText.base64(try Digest.sha256.hash(utf8: PageTheme.standardStyle))
+                == PageTheme.standardDigest
+        )
     }
 }

@@ -6,12 +6,17 @@ import Testing
 
 struct PageLanguageTests {
     @Test(arguments: [
-        ("", PageLanguage.english), ("de", .german), ("de-AT,de;q=0.9,en;q=0.8", .german), ("en,de", .english),
+        ("", PageLanguage.english), ("de", .german), ("de-AT,de;q=0.9,en;q=0.8", .german),
+        ("en,de", .english),
         ("fr,de;q=0.5", .german), ("fr", .english), ("en;q=0.3, DE ; q=0.4", .german), ("de;q=0", .english),
-        ("*", .english), ("*;q=0.1,de;q=0.2", .german), ("fr;q=1,en;q=0.1,de;q=0.1", .english), ("de;q=x,en", .english),
+        ("*", .english), ("*;q=0.1,de;q=0.2", .german), ("fr;q=1,en;q=0.1,de;q=0.1", .english),
+        ("de;q=x,en", .english),
         (";;,,=", .english), ("de;q=9,en", .german),
     ])
-    func `the language is the one that is wanted most of those there are`(field: String, language: PageLanguage) {
+    func `the language is the one that is wanted most of those there are`(
+        field: String,
+        language: PageLanguage
+    ) {
         #expect(PageLanguage(accepting: [field]) == language)
     }
 
@@ -29,13 +34,21 @@ struct PageLanguageTests {
 
     /// Every text that a page or a refusal may show, as it stands in the sources.
     private static let texts: [String] = {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Sources")
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+            path: "../../Sources"
+        )
         var found: Set<String> = []
         for module in ["Gateway", "Access"] {
-            let files = FileManager.default.enumerator(at: root.appending(path: module), includingPropertiesForKeys: nil)
+            let files = FileManager.default.enumerator(
+                at: root.appending(path: module),
+                includingPropertiesForKeys: nil
+            )
             for case let file as URL in files ?? .init() where file.pathExtension == "swift" {
                 let source = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
-                for match in source.matches(of: /(?:label:|title:|hint =|message:|message =|text\(|Page\.Link\(.*label:)\s*"([^"\\\n]+)"/) {
+                for match in source.matches(
+                    of:
+                        /(?:label:|title:|hint =|message:|message =|text\(|Page\.Link\(.*label:)\s*"([^"\\\n]+)"/
+                ) {
                     found.insert(String(match.1))
                 }
             }

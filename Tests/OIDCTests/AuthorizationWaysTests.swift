@@ -33,8 +33,13 @@ struct AuthorizationWaysTests {
         return found
     }
 
-    private func destination(_ stage: Stage, _ request: AuthorizationRequest = request) async throws -> String {
-        try await stage.party.destination(of: request, extra: [("prompt", "login")], at: try await stage.issuer.ready())
+    private func destination(_ stage: Stage, _ request: AuthorizationRequest = request) async throws -> String
+    {
+        try await stage.party.destination(
+            of: request,
+            extra: [("prompt", "login")],
+            at: try await stage.issuer.ready()
+        )
     }
 
     // MARK: Pushed (RFC 9126)
@@ -64,7 +69,10 @@ struct AuthorizationWaysTests {
         #expect(body.contains("client_secret=s3cret"))
     }
 
-    @Test(arguments: [(nil, true, 1), (nil, false, 0), (false, true, 0), (true, false, 1)] as [(Bool?, Bool, Int)])
+    @Test(
+        arguments: [(nil, true, 1), (nil, false, 0), (false, true, 0), (true, false, 1)]
+            as [(Bool?, Bool, Int)]
+    )
     func `the metadata demands, unless the configuration says otherwise`(
         setting: Bool?,
         demands: Bool,
@@ -80,13 +88,20 @@ struct AuthorizationWaysTests {
 
     @Test(
         arguments: [
-            (400, "{\"error\":\"invalid_request\"}", "request-refused"), (401, "{\"error\":\"invalid_client\"}", "client-refused"),
-            (500, "", "issuer-failed"), (429, "", "issuer-failed"), (302, "", "issuer-failed"), (201, "{}", "issuer-answer-malformed"),
-            (201, "{\"request_uri\":\"\"}", "issuer-answer-malformed"), (201, "{\"request_uri\":\"a b\"}", "issuer-answer-malformed"),
+            (400, "{\"error\":\"invalid_request\"}", "request-refused"),
+            (401, "{\"error\":\"invalid_client\"}", "client-refused"),
+            (500, "", "issuer-failed"), (429, "", "issuer-failed"), (302, "", "issuer-failed"),
+            (201, "{}", "issuer-answer-malformed"),
+            (201, "{\"request_uri\":\"\"}", "issuer-answer-malformed"),
+            (201, "{\"request_uri\":\"a b\"}", "issuer-answer-malformed"),
             (201, "{\"request_uri\":1}", "issuer-answer-malformed"), (201, "x", "issuer-answer-malformed"),
         ]
     )
-    func `an answer that names no request sends nobody anywhere`(status: Int, text: String, word: String) async throws {
+    func `an answer that names no request sends nobody anywhere`(
+        status: Int,
+        text: String,
+        word: String
+    ) async throws {
         var stage = try stage()
         stage.party.pushesRequests = true
         stage.remote.answer("/par", status: status, text: text)
@@ -166,9 +181,14 @@ struct AuthorizationWaysTests {
 
     // MARK: Signed answers (JARM)
 
-    private func answer(_ stage: Stage, _ changes: [String: JSONValue] = [:], by key: SigningKey? = nil) throws -> String {
+    private func answer(
+        _ stage: Stage,
+        _ changes: [String: JSONValue] = [:],
+        by key: SigningKey? = nil
+    ) throws -> String {
         let usual: [String: JSONValue] = [
-            "iss": "https://id.example", "aud": "app", "exp": .number(stage.clock.now + 600), "state": "s", "code": "c",
+            "iss": "https://id.example", "aud": "app", "exp": .number(stage.clock.now + 600), "state": "s",
+            "code": "c",
         ]
         let claims = usual.merging(changes) { _, new in new }.filter { !$0.value.isNull }
         return try (key ?? stage.key).sign(.object(claims))
@@ -181,7 +201,9 @@ struct AuthorizationWaysTests {
         let found = try await stage.party.parameters(ofResponse: try answer(stage))
         #expect(found.first { $0.0 == "code" }?.1 == "c")
         #expect(found.first { $0.0 == "iss" }?.1 == "https://id.example")
-        let error = try await stage.party.parameters(ofResponse: answer(stage, ["code": .null, "error": "access_denied"]))
+        let error = try await stage.party.parameters(
+            ofResponse: answer(stage, ["code": .null, "error": "access_denied"])
+        )
         #expect(error.first { $0.0 == "error" }?.1 == "access_denied")
     }
 
@@ -189,11 +211,15 @@ struct AuthorizationWaysTests {
         arguments: [
             (["iss": "https://evil.example"], "wrong-issuer"), (["iss": .null], "missing-claim"),
             (["aud": "other"], "wrong-audience"), (["aud": .null], "missing-claim"), (["exp": 1], "expired"),
-            (["exp": .null], "missing-claim"), (["state": .null], "malformed-response"), (["state": 1], "malformed-response"),
+            (["exp": .null], "missing-claim"), (["state": .null], "malformed-response"),
+            (["state": 1], "malformed-response"),
             (["code": .null], "malformed-response"), (["error": "x"], "malformed-response"),
         ] as [([String: JSONValue], String)]
     )
-    func `a signed answer that breaks a rule is none`(_ changes: [String: JSONValue], _ word: String) async throws {
+    func `a signed answer that breaks a rule is none`(
+        _ changes: [String: JSONValue],
+        _ word: String
+    ) async throws {
         let stage = try stage(signed)
         do {
             _ = try await stage.party.parameters(ofResponse: try answer(stage, changes))
@@ -210,7 +236,10 @@ struct AuthorizationWaysTests {
         let cases: [(String, String)] = [
             (try answer(stage, by: foreign), "bad-signature"),
             (try answer(stage, by: try SigningKey(kid: "nobody")), "unknown-key"),
-            (try stage.key.sign(.object(["iss": "https://id.example"]), header: ["typ": "logout+jwt"]), "wrong-type"),
+            (
+                try stage.key.sign(.object(["iss": "https://id.example"]), header: ["typ": "logout+jwt"]),
+                "wrong-type"
+            ),
             (
                 try stage.key.sign(
                     stage.accessClaims(["state": "s", "code": "c", "aud": "app"]),

@@ -114,7 +114,9 @@ extension OpenIDConnect {
         guard services.state.usedStates.note(state, until: attempt.startedAt + 700, at: passage.now) else {
             return try strayed(passage, "state-reused", state)
         }
-        if let line = try? loginCookies.removal(state, https: isHTTPS(passage)) { setCookies([line], passage) }
+        if let line = try? loginCookies.removal(state, https: isHTTPS(passage)) {
+            setCookies([line], passage)
+        }
         if let response = arguments.single("response") {
             return .wait(
                 Inquiry { [self] in
@@ -133,9 +135,10 @@ extension OpenIDConnect {
         )
     }
 
-    /// An answer comes in the way that was asked for: a code that stands in a URL unasked was put there by others, and a
-    /// plain one where a signed one was asked for proves nothing. An issuer that never saw our request may say an error
-    /// in the query.
+    /// An answer comes in the way that was asked for.
+    ///
+    /// A code that stands in a URL unasked was put there by others, and a plain one where a signed one was asked for
+    /// proves nothing. An issuer that never saw our request may say an error in the query.
     private func requireMode(_ passage: Passage, _ arguments: QueryArguments) throws(Refusal) {
         let mode = settings.login.responseMode
         let isPosted = passage.request.method == .post

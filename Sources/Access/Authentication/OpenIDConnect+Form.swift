@@ -17,7 +17,7 @@ extension OpenIDConnect {
             Reading(upTo: Self.maximumFormBytes, keepsBody: true) { [self] passage, read throws(Refusal) in
                 try orAnonymous(passage) { () throws(Refusal) in
                     if let step = try token(in: read, passage) { return step }
-                    return try nothingShown(passage)
+                    return try nothingShown(passage, read: read)
                 }
             }
         )

@@ -23,12 +23,9 @@ package final class OpenIDConnect: CookieOwner {
     let number: UInt64
     let consumers: ConsumerDirectory
     let sessionCookies: SessionCookies
-    let loginCookies: LoginCookies
     /// Where sessions lie; nil for the browser's cookies alone.
     let store: SessionStore?
-    let states: LoginState
-    let rounds: LoginRounds
-    let forms: FormCookie
+    let logins: LoginKeeping
     private let anonymousConsumer: Consumer?
     /// Nonces for proofs, where they are asked for.
     let proofNonces: ProofNonces?
@@ -86,15 +83,7 @@ package final class OpenIDConnect: CookieOwner {
             )
             id = Hexadecimal.encode(try Digest.sha256.hash(utf8: scope.key)[..<4])
             proofNonces = try Self.proofNonces(settings.proof, services)
-            loginCookies = LoginCookies(
-                name: settings.login.cookieName,
-                attributes: settings.login.cookie,
-                seal: SealedCookie(purpose: "login \(id)", ring: ring ?? services.keys),
-                seconds: settings.login.seconds
-            )
-            states = LoginState(id: id, seal: SealedCookie(purpose: "target \(id)", ring: ring ?? services.keys))
-            rounds = LoginRounds(loginCookies, id: id)
-            forms = FormCookie(loginCookies, id: id)
+            logins = LoginKeeping(id: id, settings.login, ring ?? services.keys)
         } catch {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
@@ -190,7 +179,7 @@ package final class OpenIDConnect: CookieOwner {
         try orAnonymous(passage) { () throws(Refusal) in
             if let step = try credential(passage) { return step }
             if let step = formToken(passage) { return step }
-            return try nothingShown(passage)
+            return try nothingShown(passage, read: nil)
         }
     }
 
@@ -222,7 +211,9 @@ package final class OpenIDConnect: CookieOwner {
     }
 
     /// Nothing was shown: a browser is led to the login, everyone else is asked for a credential.
-    func nothingShown(_ passage: Passage) throws(Refusal) -> Step {
+    ///
+    /// - Parameter read: the request's body where it was read before: it can be read once.
+    func nothingShown(_ passage: Passage, read: BodyRead?) throws(Refusal) -> Step {
         if settings.methods.contains(.authorizationCode), passage.isBrowserNavigation {
             let hosts = passage.route?.hosts ?? []
             guard passage.door == .callout else {
@@ -236,7 +227,7 @@ package final class OpenIDConnect: CookieOwner {
             _ = try redirectURI(passage, hosts)
             passage.notes[Self.loginOffer] = self
         }
-        if let step = try keepForm(passage) { return step }
+        if let step = try keepForm(passage, read: read) { return step }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
         let told = passage.reason.flatMap {
             ["broken-session-cookie", "session-ended"].contains($0) ? $0 : nil
@@ -278,7 +269,7 @@ package final class OpenIDConnect: CookieOwner {
                 endSession(proven.session, passage)
                 forgetRounds(passage)
             }
-            throw refusal
+            throw proven.session == nil ? refusal : forSomebodyElse(refusal, passage)
         }
         if let step = try stepUp(proven, passage) { return step }
         passage.upstream.add(proven.upstream)

@@ -118,7 +118,10 @@ extension OpenIDConnectSettings {
         }
         let own = Set(choice.arguments.map(\.name))
         for name in choice.handedThrough where own.contains(name) {
-            check.fail("authorization_query_args_client", "'\(name)' is in authorization_query_args_names, which wins")
+            check.fail(
+                "authorization_query_args_client",
+                "'\(name)' is in authorization_query_args_names, which wins"
+            )
         }
     }
 

@@ -166,7 +166,8 @@ struct SettingsCheck {
             fail("token_post_args_names", "'\(name)' is the gateway's own to write")
         }
         let ownFields = [
-            "authorization", "content-type", "content-length", "transfer-encoding", "host", "connection", "accept",
+            "authorization", "content-type", "content-length", "transfer-encoding", "host", "connection",
+            "accept",
         ]
         for name in settings.strings("token_headers_names") ?? [] {
             if FieldName(name) == nil {

@@ -56,7 +56,9 @@ struct FormCookie: Sendable {
         at now: Double
     ) throws(SealError) -> String {
         let name: String
-        do throws(CryptoError) { name = try fullName(waiting.name, https: https) } catch { throw .cipher(error) }
+        do throws(CryptoError) { name = try fullName(waiting.name, https: https) } catch {
+            throw .cipher(error)
+        }
         var members: [String: JSONValue] = ["n": .string(waiting.name), "t": .string(waiting.target)]
         if let form = waiting.form { members["f"] = .string(Base64URL.encode(form.serialized())) }
         let text = try seal.seal(JSONValue.object(members).serialized(), name: name, expires: now + seconds)
@@ -77,7 +79,8 @@ struct FormCookie: Sendable {
             guard SealedCookie.count(in: value) == 1 else { return nil }
             return seal.open(value.extracting(2..<value.count), name: name, at: now)
         }
-        guard let octets, let json = try? JSONValue(parsing: octets), let kept = json["n"]?.string, kept == form,
+        guard let octets, let json = try? JSONValue(parsing: octets), let kept = json["n"]?.string,
+            kept == form,
             let target = json["t"]?.string
         else { return nil }
         let inline = json["f"]?.string.flatMap { Base64URL.decode($0) }.flatMap { KeptForm(serialized: $0) }

@@ -69,12 +69,14 @@ struct KeptForm: Sendable, Equatable {
     /// `name=value` lines: a form that has all of them as one value sends the same octets.
     private static func text(_ body: [UInt8]) -> [Entry]? {
         if body.isEmpty { return [] }
-        guard let text = String(validating: body, as: UTF8.self), text.utf8.suffix(2).elementsEqual([0x0D, 0x0A]),
+        guard let text = String(validating: body, as: UTF8.self),
+            text.utf8.suffix(2).elementsEqual([0x0D, 0x0A]),
             let sign = text.utf8.firstIndex(of: UInt8(ascii: "="))
         else { return nil }
         let end = text.utf8.index(text.utf8.endIndex, offsetBy: -2)
         let next = text.utf8.index(after: sign)
-        guard next <= end, let name = String(text.utf8[..<sign]), let value = String(text.utf8[next..<end]) else {
+        guard next <= end, let name = String(text.utf8[..<sign]), let value = String(text.utf8[next..<end])
+        else {
             return nil
         }
         return [Entry(name: name, value: value)]
@@ -110,7 +112,8 @@ struct KeptForm: Sendable, Equatable {
 
     /// The form in octets that `serialized` gave.
     init?(serialized octets: [UInt8]) {
-        guard let json = try? JSONValue(parsing: octets), let kind = json["k"]?.string.flatMap(Kind.init(rawValue:)),
+        guard let json = try? JSONValue(parsing: octets),
+            let kind = json["k"]?.string.flatMap(Kind.init(rawValue:)),
             let pairs = json["e"]?.array
         else { return nil }
         self.kind = kind

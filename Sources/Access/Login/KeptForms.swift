@@ -28,7 +28,9 @@ final class KeptForms: Sendable {
     func keep(_ octets: [UInt8], as name: String, until: Double, at now: Double) -> Bool {
         memory.withLock { memory in
             if memory.octets + octets.count > maximumOctets { Self.sweep(&memory, at: now) }
-            guard memory.octets + octets.count <= maximumOctets, memory.forms[name] == nil else { return false }
+            guard memory.octets + octets.count <= maximumOctets, memory.forms[name] == nil else {
+                return false
+            }
             memory.forms[name] = Kept(octets: octets, until: until)
             memory.octets += octets.count
             return true

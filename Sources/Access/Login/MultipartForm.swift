@@ -12,7 +12,9 @@ enum MultipartForm {
         var rest = body[...]
         guard take(&rest, dashes) else { return nil }
         while true {
-            if rest.elementsEqual([0x2D, 0x2D]) || rest.elementsEqual([0x2D, 0x2D] + lineEnd) { return entries }
+            if rest.elementsEqual([0x2D, 0x2D]) || rest.elementsEqual([0x2D, 0x2D] + lineEnd) {
+                return entries
+            }
             guard entries.count <= KeptForm.maximumEntries, take(&rest, lineEnd),
                 let head = rest.firstRange(of: lineEnd + lineEnd),
                 let end = rest[head.upperBound...].firstRange(of: lineEnd + dashes),
@@ -35,7 +37,9 @@ enum MultipartForm {
             let part = part.drop { $0 == " " || $0 == "\t" }
             guard part.lowercased().hasPrefix("boundary=") else { continue }
             var value = part.dropFirst("boundary=".count)
-            if value.hasPrefix("\""), value.hasSuffix("\""), value.count >= 2 { value = value.dropFirst().dropLast() }
+            if value.hasPrefix("\""), value.hasSuffix("\""), value.count >= 2 {
+                value = value.dropFirst().dropLast()
+            }
             let isPlain = value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") }
             return (1...70).contains(value.utf8.count) && isPlain ? String(value) : nil
         }

@@ -9,29 +9,42 @@ extension OpenIDConnect {
     ///
     /// A form of another site is never kept: who sends one must gain nothing by the user's login (security rows S9,
     /// K9). What cannot be kept stays in the browser, behind a page that says how to send it again.
-    func keepForm(_ passage: Passage) throws(Refusal) -> Step? {
+    ///
+    /// - Parameter read: the request's body where it was read before.
+    func keepForm(_ passage: Passage, read: BodyRead?) throws(Refusal) -> Step? {
+        let request = passage.request
+        guard isForm(passage) else { return nil }
+        let limit = settings.login.keptBytes
+        guard KeptForm.Kind(request.string(of: .contentType) ?? "") != nil,
+            request.count(of: .contentType) == 1,
+            limit > 0, forms.count(in: request, https: isHTTPS(passage)) < FormCookie.maximumForms
+        else { throw unkept(passage) }
+        if let read { return try keep(read, passage) }
+        return .read(
+            Reading(upTo: limit) { [self] passage, read throws(Refusal) in try keep(read, passage) }
+        )
+    }
+
+    /// Whether a request is a form that a page of this origin sent, and a login is what it lacks.
+    private func isForm(_ passage: Passage) -> Bool {
         let request = passage.request
         guard request.method == .post, passage.door == .proxy, settings.methods.contains(.authorizationCode),
             settings.identity.anonymous == nil, passage.acceptsHTML,
             request.string(of: .secFetchMode).map({ $0 == "navigate" }) ?? true,
-            let own = RedirectTarget.Origin(passage), LogoutPath.isSameOrigin(request, own)
-        else { return nil }
-        let type = request.string(of: .contentType) ?? ""
-        let limit = settings.login.keptBytes
-        guard KeptForm.Kind(type) != nil, request.count(of: .contentType) == 1, limit > 0,
-            forms.count(in: request, https: isHTTPS(passage)) < FormCookie.maximumForms
+            let own = RedirectTarget.Origin(passage)
+        else { return false }
+        return LogoutPath.isSameOrigin(request, own)
+    }
+
+    private func keep(_ read: BodyRead, _ passage: Passage) throws(Refusal) -> Step {
+        let type = passage.request.string(of: .contentType) ?? ""
+        guard case .whole(let body) = read, body.count <= settings.login.keptBytes,
+            let form = KeptForm(contentType: type, body: body), let name = keep(form, passage)
         else { throw unkept(passage) }
-        return .read(
-            Reading(upTo: limit) { [self] passage, read throws(Refusal) in
-                guard case .whole(let body) = read, let form = KeptForm(contentType: type, body: body),
-                    let name = keep(form, passage)
-                else { throw unkept(passage) }
-                return try beginLogin(
-                    passage,
-                    target: "\(services.resumePath)?form=\(id).\(name)",
-                    hosts: passage.route?.hosts ?? []
-                )
-            }
+        return try beginLogin(
+            passage,
+            target: "\(services.resumePath)?form=\(id).\(name)",
+            hosts: passage.route?.hosts ?? []
         )
     }
 
@@ -45,7 +58,8 @@ extension OpenIDConnect {
         let waiting = WaitingForm(name: name, target: ownTarget(passage), form: isShort ? form : nil)
         guard
             let line = try? forms.line(waiting, https: isHTTPS(passage), seconds: seconds, at: passage.now),
-            isShort || services.state.forms.keep(text, as: name, until: passage.now + seconds, at: passage.now),
+            isShort
+                || services.state.forms.keep(text, as: name, until: passage.now + seconds, at: passage.now),
             setCookies([line], passage)
         else { return nil }
         return name
@@ -79,7 +93,11 @@ extension OpenIDConnect {
         else { throw Self.gone("/") }
         let address = own.text + waiting.target
         guard presentedSession(passage) != nil else {
-            return try beginLogin(passage, target: ownTarget(passage), hosts: hosts(of: waiting.target, own, passage))
+            return try beginLogin(
+                passage,
+                target: ownTarget(passage),
+                hosts: hosts(of: waiting.target, own, passage)
+            )
         }
         let form =
             waiting.form

@@ -61,6 +61,18 @@ extension OpenIDConnect {
         throw .unauthenticated(cause)
     }
 
+    /// The refusal of a user who is known, with a way to become another one.
+    func forSomebodyElse(_ refusal: Refusal, _ passage: Passage) -> Refusal {
+        guard passage.door == .proxy, passage.isBrowserNavigation else { return refusal }
+        var cause = refusal.cause
+        cause.hint = "You are signed in, but you may not enter here."
+        let way =
+            settings.answers.endsSessionOnForbidden
+            ? Page.Link(target: startPath(ownTarget(passage)), label: "Sign in again")
+            : Page.Link(target: services.authPrefix + "/sign_out", label: "Sign out")
+        return refusal.with(cause).offering(way)
+    }
+
     /// The address that begins a login by a click.
     func startPath(_ target: String) -> String {
         "\(services.authPrefix)/start?again=1&rd=\(QueryArguments.encoded(target))"

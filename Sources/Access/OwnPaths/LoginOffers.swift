@@ -49,5 +49,7 @@ struct LoginOffers: Sendable {
 
 extension OpenIDConnect {
     /// What users call the login.
-    var title: String { settings.login.title ?? RedirectTarget.host(of: settings.issuer.url) ?? settings.issuer.url }
+    var title: String {
+        settings.login.title ?? RedirectTarget.host(of: settings.issuer.url) ?? settings.issuer.url
+    }
 }

@@ -178,7 +178,8 @@ extension OpenIDConnect {
                 at: passage.now
             )
         else { return nil }
-        if let session = proven.session, settings.methods.contains(.authorizationCode), passage.isBrowserNavigation,
+        if let session = proven.session, settings.methods.contains(.authorizationCode),
+            passage.isBrowserNavigation,
             passage.door == .proxy
         {
             passage.reason = reason

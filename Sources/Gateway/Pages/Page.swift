@@ -110,6 +110,11 @@ package struct Page: Sendable {
         self.answer(status: status, in: passage.language, passage.worker.theme, more: more)
     }
 
+    /// The page as an answer in English, with a look.
+    package func answer(status: Int, look: PageTheme) -> Answer {
+        self.answer(status: status, in: .english, look)
+    }
+
     func answer(
         status: Int,
         in language: PageLanguage,

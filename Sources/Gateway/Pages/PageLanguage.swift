@@ -19,7 +19,8 @@ package enum PageLanguage: String, Sendable, CaseIterable {
             }
             guard let tag = parts.first?.split(separator: "-").first else { continue }
             let language = tag == "*" ? .english : PageLanguage(rawValue: String(tag))
-            let weight = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
+            let weight =
+                parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
             if let language, weight > best.weight { best = (language, min(weight, 1)) }
         }
         self = best.language

@@ -24,7 +24,8 @@ enum PageText {
         "Request timeout": "Die Anfrage kam nicht rechtzeitig an",
         "Payload too large": "Die Anfrage ist zu groß",
         "URI too long": "Die Adresse ist zu lang",
-        "An invalid response was received from the upstream server": "Der Dienst dahinter hat falsch geantwortet",
+        "An invalid response was received from the upstream server":
+            "Der Dienst dahinter hat falsch geantwortet",
         "The upstream server is currently unavailable": "Der Dienst dahinter ist gerade nicht erreichbar",
         "The upstream server is timing out": "Der Dienst dahinter antwortet nicht rechtzeitig",
         "failure to get a peer from the ring-balancer": "Vom Dienst dahinter ist gerade kein Server bereit",
@@ -41,6 +42,9 @@ enum PageText {
         "Try again": "Noch einmal versuchen",
         "This address cannot be returned to": "Zu dieser Adresse darf eine Anmeldung nicht führen",
         "There is no login for this address": "Für diese Adresse gibt es keine Anmeldung",
+        "You are signed in, but you may not enter here.":
+            "Sie sind angemeldet, dürfen hier aber nicht hinein.",
+        "Sign in again": "Erneut anmelden",
         "Sign in": "Anmelden",
         "Choose how to sign in.": "Wählen Sie, wie Sie sich anmelden.",
         // Forms that were sent without a session
@@ -54,7 +58,8 @@ enum PageText {
         "It was not sent. It is kept for ten minutes, and not beyond a restart of the gateway.":
             "Sie wurden nicht abgesandt. Aufgehoben werden sie zehn Minuten lang und nicht über einen Neustart hinaus.",
         "Go on": "Weiter",
-        "You are not signed in, and nothing has been sent": "Sie sind nicht angemeldet, und nichts wurde abgesandt",
+        "You are not signed in, and nothing has been sent":
+            "Sie sind nicht angemeldet, und nichts wurde abgesandt",
         "What you sent cannot be kept until you are. Sign in beside this page, then come back and reload it: your browser sends everything again.":
             "Was Sie abgesandt haben, lässt sich bis dahin nicht aufheben. Melden Sie sich neben dieser Seite an, kommen Sie zurück und laden Sie sie neu: Ihr Browser sendet dann alles noch einmal.",
         // Sign-outs

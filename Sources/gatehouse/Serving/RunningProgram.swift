@@ -264,7 +264,8 @@ struct RunningProgram: Sendable {
             clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
             notice: { logger.warning("\($0)") },
-            standings: { [ended = services.endedSessions] in ended.revision }
+            standings: { [ended = services.endedSessions] in ended.revision },
+            theme: settings.theme
         )
         return ProxyServer(
             ServerSettings(

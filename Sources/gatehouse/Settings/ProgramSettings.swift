@@ -1,5 +1,6 @@
 // What the settings say, read once and checked.
 import Access
+import Gateway
 import Logging
 import Proxy
 import Store
@@ -17,6 +18,8 @@ struct ProgramSettings: Sendable {
     var introspectionGroup: String?
     /// What `iss` says in what we sign.
     var tokenIssuer: String
+    /// What our pages look like.
+    var theme: PageTheme
     var trustedAddresses: [String]
     var redirectHosts: [String]
     var trustedAuthorityFile: String?
@@ -96,6 +99,7 @@ extension ProgramSettings {
         guard groups.count <= 1 else { throw read.error("introspection_group", "one group") }
         self.introspectionGroup = groups.first
         self.tokenIssuer = try read.text("token_issuer")
+        self.theme = try ThemeFiles.theme(read)
         self.trustedAddresses = read.list("trusted_ips")
         self.redirectHosts = read.list("redirect_hosts").map { $0.lowercased() }
         let authorities = read.list("trusted_ca_file").first

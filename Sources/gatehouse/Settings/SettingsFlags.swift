@@ -27,6 +27,9 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("auth_prefix")) var authPrefix: String?
     @Option(help: .setting("introspection_group")) var introspectionGroup: String?
     @Option(help: .setting("token_issuer")) var tokenIssuer: String?
+    @Option(help: .setting("page_name")) var pageName: String?
+    @Option(help: .setting("page_logo_file")) var pageLogoFile: String?
+    @Option(help: .setting("page_style_file")) var pageStyleFile: String?
     @Option(help: .setting("trusted_ips")) var trustedIps: String?
     @Option(help: .setting("redirect_hosts")) var redirectHosts: String?
     @Option(help: .setting("trusted_ca_file")) var trustedCaFile: String?
@@ -67,7 +70,9 @@ struct SettingsFlags: ParsableArguments {
             ("upstream_ca_file", self.upstreamCaFile),
             ("workers", self.workers), ("data_dir", self.dataDir), ("keys_dir", self.keysDir),
             ("auth_prefix", self.authPrefix), ("introspection_group", self.introspectionGroup),
-            ("token_issuer", self.tokenIssuer), ("trusted_ips", self.trustedIps),
+            ("token_issuer", self.tokenIssuer), ("page_name", self.pageName),
+            ("page_logo_file", self.pageLogoFile), ("page_style_file", self.pageStyleFile),
+            ("trusted_ips", self.trustedIps),
             ("redirect_hosts", self.redirectHosts), ("trusted_ca_file", self.trustedCaFile),
             ("allow_http_issuers", self.allowHttpIssuers), ("access_log", self.accessLog),
             ("core_dumps", self.coreDumps),

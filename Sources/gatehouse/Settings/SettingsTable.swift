@@ -82,6 +82,17 @@ extension Setting {
         ),
         Setting("keys_dir", "./keys", "Our own keys. Made 0700 on first start; keys never leave it."),
         Setting("auth_prefix", "/oauth2", "Where our own paths stand on the proxy listener."),
+        Setting("page_name", "", "What stands above the heading of our own pages; empty: nothing."),
+        Setting(
+            "page_logo_file",
+            "",
+            "Picture above the heading of our own pages: PNG, JPEG, WebP or SVG, at most 64 KiB; empty: none."
+        ),
+        Setting(
+            "page_style_file",
+            "",
+            "CSS that follows our own on our pages, at most 64 KiB; it loads nothing. Empty: none."
+        ),
         Setting(
             "introspection_group",
             "",

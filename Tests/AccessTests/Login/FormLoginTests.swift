@@ -9,7 +9,8 @@ import Testing
 struct FormLoginTests {
     private static let line = "POST https://app.example/orders?id=7"
     private static let form = [
-        ("accept", "text/html"), ("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-mode", "navigate"),
+        ("accept", "text/html"), ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-mode", "navigate"),
         ("sec-fetch-site", "same-origin"),
     ]
     private static let body = "name=Ann+%26+Bob&note=%3Cb%3E%0D%0A%22x%22&name=two"
@@ -28,13 +29,18 @@ struct FormLoginTests {
         let out = try await stage.ask(Self.line, fields, from: browser, body: body)
         #expect(out.answer?.status == 303)
         let location = try #require(out.location)
-        let asked = try #require(QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst())))
+        let asked = try #require(
+            QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst()))
+        )
         try stage.grant(nonce: try #require(asked.single("nonce")))
         let end = try await stage.comeBack(browser, state: try #require(asked.single("state")))
         let path = try #require(end.location)
-        return (path, try await stage.ask("GET https://app.example\(path)", AccessStage.navigation, from: browser))
+        return (
+            path, try await stage.ask("GET https://app.example\(path)", AccessStage.navigation, from: browser)
+        )
     }
 
+    // S9
     @Test func `a form waits behind the login, and a click sends it where it was going`() async throws {
         let stage = try AccessStage(["login_redirect_uri": ["https://app.example/welcome"]])
         let (path, page) = try await send(stage, Browser())
@@ -58,7 +64,11 @@ struct FormLoginTests {
         let long = "text=\(String(repeating: "a", count: 20_000))"
         let browser = Browser()
         let (_, page) = try await send(stage, browser, body: long)
-        #expect(String(decoding: try #require(page.answer).body, as: UTF8.self).contains(String(long.dropFirst(5))))
+        #expect(
+            String(decoding: try #require(page.answer).body, as: UTF8.self).contains(
+                String(long.dropFirst(5))
+            )
+        )
         #expect(browser.cookies.allSatisfy { $0.key.utf8.count + $0.value.utf8.count < 4096 })
     }
 
@@ -67,23 +77,34 @@ struct FormLoginTests {
         let browser = Browser()
         let (path, _) = try await send(stage, browser, body: "text=\(String(repeating: "a", count: 20_000))")
         stage.clock.advance(by: 300)
-        let page = try await stage.ask("GET https://app.example\(path)", AccessStage.navigation, from: browser)
+        let page = try await stage.ask(
+            "GET https://app.example\(path)",
+            AccessStage.navigation,
+            from: browser
+        )
         #expect(page.answer?.status == 200)
         // What the cookie says outlives a restart; the memory does not.
         var restarted = try AccessStage()
         restarted.clock.advance(by: 300)
         restarted.worker = Worker(index: 0)
-        let lost = try await restarted.ask("GET https://app.example\(path)", AccessStage.navigation, from: browser)
+        let lost = try await restarted.ask(
+            "GET https://app.example\(path)",
+            AccessStage.navigation,
+            from: browser
+        )
         #expect(lost.reason == "form-not-found")
         #expect(lost.refusal?.status == 404)
         #expect(lost.refusal?.cause.wayOn?.target == "https://app.example/orders?id=7")
     }
 
     // S9, K9: a cross-site form gains nothing.
-    @Test(arguments: [
-        ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("sec-fetch-site", "none"),
-        ("sec-fetch-site", nil), ("sec-fetch-mode", "cors"), ("sec-fetch-mode", "no-cors"), ("accept", "application/json"),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("sec-fetch-site", "none"),
+            ("sec-fetch-site", nil), ("sec-fetch-mode", "cors"), ("sec-fetch-mode", "no-cors"),
+            ("accept", "application/json"),
+        ] as [(String, String?)]
+    )
     func `a form of another site, and what is no navigation, is 401 and kept nowhere`(
         name: String,
         value: String?
@@ -120,7 +141,10 @@ struct FormLoginTests {
         ("application/json", "{}"), ("multipart/form-data; boundary=x", "no form"), ("text/plain", "no form"),
         ("application/x-www-form-urlencoded", "a=%00"),
     ])
-    func `what cannot be kept stays in the browser, behind a page that says so`(type: String, body: String) async throws {
+    func `what cannot be kept stays in the browser, behind a page that says so`(
+        type: String,
+        body: String
+    ) async throws {
         let stage = try AccessStage()
         let browser = Browser()
         let outcome = try await stage.ask(Self.line, with("content-type", type), from: browser, body: body)
@@ -144,11 +168,17 @@ struct FormLoginTests {
         let stage = try AccessStage()
         let browser = Browser()
         for _ in 0..<FormCookie.maximumForms {
-            #expect(try await stage.ask(Self.line, Self.form, from: browser, body: Self.body).answer?.status == 303)
+            #expect(
+                try await stage.ask(Self.line, Self.form, from: browser, body: Self.body).answer?.status
+                    == 303
+            )
         }
         let waiting = browser.cookies.keys.filter { $0.contains("-form-") }
         #expect(waiting.count == FormCookie.maximumForms)
-        #expect(try await stage.ask(Self.line, Self.form, from: browser, body: Self.body).reason == "form-not-kept")
+        #expect(
+            try await stage.ask(Self.line, Self.form, from: browser, body: Self.body).reason
+                == "form-not-kept"
+        )
         #expect(browser.cookies.keys.filter { $0.contains("-form-") } == waiting)
     }
 
@@ -160,7 +190,11 @@ struct FormLoginTests {
         let (path, _) = try await send(stage, browser)
         let other = Browser()
         try await stage.logIn(other)
-        let outcome = try await stage.ask("GET https://app.example\(path)", AccessStage.navigation, from: other)
+        let outcome = try await stage.ask(
+            "GET https://app.example\(path)",
+            AccessStage.navigation,
+            from: other
+        )
         #expect(outcome.reason == "form-not-found")
         for (name, value) in browser.cookies where name.contains("-form-") {
             other.cookies[name] = "1." + String(value.dropFirst(2).reversed())
@@ -173,7 +207,11 @@ struct FormLoginTests {
         let browser = Browser()
         let (path, _) = try await send(stage, browser)
         browser.cookies = browser.cookies.filter { $0.key.contains("-form-") }
-        let outcome = try await stage.ask("GET https://app.example\(path)", AccessStage.navigation, from: browser)
+        let outcome = try await stage.ask(
+            "GET https://app.example\(path)",
+            AccessStage.navigation,
+            from: browser
+        )
         #expect(outcome.answer?.status == 302)
         #expect(outcome.location?.hasPrefix("https://id.example/authorize?") ?? false)
     }

@@ -19,7 +19,8 @@ struct KeptFormTests {
         #expect(form?.kind == .urlencoded)
         #expect(
             form?.entries == [
-                entry("a", "1"), entry("b", "x y&z"), entry("a", "2"), entry("c", ""), entry("ü", "€\r\nline"),
+                entry("a", "1"), entry("b", "x y&z"), entry("a", "2"), entry("c", ""),
+                entry("ü", "€\r\nline"),
             ]
         )
         #expect(self.form(Self.urlencoded, "")?.entries == [])
@@ -44,14 +45,18 @@ struct KeptFormTests {
 
     @Test func `at most so many values are kept`() {
         let body = { (count: Int) in (0..<count).map { "a=\($0)" }.joined(separator: "&") }
-        #expect(form(Self.urlencoded, body(KeptForm.maximumEntries))?.entries.count == KeptForm.maximumEntries)
+        #expect(
+            form(Self.urlencoded, body(KeptForm.maximumEntries))?.entries.count == KeptForm.maximumEntries
+        )
         #expect(form(Self.urlencoded, body(KeptForm.maximumEntries + 1)) == nil)
     }
 
     @Test func `lines of text are one value that sends the same lines`() {
         #expect(form("text/plain", "a=1\r\nb=2\r\n")?.entries == [entry("a", "1\r\nb=2")])
         #expect(form("text/plain", "")?.entries == [])
-        for body in ["a=1", "a\r\n", "=1\r\n", "\r\n", "a\r\nb=1\nc\r\n"] { #expect(form("text/plain", body) == nil) }
+        for body in ["a=1", "a\r\n", "=1\r\n", "\r\n", "a\r\nb=1\nc\r\n"] {
+            #expect(form("text/plain", body) == nil)
+        }
     }
 
     @Test func `what was kept is what comes back`() throws {
@@ -76,7 +81,10 @@ enum Multipart {
 }
 
 struct MultipartFormTests {
-    private func entries(_ body: String, type: String = "multipart/form-data; boundary=x") -> [KeptForm.Entry]? {
+    private func entries(
+        _ body: String,
+        type: String = "multipart/form-data; boundary=x"
+    ) -> [KeptForm.Entry]? {
         MultipartForm.entries(Array(body.utf8), contentType: type)
     }
 
@@ -100,7 +108,8 @@ struct MultipartFormTests {
     }
 
     @Test(arguments: [
-        "", "--x", "--x\r\n", "--y\r\n", "--x--\r\nmore", "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none",
+        "", "--x", "--x\r\n", "--y\r\n", "--x--\r\nmore",
+        "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none",
     ])
     func `a body that is not whole is not kept`(_ body: String) {
         #expect(entries(body) == nil)
@@ -110,8 +119,12 @@ struct MultipartFormTests {
         ("multipart/form-data; boundary=----WebKitFormBoundaryAbC", "----WebKitFormBoundaryAbC"),
         ("multipart/form-data; boundary=\"a b\"", nil), ("multipart/form-data; boundary=\"q\"", "q"),
         ("multipart/form-data; charset=utf-8; Boundary=z", "z"), ("multipart/form-data; boundary=", nil),
-        ("multipart/form-data; boundary=\(String(repeating: "b", count: 70))", String(repeating: "b", count: 70)),
-        ("multipart/form-data; boundary=\(String(repeating: "b", count: 71))", nil), ("multipart/form-data", nil),
+        (
+            "multipart/form-data; boundary=\(String(repeating: "b", count: 70))",
+            String(repeating: "b", count: 70)
+        ),
+        ("multipart/form-data; boundary=\(String(repeating: "b", count: 71))", nil),
+        ("multipart/form-data", nil),
     ])
     func `the boundary is the one that is written`(type: String, boundary: String?) {
         #expect(MultipartForm.boundary(type) == boundary)

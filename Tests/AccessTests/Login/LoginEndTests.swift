@@ -9,7 +9,8 @@ import Testing
 struct LoginEndTests {
     private static let here = "GET https://app.example/here?q=1"
 
-    private func state(_ stage: AccessStage, _ browser: Browser, _ line: String = here) async throws -> String {
+    private func state(_ stage: AccessStage, _ browser: Browser, _ line: String = here) async throws -> String
+    {
         try #require(try await stage.begin(browser, line).single("state"))
     }
 
@@ -52,7 +53,10 @@ struct LoginEndTests {
         let browser = Browser()
         try await stage.logIn(browser)
         let own = try await state(stage, Browser())
-        for state in ["x", "\(own)x", String(own.dropLast(4)), own.split(separator: ".").prefix(2).joined(separator: ".")] {
+        for state in [
+            "x", "\(own)x", String(own.dropLast(4)),
+            own.split(separator: ".").prefix(2).joined(separator: "."),
+        ] {
             let outcome = try await stage.comeBack(browser, state: state)
             #expect(outcome.refusal?.status == 400)
             #expect(outcome.refusal?.cause.wayOn?.target == "/")
@@ -60,7 +64,9 @@ struct LoginEndTests {
     }
 
     @Test(arguments: [0.0, 601, 86_300, 86_500])
-    func `the page of a state that is over leads to where the user was going, for a day`(_ seconds: Double) async throws {
+    func `the page of a state that is over leads to where the user was going, for a day`(
+        _ seconds: Double
+    ) async throws {
         let stage = try AccessStage()
         let browser = Browser()
         let state = try await state(stage, browser)
@@ -68,10 +74,15 @@ struct LoginEndTests {
         stage.clock.advance(by: seconds)
         let refusal = try #require(try await stage.comeBack(browser, state: state).refusal)
         #expect(refusal.status == 400 && refusal.reason == "unknown-state")
-        #expect(refusal.cause.wayOn == Page.Link(target: seconds < 86_400 ? "/here?q=1" : "/", label: "Start again"))
+        #expect(
+            refusal.cause.wayOn
+                == Page.Link(target: seconds < 86_400 ? "/here?q=1" : "/", label: "Start again")
+        )
     }
 
-    @Test(arguments: [("&error=access_denied", 403), ("&error=server_error", 503), ("", 400), ("&code=c&code=d", 400)])
+    @Test(arguments: [
+        ("&error=access_denied", 403), ("&error=server_error", 503), ("", 400), ("&code=c&code=d", 400),
+    ])
     func `every refusal on the way back has one way on`(_ more: String, _ status: Int) async throws {
         let stage = try AccessStage()
         let browser = Browser()
@@ -111,15 +122,23 @@ struct LoginEndTests {
         let stage = try AccessStage()
         let browser = Browser()
         for path in ["//evil.example/x", "/%2Fevil.example", "/%5Cevil.example"] {
-            guard let outcome = try? await stage.ask("GET https://app.example\(path)", AccessStage.navigation, from: browser),
+            guard
+                let outcome = try? await stage.ask(
+                    "GET https://app.example\(path)",
+                    AccessStage.navigation,
+                    from: browser
+                ),
                 let location = outcome.location
             else { continue }  // The guard does not let it in.
-            let asked = try #require(QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst())))
+            let asked = try #require(
+                QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst()))
+            )
             try stage.grant(nonce: try #require(asked.single("nonce")))
             let end = try await stage.comeBack(browser, state: try #require(asked.single("state")))
             let target = try #require(end.location)
             let own = RedirectTarget.Origin(scheme: "https", host: "app.example", port: nil)
-            let isOurs = target.hasPrefix("https://app.example/") || RedirectTarget(target, own: own, hosts: []) != nil
+            let isOurs =
+                target.hasPrefix("https://app.example/") || RedirectTarget(target, own: own, hosts: []) != nil
             #expect(isOurs, "\(path): \(target)")
         }
     }
@@ -130,13 +149,16 @@ struct LoginEndTests {
     private func loop(_ stage: AccessStage, _ browser: Browser) async throws -> Outcome {
         let outcome = try await stage.ask(Self.here, AccessStage.navigation, from: browser)
         guard let location = outcome.location else { return outcome }
-        let asked = try #require(QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst())))
+        let asked = try #require(
+            QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst()))
+        )
         try stage.grant(nonce: try #require(asked.single("nonce")))
         let end = try await stage.comeBack(browser, state: try #require(asked.single("state")))
         browser.cookies = [:]
         return end
     }
 
+    // A9
     @Test func `a login that does not hold is tried once more, and then ends on a page`() async throws {
         let stage = try AccessStage()
         let browser = Browser()
@@ -148,7 +170,9 @@ struct LoginEndTests {
         #expect(way.label == "Start again" && way.target.hasPrefix("/oauth2/start?again=1&rd="))
         #expect(stage.issuer.count("/token") == 2)
         // The click begins from the beginning; a minute later so does any request.
-        #expect(try await stage.ask("GET https://app.example\(way.target)", from: browser).answer?.status == 302)
+        #expect(
+            try await stage.ask("GET https://app.example\(way.target)", from: browser).answer?.status == 302
+        )
         browser.brief = [:]
         #expect(try await loop(stage, browser).location == "/here?q=1")
     }
@@ -184,7 +208,9 @@ struct LoginEndTests {
                 QueryArguments(Array(location.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst()))
             )
             try stage.grant(nonce: try #require(asked.single("nonce")))
-            #expect(try await stage.comeBack(browser, state: try #require(asked.single("state"))).location == "/x")
+            #expect(
+                try await stage.comeBack(browser, state: try #require(asked.single("state"))).location == "/x"
+            )
         }
     }
 

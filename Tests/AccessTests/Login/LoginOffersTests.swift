@@ -10,7 +10,9 @@ import Testing
 
 struct LoginOffersTests {
     /// A plan of routes, each with a login of its own.
-    private func plan(_ routes: [(path: String, host: String?, config: [String: JSONValue])]) throws -> (Plan, AccessServices) {
+    private func plan(
+        _ routes: [(path: String, host: String?, config: [String: JSONValue])]
+    ) throws -> (Plan, AccessServices) {
         let stage = try AccessStage()
         var configuration = Configuration()
         configuration.services = [Service(id: "s", name: "s", host: "127.0.0.1", port: 9)]
@@ -33,7 +35,8 @@ struct LoginOffersTests {
         let (plan, services) = try plan([
             ("/staff", nil, [:]), ("/staff/more", nil, ["groups_required": ["admin"]]),
             ("/guests", nil, ["client_id": ["guests"], "login_title": "Guests <b>"]),
-            ("/elsewhere", "other.example", ["client_id": ["other"]]), ("~/pattern$", nil, ["client_id": ["pattern"]]),
+            ("/elsewhere", "other.example", ["client_id": ["other"]]),
+            ("~/pattern$", nil, ["client_id": ["pattern"]]),
             ("/tokens", nil, ["client_id": ["api"], "auth_methods": ["bearer"]]),
         ])
         let offers = LoginOffers(plan, on: own, services)

@@ -7,7 +7,9 @@ import Testing
 @testable import Access
 
 struct ResponseModeTests {
-    private static let posted = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")]
+    private static let posted = [
+        ("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site"),
+    ]
 
     /// A stage with a mode and a login under way.
     private func begin(
@@ -107,7 +109,8 @@ struct ResponseModeTests {
     @Test func `a signed answer counts in the browser that began, and once (S5, A6)`() async throws {
         let browser = Browser()
         let (stage, asked) = try await begin("jwt", browser)
-        let line = "GET https://app.example/oauth2/callback?response=\(try response(stage, try #require(asked.single("state"))))"
+        let line =
+            "GET https://app.example/oauth2/callback?response=\(try response(stage, try #require(asked.single("state"))))"
         #expect(try await stage.ask(line, AccessStage.navigation, from: Browser()).reason == "unknown-state")
         let kept = browser.cookies
         #expect(try await stage.ask(line, AccessStage.navigation, from: browser).answer?.status == 302)
@@ -118,11 +121,16 @@ struct ResponseModeTests {
 
     // An answer by another way than was asked for proves less than was asked for.
     @Test(arguments: [
-        ("form_post", "GET", "state=S&code=c"), ("jwt", "GET", "state=S&code=c"), ("query", "GET", "response=R"),
+        ("form_post", "GET", "state=S&code=c"), ("jwt", "GET", "state=S&code=c"),
+        ("query", "GET", "response=R"),
         ("form_post.jwt", "GET", "response=R"), ("form_post.jwt", "POST", "state=S&code=c"),
         ("form_post", "POST", "response=R"),
     ])
-    func `an answer that comes otherwise than asked is refused`(mode: String, method: String, form: String) async throws {
+    func `an answer that comes otherwise than asked is refused`(
+        mode: String,
+        method: String,
+        form: String
+    ) async throws {
         let browser = Browser()
         let stage: AccessStage
         let asked: QueryArguments
@@ -151,11 +159,15 @@ struct ResponseModeTests {
         let browser = Browser()
         let (stage, asked) = try await begin("form_post", browser)
         let state = try #require(asked.single("state"))
-        #expect(try await stage.comeBack(browser, state: state, more: "&error=invalid_request").reason == "login-refused")
+        #expect(
+            try await stage.comeBack(browser, state: state, more: "&error=invalid_request").reason
+                == "login-refused"
+        )
     }
 
     @Test(arguments: [
-        ("", "malformed-response"), ("state=x", "malformed-response"), ("state=x&code=%", "malformed-response"),
+        ("", "malformed-response"), ("state=x", "malformed-response"),
+        ("state=x&code=%", "malformed-response"),
         ("state=x&code=c", "unknown-state"), ("state=x&code=a&code=b", "repeated-parameter"),
     ])
     func `a posted answer that is none is 400`(body: String, word: String) async throws {

@@ -175,7 +175,7 @@ def clients(secret: dict, client_key: dict) -> dict:
     public = {name: client_key[name] for name in ("kty", "n", "e", "kid", "alg", "use")}
     return {
         "web": {
-            "client_secret": secret["web"], "authorization_type": ["code", "refresh_token", "delete_token"],
+            "client_secret": secret["web"], "jwks": {"keys": [public]}, "authorization_type": ["code", "refresh_token", "delete_token"],
             "scope": [], "redirect_uri": REDIRECTS, "post_logout_redirect_uri": ORIGIN,
             "post_logout_redirect_uris": [ORIGIN],
             "backchannel_logout_uri": ORIGIN + "oauth2/backchannel-logout", "backchannel_logout_session_required": "yes",
@@ -222,7 +222,8 @@ def main():
             "issuer": ISSUER, "scopes": SCOPES, "service_scope": "api",
             "clients": {
                 **{name: {"client_id": name, "client_secret": secret[name]} for name in names[1:]},
-                "signer": {"client_id": "signer", "private_jwk": client_key}},
+                "signer": {"client_id": "signer", "private_jwk": client_key},
+                "web": {"client_id": "web", "client_secret": secret["web"], "private_jwk": client_key}},
             "users": {name: {"password": PASSWORDS[name], "group": GROUPS[name]} for name in PASSWORDS},
         }
         (DATA / "info.json").touch(mode=0o600)

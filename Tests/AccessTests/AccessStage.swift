@@ -6,6 +6,7 @@ import JOSE
 import JSON
 import OIDC
 import Proxy
+import Store
 import Synchronization
 import Testing
 
@@ -172,7 +173,9 @@ struct AccessStage {
         _ config: [String: JSONValue] = [:],
         consumers: [Consumer] = [],
         hosts: [String] = ["app.example"],
-        redirectHosts: [String]? = nil
+        redirectHosts: [String]? = nil,
+        vault: ((ManualClock) -> any SessionVault)? = nil,
+        graceSeconds: Double = 0
     ) throws {
         key = try SigningKey(kid: "one")
         issuer = try ScriptedIssuer(keys: [key])
@@ -188,7 +191,8 @@ struct AccessStage {
             client: issuer,
             keys: SealingKeyRing(octets: [[UInt8](repeating: 1, count: 32)]),
             clock: { clock.now },
-            redirectHosts: redirectHosts
+            redirectHosts: redirectHosts,
+            sessions: Self.sessions(vault?(clock), graceSeconds)
         )
         var configuration = Configuration()
         configuration.services = [Service(id: "s", name: "s", host: "127.0.0.1", port: 9)]
@@ -202,6 +206,16 @@ struct AccessStage {
         )
         configuration.plugins = [PluginInstance(name: "openid-connect", id: "p", settings: settings)]
         plan = try Plan(configuration, kinds: AccessPlugins.kinds(services))
+    }
+
+    /// Sessions in a vault of the test's own, if it has one.
+    private static func sessions(_ vault: (any SessionVault)?, _ graceSeconds: Double) -> SessionServices {
+        guard let vault else { return .cookies }
+        return SessionServices(
+            storage: .redis(RedisAddress(.tcp(host: "store.example", port: 6379))),
+            graceSeconds: graceSeconds,
+            vaults: VaultDirectory { _ throws(RedisAddressError) in vault }
+        )
     }
 
     // MARK: Requests

@@ -24,7 +24,8 @@ package enum OwnPaths {
                 try services.knowingSessions(passage) { passage throws(Refusal) in try logout.serve(passage) }
             },
             OwnPath(path: "\(prefix)/userinfo", methods: [.get, .head]) { passage throws(Refusal) in
-                try services.knowingSessions(passage) { passage throws(Refusal) in try login.userInfo(passage) }
+                try services.knowingSessions(passage) { passage throws(Refusal) in try login.userInfo(passage)
+                }
             },
             ResourceMetadataPath.path,
         ]

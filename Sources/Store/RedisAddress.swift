@@ -54,7 +54,9 @@ package struct RedisAddress: Sendable, Hashable {
     ///
     /// - Throws: a sentence for people; never the URL, which may hold a password.
     package init(url: String) throws(RedisAddressError) {
-        guard let colon = url.firstRange(of: "://") else { throw .init("expected redis://HOST:PORT/DATABASE") }
+        guard let colon = url.firstRange(of: "://") else {
+            throw .init("expected redis://HOST:PORT/DATABASE")
+        }
         let scheme = url[..<colon.lowerBound].lowercased()
         let rest = String(url[colon.upperBound...])
         switch scheme {
@@ -98,7 +100,11 @@ package struct RedisAddress: Sendable, Hashable {
         let (host, port) = try Self.hostAndPort(place)
         self.init(.tcp(host: host, port: port))
         if let sign {
-            let pair = authority[..<sign].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            let pair = authority[..<sign].split(
+                separator: ":",
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
             guard pair.count == 2, let user = Self.decoded(pair[0]), let password = Self.decoded(pair[1]),
                 !password.isEmpty
             else { throw .init("expected USER:PASSWORD or :PASSWORD before the '@', percent-encoded") }
@@ -117,7 +123,9 @@ package struct RedisAddress: Sendable, Hashable {
         var host = text
         var port: Substring?
         if text.hasPrefix("[") {
-            guard let end = text.firstIndex(of: "]") else { throw .init("expected ']' after an IPv6 address") }
+            guard let end = text.firstIndex(of: "]") else {
+                throw .init("expected ']' after an IPv6 address")
+            }
             host = text[text.index(after: text.startIndex)..<end]
             let tail = text[text.index(after: end)...]
             guard tail.isEmpty || tail.hasPrefix(":") else { throw .init("expected a port after ']'") }

@@ -28,7 +28,13 @@ final class RedisLink {
     private var timerAt = 0.0
     private var isFlushing = false
 
-    init(_ address: RedisAddress, tls: NIOSSLContext?, board: StoreBoard, limits: LinkLimits, loop: any EventLoop) {
+    init(
+        _ address: RedisAddress,
+        tls: NIOSSLContext?,
+        board: StoreBoard,
+        limits: LinkLimits,
+        loop: any EventLoop
+    ) {
         self.address = address
         self.tls = tls
         self.board = board

@@ -6,6 +6,7 @@ import JOSE
 import JSON
 import OIDC
 import Proxy
+import Store
 import Synchronization
 import Testing
 
@@ -174,6 +175,8 @@ struct AccessStage {
         consumers: [Consumer] = [],
         hosts: [String] = ["app.example"],
         redirectHosts: [String]? = nil,
+        vault: ((ManualClock) -> any SessionVault)? = nil,
+        graceSeconds: Double = 0,
         ended: EndedSessions = EndedSessions()
     ) throws {
         key = try SigningKey(kid: "one")
@@ -191,6 +194,7 @@ struct AccessStage {
             keys: SealingKeyRing(octets: [[UInt8](repeating: 1, count: 32)]),
             clock: { clock.now },
             redirectHosts: redirectHosts,
+            sessions: Self.sessions(vault?(clock), graceSeconds),
             ended: ended
         )
         var configuration = Configuration()
@@ -205,6 +209,16 @@ struct AccessStage {
         )
         configuration.plugins = [PluginInstance(name: "openid-connect", id: "p", settings: settings)]
         plan = try Plan(configuration, kinds: AccessPlugins.kinds(services))
+    }
+
+    /// Sessions in a vault of the test's own, if it has one.
+    private static func sessions(_ vault: (any SessionVault)?, _ graceSeconds: Double) -> SessionServices {
+        guard let vault else { return .cookies }
+        return SessionServices(
+            storage: .redis(RedisAddress(.tcp(host: "store.example", port: 6379))),
+            graceSeconds: graceSeconds,
+            vaults: VaultDirectory { _ throws(RedisAddressError) in vault }
+        )
     }
 
     // MARK: Requests

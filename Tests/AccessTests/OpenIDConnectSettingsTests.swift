@@ -61,7 +61,10 @@ struct OpenIDConnectSettingsTests {
             ("bearer_token_param_type", ["body"], "bearer_token_param_type: 'body' is not served yet"),
             ("auth_methods", ["kong_oauth2"], "auth_methods: 'kong_oauth2' is not served yet"),
             ("auth_methods", [], "auth_methods: must not be empty"),
-            ("session_storage", "redis", "session_storage: 'redis' is not served yet; expected cookie"),
+            (
+                "session_storage", "memcached",
+                "session_storage: 'memcached' is not served yet; expected cookie or redis"
+            ),
             ("response_mode", "form_post", "response_mode: 'form_post' is not served yet; expected query"),
             ("login_action", "response", "login_action: 'response' is not served yet"),
             (

@@ -173,8 +173,12 @@ def test_an_outage_of_the_issuer_ends_no_session(start, upstream, issuer, redis,
     assert statuses(crowd([gatehouse.url], shown(browser), 20)) == {200: 20}
     issuer.access_seconds = 600
     issuer.start()
-    wait_until(lambda: refreshes(issuer) == 1, "renewed", 15) if httpx.get(
-        gatehouse.url, headers=shown(browser)).status_code == 200 else pytest.fail("the session is lost")
+
+    def renewed() -> bool:
+        assert httpx.get(gatehouse.url, headers=shown(browser)).status_code == 200
+        return refreshes(issuer) == 1
+
+    wait_until(renewed, "the token is renewed", 15)
 
 
 @pytest.mark.parametrize("moment", ["before the issuer answers", "after it"])

@@ -110,7 +110,11 @@ extension OpenIDConnect {
         }
     }
 
-    private func lookUp(_ shown: ShownHandle, _ passage: Passage, _ store: SessionStore) throws(Refusal) -> Step? {
+    private func lookUp(
+        _ shown: ShownHandle,
+        _ passage: Passage,
+        _ store: SessionStore
+    ) throws(Refusal) -> Step? {
         if isEnded(shown.handle.id, passage) { return nil }
         return .wait(
             Inquiry { [self] in
@@ -156,7 +160,9 @@ extension OpenIDConnect {
         case .down(let reason):
             let recent = services.state.recent
             let known = recent.session(shown.handle.id, within: store.graceSeconds, at: services.clock())
-            guard let known, isTokenGood(known.session, at: passage.now) else { throw storeUnavailable(reason) }
+            guard let known, isTokenGood(known.session, at: passage.now) else {
+                throw storeUnavailable(reason)
+            }
             let graced = proven(known.session)
             if isEnded(graced, passage) { return try withoutSession(passage) }
             count("graced", passage)
@@ -175,7 +181,8 @@ extension OpenIDConnect {
         let asker = number &* 4 &+ (isHTTPS(passage) ? 2 : 1)
         let known = memory.value(shown.text.span, asker: asker)
         let isSame = known.map {
-            $0.stored.record.version == stored.record.version && $0.stored.record.octets == stored.record.octets
+            $0.stored.record.version == stored.record.version
+                && $0.stored.record.octets == stored.record.octets
         }
         let proven = isSame == true ? known?.proven : nil
         let kept = KeptSession(shown, stored, proven ?? self.proven(stored.session), readAt: services.clock())
@@ -185,7 +192,8 @@ extension OpenIDConnect {
     }
 
     /// Admits what was read lately; renews its tokens where they have ended, or will soon.
-    private func goOn(_ kept: KeptSession, _ passage: Passage, _ store: SessionStore) throws(Refusal) -> Step? {
+    private func goOn(_ kept: KeptSession, _ passage: Passage, _ store: SessionStore) throws(Refusal) -> Step?
+    {
         if isEnded(kept.proven, passage) { return nil }
         let session = kept.stored.session
         if let due = session.renewalIsDueAt, passage.now >= due {
@@ -237,7 +245,11 @@ extension OpenIDConnect {
         }
     }
 
-    private func refresh(_ kept: KeptSession, _ passage: Passage, _ store: SessionStore) throws(Refusal) -> Step? {
+    private func refresh(
+        _ kept: KeptSession,
+        _ passage: Passage,
+        _ store: SessionStore
+    ) throws(Refusal) -> Step? {
         guard let renewal = renewal(of: kept, store) else {
             passage.reason = "session-expired"
             endSession(kept.stored.session, passage)
@@ -290,7 +302,9 @@ extension OpenIDConnect {
     // MARK: Beginning and ending
 
     /// Puts a session that begins into the store, where there is one; it gets its handle there.
-    func stored(_ outcome: Result<Session, OIDCError>) async throws(StoreUnavailable) -> Result<Session, OIDCError> {
+    func stored(
+        _ outcome: Result<Session, OIDCError>
+    ) async throws(StoreUnavailable) -> Result<Session, OIDCError> {
         guard let store, case .success(var session) = outcome else { return outcome }
         do throws(CryptoError) {
             let handle = try SessionHandle.random()
@@ -305,7 +319,8 @@ extension OpenIDConnect {
 
     /// Writes the cookie of a stored session.
     @discardableResult
-    func writeHandle(_ handle: [UInt8], _ session: Session, _ passage: Passage, _ store: SessionStore) -> Bool {
+    func writeHandle(_ handle: [UInt8], _ session: Session, _ passage: Passage, _ store: SessionStore) -> Bool
+    {
         let https = isHTTPS(passage)
         let name = sessionCookies.fullName(https: https)
         guard passage.door != .explanation, let text = try? store.seal(handle, name: name, of: session),

@@ -53,10 +53,7 @@ package final class OpenIDConnect: CookieOwner {
             position: read.position
         )
         anonymousConsumer = try Self.anonymous(settings, scope, read)
-        let vault: (any SessionVault)?
-        do throws(RedisAddressError) { vault = try services.sessions.vault(settings.session.storage) } catch {
-            throw read.error("session_storage", error.description)
-        }
+        let vault = try Self.vault(settings, services, read)
         do throws(CryptoError) {
             let ring = try settings.session.secret.map { secret throws(CryptoError) in
                 try SealingKeyRing(secret: secret)
@@ -65,16 +62,7 @@ package final class OpenIDConnect: CookieOwner {
             let digest = try Digest.sha256.hash(utf8: SealedCookie.tuple(identity))
             let name = settings.session.name ?? "session-\(Hexadecimal.encode(digest[..<4]))"
             let purpose = "session " + SealedCookie.tuple(identity)
-            store = try vault.map { vault throws(CryptoError) in
-                try SessionStore(
-                    vault,
-                    identity: SealedCookie.tuple(identity),
-                    ring: ring ?? services.keys,
-                    limits: settings.session.limits,
-                    graceSeconds: services.sessions.graceSeconds,
-                    clock: services.clock
-                )
-            }
+            store = try Self.store(vault, identity, ring ?? services.keys, settings, services)
             sessionCookies = SessionCookies(
                 name: name,
                 attributes: settings.session.cookie,
@@ -83,17 +71,55 @@ package final class OpenIDConnect: CookieOwner {
             )
             id = Hexadecimal.encode(try Digest.sha256.hash(utf8: scope.key)[..<4])
             proofNonces = try Self.proofNonces(settings.proof, services)
-            loginCookies = LoginCookies(
-                name: settings.login.cookieName,
-                attributes: settings.login.cookie,
-                seal: SealedCookie(purpose: "login \(id)", ring: ring ?? services.keys),
-                seconds: settings.login.seconds
-            )
+            loginCookies = Self.loginCookies(settings, id, ring ?? services.keys)
         } catch {
             throw ConfigurationError(at: read.position, "the keys of the cookies cannot be derived: \(error)")
         }
         services.state.endedSessions.allow(seconds: settings.session.limits.longestSeconds)
         warnings = settings.warnings + parties.warnings + Self.hostWarnings(settings, scope, services)
+    }
+
+    /// The vault that sessions lie in; nil for cookies alone.
+    private static func vault(
+        _ settings: OpenIDConnectSettings,
+        _ services: AccessServices,
+        _ read: Settings
+    ) throws(ConfigurationError) -> (any SessionVault)? {
+        do throws(RedisAddressError) { return try services.sessions.vault(settings.session.storage) } catch {
+            throw read.error("session_storage", error.description)
+        }
+    }
+
+    private static func store(
+        _ vault: (any SessionVault)?,
+        _ identity: [String],
+        _ ring: SealingKeyRing,
+        _ settings: OpenIDConnectSettings,
+        _ services: AccessServices
+    ) throws(CryptoError) -> SessionStore? {
+        try vault.map { vault throws(CryptoError) in
+            try SessionStore(
+                vault,
+                identity: SealedCookie.tuple(identity),
+                ring: ring,
+                limits: settings.session.limits,
+                graceSeconds: services.sessions.graceSeconds,
+                clock: services.clock
+            )
+        }
+    }
+
+    private static func loginCookies(
+        _ settings: OpenIDConnectSettings,
+        _ id: String,
+        _ ring: SealingKeyRing
+    ) -> LoginCookies {
+        LoginCookies(
+            name: settings.login.cookieName,
+            attributes: settings.login.cookie,
+            seal: SealedCookie(purpose: "login \(id)", ring: ring),
+            seconds: settings.login.seconds
+        )
     }
 
     /// Makes ready what proofs by DPoP need besides, where they are asked for.

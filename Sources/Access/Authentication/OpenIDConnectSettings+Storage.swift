@@ -47,7 +47,10 @@ extension OpenIDConnectSettings {
             tls.verifies = record.boolean("ssl_verify") ?? true
             tls.serverName = record.string("server_name")
             if !tls.verifies {
-                check.warn("redis", "ssl_verify: the server's certificate is not verified; use trusted_ca_file")
+                check.warn(
+                    "redis",
+                    "ssl_verify: the server's certificate is not verified; use trusted_ca_file"
+                )
             }
             address.tls = tls
         }

@@ -66,7 +66,9 @@ package struct ListedSession: Sendable, Hashable {
     package var createdAt: Double
 }
 
-/// Why a store did not do what it was asked to: it cannot be asked now. Nothing is known of what became of it.
+/// Why a store did not do what it was asked to.
+///
+/// It cannot be asked now, and whether it has done it is not known.
 package struct StoreUnavailable: Error, Sendable, Equatable {
     /// A word for the log.
     package let reason: String

@@ -33,8 +33,8 @@ package struct RedisVault: SessionVault {
 
     // MARK: Records
 
-    /// KEYS: the session, then its owners. ARGV: record, milliseconds since 1970 at the login, milliseconds to live, key,
-    /// milliseconds that owners have to name it.
+    // KEYS: the session, then its owners. ARGV: record, milliseconds since 1970 at the login, milliseconds to live, key,
+    // milliseconds that owners have to name it.
     private static let creation = """
         redis.call('HSET', KEYS[1], 'd', ARGV[1], 'v', 1, 'c', ARGV[2])
         redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -169,7 +169,7 @@ package struct RedisVault: SessionVault {
         return (replies.first?.elements ?? []).compactMap(\.text)
     }
 
-    /// KEYS: the owner's list. ARGV: prefix, milliseconds since 1970.
+    // KEYS: the owner's list. ARGV: prefix, milliseconds since 1970.
     private static let removalOfAll = """
         local ended = 0
         for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])) do
@@ -221,7 +221,8 @@ extension RedisVault: EndingLog {
             Self.noting,
             keys: [name("endings")],
             [
-                RedisWord(ending.owner.text), RedisWord(String(ending.before)), RedisWord(String(ending.until)),
+                RedisWord(ending.owner.text), RedisWord(String(ending.before)),
+                RedisWord(String(ending.until)),
                 RedisWord(Self.maximumEndings), Self.milliseconds(31_536_000),
             ]
         )

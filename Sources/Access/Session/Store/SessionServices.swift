@@ -87,7 +87,9 @@ final class RecentSessions: Sendable {
     func session(_ id: String, within seconds: Double, at now: Double) -> StoredSession? {
         guard seconds > 0 else { return nil }
         return memory.withLock { memory in
-            guard let entry = memory.young[id] ?? memory.old[id], now - entry.readAt <= seconds else { return nil }
+            guard let entry = memory.young[id] ?? memory.old[id], now - entry.readAt <= seconds else {
+                return nil
+            }
             return entry.stored
         }
     }

@@ -64,7 +64,9 @@ struct SessionStore: Sendable {
     }
 
     /// Seconds that what was read of a session is believed; less where sessions hardly last longer.
-    var memory: Double { limits.idling > 0 ? min(Self.memorySeconds, limits.idling / 10) : Self.memorySeconds }
+    var memory: Double {
+        limits.idling > 0 ? min(Self.memorySeconds, limits.idling / 10) : Self.memorySeconds
+    }
 
     // MARK: Names
 

@@ -127,7 +127,8 @@ struct StoredRefresh: Sendable {
     }
 
     /// Puts a result over the record that it was made from; over a later one only if that has the same tokens.
-    private func keep(_ result: UnstoredResults.Result) async throws(StoreUnavailable) -> StoredRefreshOutcome {
+    private func keep(_ result: UnstoredResults.Result) async throws(StoreUnavailable) -> StoredRefreshOutcome
+    {
         var version = result.former.record.version
         for _ in 0..<Self.attempts {
             let (outcome, record) = try await store.replace(result.next, after: version)
@@ -145,7 +146,9 @@ struct StoredRefresh: Sendable {
     }
 
     /// Stores a result that could not be stored before.
-    private func settle(_ result: UnstoredResults.Result) async throws(StoreUnavailable) -> StoredRefreshOutcome {
+    private func settle(
+        _ result: UnstoredResults.Result
+    ) async throws(StoreUnavailable) -> StoredRefreshOutcome {
         let outcome = try await keep(result)
         unstored.forget(id)
         return outcome

@@ -1,0 +1,78 @@
+// What may be written about where sessions live.
+import Gateway
+import JSON
+import Store
+import Testing
+
+@testable import Access
+
+struct SessionStorageSettingsTests {
+    private func settings(_ config: [String: JSONValue]) throws -> OpenIDConnectSettings {
+        try OpenIDConnectSettings(
+            Settings(
+                .object(AccessStage.usual.merging(config) { _, new in new }),
+                schema: OpenIDConnectFields.all
+            )
+        )
+    }
+
+    @Test func `without a word the program's setting decides, and a word beats it`() throws {
+        #expect(try settings([:]).session.storage == nil)
+        #expect(try settings(["session_storage": "cookie"]).session.storage == .cookie)
+        #expect(try settings(["session_storage": "redis"]).session.storage == .usualRedis)
+    }
+
+    @Test func `Kong's record says where`() throws {
+        var wanted = RedisAddress(.tcp(host: "db.example", port: 6380))
+        wanted.user = "gate"
+        wanted.password = "pass"
+        wanted.database = 3
+        wanted.prefix = "kong:"
+        wanted.connectSeconds = 0.5
+        wanted.commandSeconds = 1.5
+        var tls = RedisAddress.TLS()
+        tls.serverName = "redis.example"
+        wanted.tls = tls
+        let record: JSONValue = [
+            "host": "db.example", "port": 6380, "username": "gate", "password": "pass", "database": 3,
+            "prefix": "kong:", "connect_timeout": 500, "read_timeout": 1500, "ssl": true,
+            "server_name": "redis.example",
+        ]
+        #expect(
+            try settings(["session_storage": "redis", "redis": record]).session.storage == .redis(wanted)
+        )
+        let socket: JSONValue = ["socket": "/run/redis.sock"]
+        #expect(
+            try settings(["session_storage": "redis", "redis": socket]).session.storage
+                == .redis(RedisAddress(.socket(path: "/run/redis.sock")))
+        )
+    }
+
+    @Test(
+        arguments: [
+            (["session_storage": "memcached"], "session_storage"),
+            (["session_storage": "memcache"], "session_storage"),
+            (["redis": ["host": "h"]], "redis"),
+            (["session_storage": "redis", "redis": ["port": 0]], "port"),
+            (["session_storage": "redis", "redis": ["port": 65_536]], "port"),
+            (["session_storage": "redis", "redis": ["socket": "relative"]], "socket"),
+            (["session_storage": "redis", "redis": ["username": "u"]], "username"),
+            (["session_storage": "redis", "redis": ["database": -1]], "database"),
+            (["session_storage": "redis", "redis": ["connect_timeout": 0]], "connect_timeout"),
+            (["session_storage": "redis", "redis": ["read_timeout": 60_001]], "read_timeout"),
+            (["session_storage": "redis", "redis": ["sentinel_master": "m"]], "sentinel_master"),
+            (
+                ["session_storage": "redis", "redis": ["sentinel_nodes": [["host": "h", "port": 1]]]],
+                "sentinel_nodes"
+            ),
+            (
+                ["session_storage": "redis", "redis": ["cluster_nodes": [["ip": "10.0.0.1", "port": 1]]]],
+                "cluster_nodes"
+            ),
+        ] as [([String: JSONValue], String)]
+    )
+    func `what cannot be served is refused by its name`(config: [String: JSONValue], field: String) {
+        let error = #expect(throws: ConfigurationError.self) { try settings(config) }
+        #expect(error?.diagnostics.contains { $0.message.contains(field) } == true)
+    }
+}

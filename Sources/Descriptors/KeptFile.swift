@@ -54,6 +54,9 @@ package final class KeptFile: Sendable {
         return unsafe lstat(path, &found) == 0 ? Identity(found) : nil
     }
 
+    /// Removes what was left behind at `path`, if anything is there.
+    package static func remove(_ path: String) { unsafe unlink(path) }
+
     /// How long the file is now, in octets.
     package func size() throws(KeptFileError) -> Int {
         var found = stat()

@@ -269,6 +269,36 @@ struct EndedSessionsTests {
         #expect(try open(folder).count == 1)
     }
 
+    // D14
+    @Test func `while the disk takes nothing, endings are in force and said to be unkept, and then kept`()
+        async throws
+    {
+        let folder = try folder()
+        let said = Seen()
+        let ended = try open(folder, said)
+        let path = folder + "/ended-sessions"
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        try ended.end(.session(id: "one"), of: Self.issuer, beganBy: 100, at: 150)
+        #expect(await !ended.settled())
+        #expect(try hasEnded(session("one"), ended))
+        #expect(said.all.count == 1)
+        for _ in 0..<30 { ended.tidy(at: 150) }
+        #expect(await !ended.settled())
+        try FileManager.default.removeItem(atPath: path)
+        for _ in 0..<30 { ended.tidy(at: 150) }
+        #expect(await ended.settled())
+        #expect(try open(folder).count == 1)
+    }
+
+    // D13
+    @Test func `half a rewriting that was left behind is no file of ours`() throws {
+        let folder = try folder()
+        try Data("e1 half".utf8).write(to: URL(filePath: folder + "/ended-sessions.new"))
+        #expect(try open(folder).count == 0)
+        #expect(!FileManager.default.fileExists(atPath: folder + "/ended-sessions.new"))
+    }
+
     @Test(arguments: ["", "e1", "e2 x", "e1 0 - 1 2 abcd"])
     func `what is no line of ours is none`(text: String) {
         #expect(EndedJournal.record(Array(text.utf8)) == nil)

@@ -54,6 +54,8 @@ final class EndedJournal: Sendable {
     ) throws(KeptFileError) {
         self.folder = folder
         self.notice = notice
+        // Half a rewriting of a program that was killed.
+        KeptFile.remove("\(folder)/\(Self.name).new")
         var store = Store(file: try KeptFile(folder + "/" + Self.name))
         var reading = Reading()
         while case let octets = try store.file.read(from: store.offset, upTo: Self.chunk), !octets.isEmpty {

@@ -31,6 +31,10 @@ package enum Refusal: Error, Sendable, Equatable {
         package var detail: String?
         /// Whether the client may read the reason and the detail too (`display_errors`).
         package var isDisplayed: Bool
+        /// Where a page is to lead its user for a login; the path of it, for clients that read JSON.
+        package var loginURL: String?
+        /// Where a browser that navigates is sent instead, where the answer would be 401 or 403.
+        package var redirect: String?
 
         /// Describes a cause.
         package init(

@@ -24,6 +24,7 @@ struct OpenIDConnectSettingsTests {
         // Kong's 234, and ours.
         let ours = [
             "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
+            "csrf_protection", "csrf_trusted_origins",
             "protected_resource_metadata", "stream_leeway", "upstream_identity_audience",
             "upstream_identity_claims", "upstream_identity_header", "upstream_identity_lifetime",
         ]

@@ -121,6 +121,7 @@ package final class OpenIDConnect: CookieOwner {
     /// Names of fields that only this plugin may set.
     package var emittedFields: [FieldName] {
         settings.identity.upstream.names + [settings.signedIdentity?.field.name].compactMap { $0 }
+            + settings.sessionFields.emitted
     }
 
     /// Where a passage notes what was proven, for doors that answer with it.
@@ -205,9 +206,9 @@ package final class OpenIDConnect: CookieOwner {
         let isTossed = passage.reason == "broken-session-cookie"
         let reason = isTossed ? "broken-session-cookie" : "no-credential"
         let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
-        throw .unauthenticated(
-            settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
-        )
+        var cause = settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
+        cause.loginURL = loginURL(passage)
+        throw .unauthenticated(cause)
     }
 
     /// The ways that are open, as `WWW-Authenticate` says them.
@@ -233,6 +234,7 @@ package final class OpenIDConnect: CookieOwner {
     /// Lets a proven credential pass, or refuses it by its claims.
     func admit(_ proven: ProvenCredential, _ passage: Passage) throws(Refusal) -> Step {
         if let possession = proven.possession { try prove(possession, passage) }
+        if proven.session != nil { try refuseCrossSite(passage) }
         passage.identity = proven.identity
         if passage.door != .proxy { passage.notes[Self.proof] = proven }
         if let refusal = proven.refusal {
@@ -245,6 +247,7 @@ package final class OpenIDConnect: CookieOwner {
         passage.upstream.add(proven.upstream)
         if let choice = settings.signedIdentity { try sign(choice, proven, passage) }
         passage.answer.add(proven.downstream)
+        if let session = proven.session { try tell(of: session, passage) }
         passage.lastsUntil = settings.streamsEnd(proven)
         return .proceed
     }

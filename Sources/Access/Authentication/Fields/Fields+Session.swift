@@ -150,8 +150,7 @@ extension OpenIDConnectFields {
                 "absolute-timeout", "audience", "id", "idling-timeout", "rolling-timeout", "subject",
                 "timeout",
             ],
-            status: .notYet,
-            "Facts of the session in fields for the upstream or the client."
+            "Facts of the session that the upstream is told, in `Session-Id`, `Session-Timeout` and the like; timeouts are the seconds left."
         ),
         field(
             "session_response_headers",
@@ -160,8 +159,7 @@ extension OpenIDConnectFields {
                 "absolute-timeout", "audience", "id", "idling-timeout", "rolling-timeout", "subject",
                 "timeout",
             ],
-            status: .notYet,
-            "Facts of the session in fields for the upstream or the client."
+            "Facts of the session that the client is told, in the same fields."
         ),
         field(
             "session_rolling_timeout",

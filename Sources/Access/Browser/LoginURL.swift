@@ -8,25 +8,25 @@ extension OpenIDConnect {
     ///
     /// A script gets it with its 401 and goes there by itself: a redirect would be followed by the script, not the user.
     func loginURL(_ passage: Passage) -> String? {
-        guard settings.methods.contains(.authorizationCode), passage.door == .proxy,
-            let own = RedirectTarget.Origin(passage)
+        guard settings.methods.contains(.authorizationCode), passage.door == .proxy, !passage.acceptsHTML,
+            !passage.isGRPC, let own = RedirectTarget.Origin(passage)
         else { return nil }
-        let hosts = services.redirectHosts(passage.plan)
-        let page = passage.request.string(of: .referer).flatMap {
-            RedirectTarget($0, own: own, hosts: hosts)
+        if let page = passage.request.string(of: .referer),
+            let target = RedirectTarget(page, own: own, hosts: services.redirectHosts(passage.plan)),
+            leadsHere(target, own, passage.plan)
+        {
+            let isOwn = target.origin == own
+            return start(isOwn ? RedirectTarget.tail(of: target.location) : target.location)
         }
-        let asked = RedirectTarget(
-            String(decoding: passage.request.pathAndQuery, as: UTF8.self),
-            own: own,
-            hosts: []
-        )
-        for target in [page, asked].compactMap({ $0 }) where leadsHere(target, own, passage.plan) {
-            let isOwn = target.origin == nil || target.origin == own
-            let place =
-                isOwn && target.origin != nil ? RedirectTarget.tail(of: target.location) : target.location
-            return "\(services.authPrefix)/start?rd=\(QueryArguments.encoded(place))"
-        }
-        return nil
+        let asked = String(decoding: passage.request.pathAndQuery, as: UTF8.self)
+        guard let target = RedirectTarget(asked, own: own, hosts: []) else { return nil }
+        // A GET to this path is for this route, unless fields of the request have chosen it.
+        let isSame = passage.request.method == .get && passage.route?.fields.isEmpty ?? false
+        return isSame || leadsHere(target, own, passage.plan) ? start(target.location) : nil
+    }
+
+    private func start(_ place: String) -> String {
+        "\(services.authPrefix)/start?rd=\(QueryArguments.encoded(place))"
     }
 
     /// Whether a login for that place is a login here.

@@ -50,6 +50,13 @@ struct BrowserMannersTests {
         #expect(bad.refusal?.status == 401 && bad.refusal?.cause.loginURL == nil)
     }
 
+    @Test func `a page is not told what a script is, whatever the method`() async throws {
+        let stage = try AccessStage()
+        let post = "POST https://app.example/api"
+        #expect(try await login(stage, post, [("accept", "text/html")]) == nil)
+        #expect(try await login(stage, post, []) == "/oauth2/start?rd=%2Fapi")
+    }
+
     @Test func `the answer is JSON that names it`() throws {
         var cause = Refusal.Cause("no-credential")
         cause.loginURL = "/oauth2/start?rd=%2F"

@@ -110,6 +110,7 @@ extension OpenIDConnect {
     /// Writes a session into the answer's cookies; false if it cannot be.
     @discardableResult
     func write(_ session: Session, _ passage: Passage) -> Bool {
+        let session = bound(session, passage)
         guard
             let lines = try? sessionCookies.lines(
                 session,

@@ -203,8 +203,10 @@ package final class OpenIDConnect: CookieOwner {
             passage.notes[Self.loginOffer] = self
         }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
-        let isTossed = passage.reason == "broken-session-cookie"
-        let reason = isTossed ? "broken-session-cookie" : "no-credential"
+        let told = passage.reason.flatMap {
+            ["broken-session-cookie", "session-bound-elsewhere"].contains($0) ? $0 : nil
+        }
+        let reason = told ?? "no-credential"
         let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
         var cause = settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
         cause.loginURL = loginURL(passage)
@@ -234,7 +236,10 @@ package final class OpenIDConnect: CookieOwner {
     /// Lets a proven credential pass, or refuses it by its claims.
     func admit(_ proven: ProvenCredential, _ passage: Passage) throws(Refusal) -> Step {
         if let possession = proven.possession { try prove(possession, passage) }
-        if proven.session != nil { try refuseCrossSite(passage) }
+        if let session = proven.session {
+            guard isBound(session, passage) else { return try withoutBoundSession(passage) }
+            try refuseCrossSite(passage)
+        }
         passage.identity = proven.identity
         if passage.door != .proxy { passage.notes[Self.proof] = proven }
         if let refusal = proven.refusal {

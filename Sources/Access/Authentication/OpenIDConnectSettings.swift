@@ -36,6 +36,8 @@ package struct OpenIDConnectSettings: Sendable {
     let signedIdentity: SignedIdentityChoice?
     /// What the upstream and the client are told of a session.
     let sessionFields: SessionFields
+    /// The facts of the client that a session is bound to.
+    let sessionBinding: SessionBinding
     /// Which requests of other sites' pages a cookie lets in.
     let crossSite: CrossSiteRule
     /// Where browsers are sent instead of refusals.
@@ -202,6 +204,7 @@ package struct OpenIDConnectSettings: Sendable {
         identity = Self.identity(&check)
         signedIdentity = SignedIdentityChoice(&check)
         sessionFields = SessionFields(settings)
+        sessionBinding = SessionBinding(settings)
         crossSite = CrossSiteRule(&check)
         redirects = RefusalRedirects(&check)
         hidesCredentials = settings.flag("hide_credentials")

@@ -29,6 +29,8 @@ package struct Session: Sendable, Equatable {
     package var scope: String?
     /// What the userinfo endpoint said, where it was asked.
     package var userInfo: JSONValue?
+    /// A hash of the facts of the client that it is bound to; nil where it is bound to none.
+    package var binding: String?
 
     /// A session that begins now.
     package init(id: String, at now: Double, issuer: String, subject: String) {
@@ -53,6 +55,7 @@ package struct Session: Sendable, Equatable {
         if let idToken { members["it"] = .string(idToken) }
         if let scope { members["sc"] = .string(scope) }
         if let userInfo { members["ui"] = userInfo }
+        if let binding { members["b"] = .string(binding) }
         return JSONValue.object(members).serialized()
     }
 
@@ -73,6 +76,7 @@ package struct Session: Sendable, Equatable {
         idToken = json["it"]?.string
         scope = json["sc"]?.string
         userInfo = json["ui"]
+        binding = json["b"]?.string
     }
 }
 

@@ -40,8 +40,7 @@ extension OpenIDConnectFields {
             "session_bind",
             .list(.string),
             oneOf: ["ip", "scheme", "user-agent"],
-            status: .notYet,
-            "Facts of the client that a session is bound to."
+            "Facts of the client that a session is bound to from its login on: with others it is no session."
         ),
         field("session_cookie_domain", .string, "Domain of the session cookie; none by default."),
         field("session_cookie_http_only", .boolean, default: true, "Must stay true."),

@@ -14,6 +14,8 @@ package struct ErrorAnswer {
     private let requestID: String
     private let language: PageLanguage
     private let theme: PageTheme
+    /// What a browser that navigates has asked for: authority and path; nil for any other client.
+    private let navigatedTo: (authority: String, path: String)?
 
     /// Answers one request.
     package init(acceptsHTML: Bool, requestID: String) {
@@ -21,6 +23,7 @@ package struct ErrorAnswer {
         self.requestID = requestID
         self.language = .english
         self.theme = .plain
+        self.navigatedTo = nil
     }
 
     /// Answers the request of a passage.
@@ -33,11 +36,17 @@ package struct ErrorAnswer {
         self.requestID = passage.requestID
         self.language = self.form == .page ? passage.language : .english
         self.theme = passage.worker.theme
+        let request = passage.request
+        self.navigatedTo =
+            passage.isBrowserNavigation ? (request.authorityText.lowercased(), request.pathText) : nil
     }
 
     /// A plugin's or the gateway's own refusal.
     package func answer(_ refusal: Refusal) -> Answer {
         let cause = refusal.cause
+        if [401, 403].contains(refusal.status), let place = cause.redirect, self.leadsElsewhere(place) {
+            return .redirect(to: place)
+        }
         var fields = cause.challenges.map { ("WWW-Authenticate", $0) }
         switch refusal {
         case .unavailable(let seconds, _), .chosen(_, .some(let seconds), _):
@@ -49,7 +58,23 @@ package struct ErrorAnswer {
         if cause.isDisplayed {
             message += " (\(cause.reason)\(cause.detail.map { ": \($0)" } ?? ""))"
         }
+        if case .json = self.form, let url = cause.loginURL {
+            return self.json(refusal.status, message, fields, [("login_url", url)])
+        }
         return self.answer(refusal.status, message, fields, wayOn: cause.wayOn, hint: cause.hint)
+    }
+
+    /// Whether a browser that navigates would come to another place than it asked for; else it would turn in circles.
+    private func leadsElsewhere(_ place: String) -> Bool {
+        guard let (authority, path) = self.navigatedTo else { return false }
+        // Without a scheme it is a path; one that is written has two slashes behind it.
+        let scheme = ["https://", "http://"].first { place.lowercased().hasPrefix($0) }
+        let rest = scheme.map { place.dropFirst($0.count) }
+        let host = rest.map { $0.prefix { !"/?#".contains($0) } }
+        let tail = rest.map { $0.dropFirst(host?.count ?? 0) } ?? place[...]
+        let leads = tail.prefix { !"?#".contains($0) }
+        return (host.map { $0.lowercased() } ?? authority) != authority
+            || (leads.isEmpty ? "/" : leads) != path
     }
 
     /// A failure on the way to the upstream or back.
@@ -87,21 +112,26 @@ package struct ErrorAnswer {
             var page = Page(title: message, paragraphs: [hint].compactMap { $0 }, link: wayOn)
             page.facts = self.language.text("Status {} · request {}", String(status), self.requestID)
             return page.answer(status: status, in: self.language, self.theme, more: fields)
-        case .json:
-            let common = fields + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
-            let text = """
-                {
-                  "message":\(JSONText.quoted(message)),
-                  "request_id":\(JSONText.quoted(self.requestID))
-                }
-                """
-            return Answer(
-                status: status,
-                contentType: "application/json; charset=utf-8",
-                fields: common,
-                text: text
-            )
+        case .json: return self.json(status, message, fields)
         }
+    }
+
+    /// Kong's JSON, with more members of ours.
+    private func json(
+        _ status: Int,
+        _ message: String,
+        _ fields: [(String, String)],
+        _ more: [(String, String)] = []
+    ) -> Answer {
+        let common = fields + [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+        let members = [("message", message), ("request_id", self.requestID)] + more
+        let lines = members.map { "  \"\($0.0)\":\(JSONText.quoted($0.1))" }
+        return Answer(
+            status: status,
+            contentType: "application/json; charset=utf-8",
+            fields: common,
+            text: "{\n\(lines.joined(separator: ",\n"))\n}"
+        )
     }
 
     /// Kong's words for a status.

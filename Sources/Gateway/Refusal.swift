@@ -35,6 +35,10 @@ package enum Refusal: Error, Sendable, Equatable {
         package var hint: String?
         /// Where a person who reads this goes on; checked before.
         package var wayOn: Page.Link?
+        /// Where a page is to lead its user for a login; the path of it, for clients that read JSON.
+        package var loginURL: String?
+        /// Where a browser that navigates is sent instead, where the answer would be 401 or 403.
+        package var redirect: String?
 
         /// Describes a cause.
         package init(

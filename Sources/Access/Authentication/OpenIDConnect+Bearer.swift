@@ -40,6 +40,7 @@ extension OpenIDConnect {
         let sighting = request.withValue(range) { CookieJar.find(name, in: $0) }
         guard sighting.count > 0 else { return nil }
         guard sighting.count == 1, request.count(of: .cookie) == 1 else { throw repeatedCredential() }
+        try refuseCrossSite(passage)
         return try bearer(range, skipping: sighting.value.lowerBound, to: sighting.value.upperBound, passage)
     }
 

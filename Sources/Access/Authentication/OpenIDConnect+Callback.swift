@@ -114,13 +114,15 @@ extension OpenIDConnect {
         guard services.state.usedStates.note(state, until: attempt.startedAt + 700, at: passage.now) else {
             return try strayed(passage, "state-reused", state)
         }
+        // What the session is bound to is this request's: where sessions are stored, that is done before it comes back.
+        let binding = (try? settings.sessionBinding.text(passage)) ?? nil
         if let line = try? loginCookies.removal(state, https: isHTTPS(passage)) {
             setCookies([line], passage)
         }
         if let response = arguments.single("response") {
             return .wait(
                 Inquiry { [self] in
-                    await landed(redeem(response: response, attempt, party), attempt, again)
+                    await landed(redeem(response: response, attempt, party), attempt, again, binding)
                 }
             )
         }
@@ -130,7 +132,7 @@ extension OpenIDConnect {
         return .wait(
             Inquiry { [self] in
                 let outcome = await redeem(code, attempt, answer.issuers, party)
-                return await landed(outcome.map(Landing.session), attempt, again)
+                return await landed(outcome.map(Landing.session), attempt, again, binding)
             }
         )
     }
@@ -229,10 +231,12 @@ extension OpenIDConnect {
     private func landed(
         _ outcome: Result<Landing, OIDCError>,
         _ attempt: LoginAttempt,
-        _ again: Page.Link
+        _ again: Page.Link,
+        _ binding: String?
     ) async -> Inquiry.Resumption {
         var outcome = outcome
-        if case .success(.session(let session)) = outcome {
+        if case .success(.session(var session)) = outcome {
+            session.binding = binding
             do throws(StoreUnavailable) {
                 outcome = try await stored(.success(session)).map(Landing.session)
             } catch {

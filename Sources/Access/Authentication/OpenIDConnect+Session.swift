@@ -122,6 +122,7 @@ extension OpenIDConnect {
             guard let handle = session.handle else { return false }
             return writeHandle(handle, session, passage, store)
         }
+        let session = bound(session, passage)
         guard
             let lines = try? sessionCookies.lines(
                 session,

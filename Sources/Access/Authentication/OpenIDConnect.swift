@@ -152,6 +152,7 @@ package final class OpenIDConnect: CookieOwner {
     /// Names of fields that only this plugin may set.
     package var emittedFields: [FieldName] {
         settings.identity.upstream.names + [settings.signedIdentity?.field.name].compactMap { $0 }
+            + settings.sessionFields.emitted
     }
 
     /// Where a passage notes what was proven, for doors that answer with it.
@@ -248,13 +249,13 @@ package final class OpenIDConnect: CookieOwner {
         if let step = try keepForm(passage, read: read) { return step }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
         let told = passage.reason.flatMap {
-            ["broken-session-cookie", "session-ended"].contains($0) ? $0 : nil
+            ["broken-session-cookie", "session-bound-elsewhere", "session-ended"].contains($0) ? $0 : nil
         }
         let reason = told ?? "no-credential"
         let isBrowser = passage.acceptsHTML || passage.request.first(.secFetchMode) != nil
-        throw .unauthenticated(
-            settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
-        )
+        var cause = settings.cause(reason, challenges: challenges(error: nil, offersPasswords: !isBrowser))
+        cause.loginURL = loginURL(passage)
+        throw .unauthenticated(cause)
     }
 
     /// The ways that are open, as `WWW-Authenticate` says them.
@@ -280,6 +281,10 @@ package final class OpenIDConnect: CookieOwner {
     /// Lets a proven credential pass, or refuses it by its claims.
     func admit(_ proven: ProvenCredential, _ passage: Passage) throws(Refusal) -> Step {
         if let possession = proven.possession { try prove(possession, passage) }
+        if let session = proven.session {
+            guard isBound(session, passage) else { return try withoutBoundSession(passage) }
+            try refuseCrossSite(passage)
+        }
         passage.identity = proven.identity
         if passage.door != .proxy { passage.notes[Self.proof] = proven }
         if let refusal = proven.refusal {
@@ -293,6 +298,7 @@ package final class OpenIDConnect: CookieOwner {
         passage.upstream.add(proven.upstream)
         if let choice = settings.signedIdentity { try sign(choice, proven, passage) }
         passage.answer.add(proven.downstream)
+        if let session = proven.session { try tell(of: session, passage) }
         passage.lastsUntil = settings.streamsEnd(proven)
         passage.standing = proven.standing
         return .proceed

@@ -38,6 +38,14 @@ package struct OpenIDConnectSettings: Sendable {
     let identity: IdentityChoice
     /// What is signed for the upstream; nil for nothing.
     let signedIdentity: SignedIdentityChoice?
+    /// What the upstream and the client are told of a session.
+    let sessionFields: SessionFields
+    /// The facts of the client that a session is bound to.
+    let sessionBinding: SessionBinding
+    /// Which requests of other sites' pages a cookie lets in.
+    let crossSite: CrossSiteRule
+    /// Where browsers are sent instead of refusals.
+    let redirects: RefusalRedirects
     /// Takes every field away in which a credential may stand, where credentials are hidden.
     let credentialRemovals: FieldEdits
     let hidesCredentials: Bool
@@ -216,6 +224,10 @@ package struct OpenIDConnectSettings: Sendable {
         resource = ResourceMetadata(&check, proof)
         identity = Self.identity(&check)
         signedIdentity = SignedIdentityChoice(&check)
+        sessionFields = SessionFields(settings)
+        sessionBinding = SessionBinding(settings)
+        crossSite = CrossSiteRule(&check)
+        redirects = RefusalRedirects(&check)
         hidesCredentials = settings.flag("hide_credentials")
         credentialRemovals = Self.removals(settings, tokens, proof)
         runsOnPreflight = settings.flag("run_on_preflight")
@@ -250,12 +262,14 @@ package struct OpenIDConnectSettings: Sendable {
         challenges: [String] = [],
         detail: String? = nil
     ) -> Refusal.Cause {
-        Refusal.Cause(
+        var cause = Refusal.Cause(
             reason,
             message: forbidden ? answers.forbiddenMessage : answers.unauthorizedMessage,
             challenges: challenges,
             detail: detail,
             isDisplayed: answers.displaysErrors
         )
+        cause.redirect = forbidden ? redirects.forbidden : redirects.unauthorized
+        return cause
     }
 }

@@ -26,7 +26,9 @@ extension OpenIDConnect {
 
     /// What a worker remembers of a token: proven for a request of a route, or for a service before.
     func remembered(_ token: [UInt8], _ memory: ProvenCache<ProvenCredential>, at now: Double) -> Testimony? {
-        for asker in [servicesAsker, number &* 4] {
+        // What userinfo says of a token tells nobody whom it is for.
+        let isShared = settings.question?.method != .userinfo
+        for asker in isShared ? [servicesAsker, number &* 4] : [servicesAsker] {
             guard let known = memory.value(token.span, asker: asker) else { continue }
             let isCurrent =
                 known.keysVersion == parties.keysVersion || known.keysVersion == ProvenCredential.withoutKeys

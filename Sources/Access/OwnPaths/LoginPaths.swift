@@ -124,7 +124,8 @@ struct LoginPaths: Sendable {
     /// Who the browser's session is for.
     func userInfo(_ passage: Passage) throws(Refusal) -> Step {
         for instance in passage.plan.logins {
-            guard let session = instance.presentedSession(passage) else { continue }
+            guard let session = instance.presentedSession(passage), instance.isBound(session, passage)
+            else { continue }
             let end = instance.sessionCookies.limits.end(of: session)
             let body: JSONValue = [
                 "claims": instance.claims(of: session),

@@ -37,6 +37,8 @@ package struct Session: Sendable, Equatable {
     package var userInfo: JSONValue?
     /// What the browser is given to find it again, where it lies in a store; not part of what is kept.
     package var handle: [UInt8]?
+    /// A hash of the facts of the client that it is bound to; nil where it is bound to none.
+    package var binding: String?
 
     /// A session that begins now.
     package init(id: String, at now: Double, issuer: String, subject: String) {
@@ -65,6 +67,7 @@ package struct Session: Sendable, Equatable {
         if let idToken { members["it"] = .string(idToken) }
         if let scope { members["sc"] = .string(scope) }
         if let userInfo { members["ui"] = userInfo }
+        if let binding { members["b"] = .string(binding) }
         return JSONValue.object(members).serialized()
     }
 
@@ -90,6 +93,7 @@ package struct Session: Sendable, Equatable {
         userInfo = json["ui"]
         // Sessions of 0.2 have what it takes in their ID token alone.
         if json["ia"] == nil { issuerSession = idToken.flatMap(OpenIDConnect.payload)?["sid"]?.string }
+        binding = json["b"]?.string
     }
 }
 

@@ -284,6 +284,14 @@ struct IntrospectionPathTests {
         #expect(outcome.refusal?.status == 503 && outcome.reason == "issuer-unreachable")
     }
 
+    @Test func `what userinfo said of a token for a route says nothing to services`() async throws {
+        let stage = try stage(["auth_methods": ["userinfo"], "audience_required": []])
+        stage.issuer.answer("/userinfo", ["sub": "alice"])
+        let bad = try SigningKey(kid: "one").sign(stage.claims())
+        #expect(try await stage.ask("GET https://app.example/", [("authorization", "Bearer \(bad)")]).passes)
+        #expect(try members(try await ask(stage, "token=\(bad)")) == ["active": false])
+    }
+
     // MARK: Signed answers
 
     @Test(arguments: [true, false]) func `a signed answer is for the caller (RFC 9701)`(

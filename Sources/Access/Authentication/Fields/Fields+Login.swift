@@ -238,16 +238,14 @@ extension OpenIDConnectFields {
         field(
             "forbidden_redirect_uri",
             .list(.string),
-            status: .notYet,
-            "Where a browser is sent instead of an answer of ours."
+            "Where a browser that navigates is sent instead of a 403."
         ),
         field("unauthorized_destroy_session", .boolean, default: true, "Whether a 401 ends the session."),
         field("unauthorized_error_message", .string, default: "Unauthorized", "Text of a 401."),
         field(
             "unauthorized_redirect_uri",
             .list(.string),
-            status: .notYet,
-            "Where a browser is sent instead of an answer of ours."
+            "Where a browser that navigates is sent instead of a 401."
         ),
         field(
             "unexpected_redirect_uri",

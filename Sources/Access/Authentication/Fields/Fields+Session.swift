@@ -44,8 +44,7 @@ extension OpenIDConnectFields {
             "session_bind",
             .list(.string),
             oneOf: ["ip", "scheme", "user-agent"],
-            status: .notYet,
-            "Facts of the client that a session is bound to."
+            "Facts of the client that a session is bound to from its login on: with others it is no session."
         ),
         field("session_cookie_domain", .string, "Domain of the session cookie; none by default."),
         field("session_cookie_http_only", .boolean, default: true, "Must stay true."),
@@ -154,8 +153,7 @@ extension OpenIDConnectFields {
                 "absolute-timeout", "audience", "id", "idling-timeout", "rolling-timeout", "subject",
                 "timeout",
             ],
-            status: .notYet,
-            "Facts of the session in fields for the upstream or the client."
+            "Facts of the session that the upstream is told, in `Session-Id`, `Session-Timeout` and the like; timeouts are the seconds left."
         ),
         field(
             "session_response_headers",
@@ -164,8 +162,7 @@ extension OpenIDConnectFields {
                 "absolute-timeout", "audience", "id", "idling-timeout", "rolling-timeout", "subject",
                 "timeout",
             ],
-            status: .notYet,
-            "Facts of the session in fields for the upstream or the client."
+            "Facts of the session that the client is told, in the same fields."
         ),
         field(
             "session_rolling_timeout",

@@ -11,7 +11,7 @@ package enum OpenIDConnectFields {
     package static let all: [FieldSchema] =
         (issuer + client + methods + proof + introspection + caching + login + logout + answers + claims
         + headers
-        + session).sorted { $0.name < $1.name }
+        + session + browser).sorted { $0.name < $1.name }
 
     static func field(
         _ name: String,

@@ -47,6 +47,16 @@ def test_a_posted_answer_ends_a_login(begin, issuer, upstream, trusting, mode):
     assert issuer.count("/token") == 1
 
 
+def test_a_strict_session_holds(begin, issuer, upstream, trusting):
+    """Complaint 20: a cookie that crosses no sites comes along all the same, by a page of ours."""
+    gatehouse = begin(session_cookie_same_site="Strict")
+    trusting.open(gatehouse.secure + "/reports?sort=date")
+    wait_until(lambda: trusting.address == gatehouse.secure + "/reports?sort=date", "the login's end")
+    assert any(seen.target == "/reports?sort=date" for seen in upstream.seen) and issuer.count("/token") == 1
+    [session] = [one for one in trusting.driver.get_cookies() if "session-" in one["name"]]
+    assert session["sameSite"] == "Strict"
+
+
 def test_a_posted_answer_of_a_stranger_is_none(begin, issuer, upstream, trusting):
     """S5, V12: a page of another site posts a code of its own; there is no attempt of this browser."""
     gatehouse = begin(response_mode="form_post")
@@ -67,11 +77,13 @@ def test_a_posted_answer_of_a_stranger_is_none(begin, issuer, upstream, trusting
 
 @pytest.mark.parametrize("config", [
     {"require_pushed_authorization_requests": True}, {"require_signed_request_object": True},
-    {"require_pushed_authorization_requests": True, "require_signed_request_object": True},
-    {"response_mode": "form_post"},
-], ids=["pushed", "signed", "pushed and signed", "posted"])
+], ids=["pushed", "signed"])
 def test_a_real_provider_takes_it(start, upstream, providers, gateway_port, browser, config):
-    """RFC 9126, RFC 9101, Form Post Response Mode at Glewlwyd, which takes all of them."""
+    """RFC 9126, RFC 9101 at Glewlwyd.
+
+    It takes no signed request that is pushed (403 without a word), and its posted answers carry `iss` encoded twice,
+    which is another issuer to us (A7): those ways have the scripted issuer alone.
+    """
     glewlwyd = providers("glewlwyd")
     key = glewlwyd.info["clients"]["web"]["private_jwk"]
     gatehouse = start({"services": [service(upstream.url, route("app", "/app", plugins=[
@@ -79,6 +91,6 @@ def test_a_real_provider_takes_it(start, upstream, providers, gateway_port, brow
     browser.open(gatehouse.url + "/app/x?y=1")
     out = browser.last_request(glewlwyd.issuer, "client_id=")
     assert ("request_uri=" in out) == ("require_pushed_authorization_requests" in config)
-    assert ("nonce=" in out) == ("response_mode" in config)
+    assert "nonce=" not in out
     browser.log_in("alice", glewlwyd.password("alice"), lambda at: at == gatehouse.url + "/app/x?y=1")
     assert any(seen.target == "/app/x?y=1" and seen.first("x-user") == "alice" for seen in upstream.seen)

@@ -180,7 +180,7 @@ def without_session(browser):
 
 
 def test_a_session_that_does_not_hold_ends_on_a_page(gatehouse, issuer, light):
-    """One retry by itself within a minute, then a page; its button begins anew."""
+    """A9: one retry by itself within a minute, then a page; its button begins anew."""
     seen = navigations(gatehouse, issuer, light, without_session)
     last = seen[-1]
     assert last.status_code == 401 and issuer.count("/token") == 2

@@ -269,7 +269,8 @@ extension OpenIDConnect {
             }
             count("begun", passage)
             setCookies([rounds.line(attempt.round, https: isHTTPS(passage))], passage)
-            return .answer(redirect(passage, to: attempt.target))
+            let answer = redirect(passage, to: attempt.target)
+            return .answer(sessionCookies.attributes.sameSite == "Strict" ? ownStep(answer, passage) : answer)
         }
         throw refusal.offering(again)
     }
@@ -284,6 +285,17 @@ extension OpenIDConnect {
         var answer = Answer.redirect(to: end, status: isSeeOther ? 303 : 302)
         answer.fields.append(("Referrer-Policy", "no-referrer"))
         return answer
+    }
+
+    /// A page of ours that leads on by itself.
+    ///
+    /// The way back came from another site, and so does a redirect that follows it: a browser would keep a `Strict`
+    /// cookie back. What a page of ours leads to comes from here.
+    private func ownStep(_ redirect: Answer, _ passage: Passage) -> Answer {
+        guard let target = redirect.field("location") else { return redirect }
+        var page = Page(title: "You are signed in", link: Page.Link(target: target, label: "Go on"))
+        page.onward = target
+        return page.answer(status: 200, to: passage)
     }
 
     /// A session that the browser had before this login is dead from now on (security rows S4, V2).

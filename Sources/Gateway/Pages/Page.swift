@@ -17,6 +17,8 @@ package struct Page: Sendable {
     package var links: [Link]
     /// Whether the links are equal ways, of which one is chosen.
     package var isChoice = false
+    /// Where the browser goes on by itself, as from this page; checked before.
+    package var onward: String?
     /// What whoever is asked for help wants to know, in small print.
     package var facts: String?
     /// What the policy on referrers is; a form whose target looks at `Origin` needs more than none.
@@ -137,6 +139,9 @@ package struct Page: Sendable {
 
     func html(_ language: PageLanguage, _ theme: PageTheme) -> String {
         let text = { (english: String) in Self.escaped(language.text(english)) }
+        let onward = self.onward.map {
+            "<meta http-equiv=\"refresh\" content=\"0;url=\(Self.escaped($0))\">\n"
+        }
         return """
             <!doctype html>
             <html lang="\(language.rawValue)">
@@ -144,6 +149,7 @@ package struct Page: Sendable {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
+            \(onward ?? "")\
             <title>\(text(self.title))</title>
             <style>\(theme.style)</style>
             </head>

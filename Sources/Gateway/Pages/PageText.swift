@@ -38,6 +38,7 @@ enum PageText {
         "The login does not hold in this browser": "Die Anmeldung hält in diesem Browser nicht",
         "The login succeeded twice, and each time the browser came back without it. Does it refuse cookies?":
             "Die Anmeldung ist zweimal gelungen, und jedes Mal kam der Browser ohne sie zurück. Nimmt er keine Cookies an?",
+        "You are signed in": "Sie sind angemeldet",
         "Start again": "Neu beginnen",
         "Try again": "Noch einmal versuchen",
         "This address cannot be returned to": "Zu dieser Adresse darf eine Anmeldung nicht führen",

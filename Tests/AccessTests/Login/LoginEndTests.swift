@@ -214,6 +214,17 @@ struct LoginEndTests {
         }
     }
 
+    @Test func `a session that crosses no sites begins on a page of ours that leads on`() async throws {
+        let stage = try AccessStage(["session_cookie_same_site": "Strict"])
+        let end = try await stage.logIn(Browser())
+        let answer = try #require(end.answer)
+        #expect(answer.status == 200 && answer.field("referrer-policy") == "no-referrer")
+        let html = String(decoding: answer.body, as: UTF8.self)
+        #expect(html.contains("<meta http-equiv=\"refresh\" content=\"0;url=/here?q=1\">"))
+        #expect(html.contains("href=\"/here?q=1\">Go on</a>"))
+        #expect(end.setCookies.contains { $0.contains("session-") && $0.contains("SameSite=Strict") })
+    }
+
     // MARK: What a client may hand through (S6)
 
     @Test func `a client hands through what is listed, once, bounded, and nothing of ours`() async throws {

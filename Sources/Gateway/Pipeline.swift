@@ -292,7 +292,7 @@ package final class Pipeline: ExchangeHandler {
 
     /// Whoever answers by itself says when (RFC 9110 §6.6.1).
     private func dated(_ answer: Answer, _ passage: Passage) -> Answer {
-        guard answer.field("date") == nil else { return answer }
+        guard !answer.isDated else { return answer }
         var answer = answer
         answer.fields.append(("Date", self.date.text(passage.wallTime)))
         return answer

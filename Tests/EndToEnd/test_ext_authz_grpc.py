@@ -367,6 +367,14 @@ def test_calls_come_by_tls(start, upstream, issuer, tmp_path):
         assert caller.ask().denied == 401
 
 
+def test_calls_are_served_without_a_listener_for_traffic(start, upstream, issuer):
+    gatehouse = start(configuration(issuer, upstream), GATEHOUSE_PROXY_LISTEN="off", **TRUSTED)
+    with Caller(gatehouse.calls_port) as caller:
+        assert caller.ask("/open").passes and caller.health() == 1
+    line = gatehouse.wait_for_line(lambda line: line.get("message") == "serving")
+    assert (line["proxy_listen"], line["ext_authz_listen"]) == ("", f"127.0.0.1:{gatehouse.calls_port}")
+
+
 # Health
 
 def test_health_is_the_programs(caller, gatehouse):

@@ -27,7 +27,7 @@ struct CalloutDoor: Sendable {
     /// Whether it hands on any status; else 401, 403 and failures are all that it understands.
     let handsOnAnyStatus: Bool
     /// The field that says what it has to take out of the client's request.
-    let takeOffField: String
+    let takeOffField: FieldName
 
     /// All doors under `prefix`.
     static func all(_ prefix: String) -> [CalloutDoor] {
@@ -43,7 +43,7 @@ struct CalloutDoor: Sendable {
             yes: 202,
             login: .field("X-Auth-Request-Redirect"),
             handsOnAnyStatus: false,
-            takeOffField: "X-Auth-Request-Remove"
+            takeOffField: "x-auth-request-remove"
         )
     }
 
@@ -56,7 +56,7 @@ struct CalloutDoor: Sendable {
             yes: 200,
             login: .redirect,
             handsOnAnyStatus: true,
-            takeOffField: "X-Auth-Request-Remove"
+            takeOffField: "x-auth-request-remove"
         )
     }
 
@@ -70,7 +70,7 @@ struct CalloutDoor: Sendable {
             yes: 200,
             login: .redirect,
             handsOnAnyStatus: true,
-            takeOffField: "X-Envoy-Auth-Headers-To-Remove"
+            takeOffField: "x-envoy-auth-headers-to-remove"
         )
     }
 
@@ -78,10 +78,10 @@ struct CalloutDoor: Sendable {
     func answer(_ verdict: CalloutVerdict) -> Answer {
         switch verdict {
         case .passes(let pass):
-            var fields = pass.fields
-            if !pass.takenOff.isEmpty { fields.append((takeOffField, pass.takenOff.joined(separator: ", "))) }
-            fields.append(("Cache-Control", "no-store"))
-            return Answer(status: yes, fields: fields)
+            var answer = Answer(status: yes)
+            answer.lines = pass.fields(takeOffField)
+            answer.lines.append(.cacheControl, "no-store".utf8)
+            return answer
         case .refused(var answer, let offer):
             if let offer {
                 guard case .field(let name) = login else { return .redirect(to: offer.url) }

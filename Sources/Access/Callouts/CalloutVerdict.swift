@@ -70,99 +70,111 @@ extension CalloutVerdict.LoginOffer {
 
 /// What the asking gateway sends on with a request that passes.
 struct CalloutPass {
-    /// oauth2-proxy's fields of an identity, empty where nothing is known.
-    let told: [(String, String)]
-    /// What plugins set for the upstream, but for a mark that is the gateway's own.
-    let given: [(String, String)]
-    /// Names of identity fields that nobody set.
-    let absent: [String]
-    /// The client's own `Authorization` and `Cookie`, where no plugin set them: what is copied without being told would be lost.
+    /// Who it is: oauth2-proxy's fields, empty where nothing is known, and what plugins set for the upstream.
+    private(set) var identity = FieldLines(capacity: 1024)
+    /// What else a gateway may copy by its name.
     ///
-    /// Empty if the upstream shall not see them (security row H6).
-    let credentials: [(String, String)]
+    /// The access token; the client's own `Authorization` and `Cookie` where no plugin set them, since what is copied
+    /// without being told would be lost, and empty if the upstream shall not see them (security row H6); identity
+    /// fields that nobody set, empty, so that a copy overwrites the client's own (H1).
+    private(set) var others = FieldLines(capacity: 1024)
     /// Each `Set-Cookie` for the client.
-    let cookies: [String]
+    private(set) var cookies: [ArraySlice<UInt8>] = []
     /// Names of the client's fields that the upstream must not see, as they are spelled.
-    let takenOff: [String]
-
-    /// Fields for a gateway that copies some by their names.
-    ///
-    /// Those of an identity are always there, so that a copy overwrites the client's own (security row H1); each
-    /// `Set-Cookie` has a name of its own too, for gateways that hand on one field of a name.
-    var fields: [(String, String)] {
-        told + given + credentials + absent.map { ($0, "") }
-            + cookies.enumerated().map { ("X-Auth-Request-Set-Cookie-\($0.offset + 1)", $0.element) }
-    }
+    private(set) var takenOff: [FieldName] = []
 
     /// Gathers what the verdict says.
     ///
     /// - Throws: for a claim that no field can carry: nobody shall be nameless for it (security row H3).
     init(_ passage: Passage, _ proven: ProvenCredential?) throws(ClaimTextError) {
         passage.plan.ownedCookies.hide(passage)
-        told = try Self.claims(passage, proven)
-        let (given, names) = Self.given(passage)
-        self.given = given
-        credentials = Self.credentials(passage)
-        absent = passage.plan.identityNames.filter { !names.contains($0) }.map(\.description)
-            .filter { !$0.hasPrefix("x-auth-request-") }
-        cookies = Self.cookies(passage)
-        let all = told + given + credentials
-        let empty = all.filter { $0.1.isEmpty }.map { $0.0.lowercased() } + absent
-        let set = Set((all.map { $0.0.lowercased() }) + absent)
-        let taken = passage.request.namesToTakeOff(passage.upstream, dropping: passage.plan.identityFields)
-        takenOff = empty + taken.filter { !set.contains($0) }
+        try addClaims(passage, proven)
+        addGiven(passage)
+        addCredentials(passage)
+        for name in passage.plan.identityNames where !passage.upstream.adds(name) {
+            guard !name.begins(with: Self.prefix) else { continue }
+            addOther(name, "".utf8, passage)
+        }
+        passage.answer.forEachAdded { name, value in if name == .setCookie { cookies.append(value) } }
+        let known = passage.plan.identityNames + [.authorization, .cookie]
+        for text in passage.request.namesToTakeOff(passage.upstream, dropping: passage.plan.identityFields) {
+            // What has a field of that spelling is overwritten, or taken off by now.
+            guard let name = FieldName(text), !known.contains(name) else { continue }
+            takenOff.append(name)
+        }
     }
 
+    private static let prefix: StaticString = "x-auth-request-"
+    private static let user: FieldName = "x-auth-request-user"
+    private static let email: FieldName = "x-auth-request-email"
+    private static let preferredUsername: FieldName = "x-auth-request-preferred-username"
+    private static let groups: FieldName = "x-auth-request-groups"
     /// The field with the access token.
-    static let accessToken = "X-Auth-Request-Access-Token"
+    static let accessToken: FieldName = "x-auth-request-access-token"
+    /// Names for each `Set-Cookie` by itself; more of one session there are not.
+    private static let cookieNames: [FieldName] = [
+        "x-auth-request-set-cookie-1", "x-auth-request-set-cookie-2", "x-auth-request-set-cookie-3",
+        "x-auth-request-set-cookie-4", "x-auth-request-set-cookie-5", "x-auth-request-set-cookie-6",
+        "x-auth-request-set-cookie-7", "x-auth-request-set-cookie-8",
+    ]
 
-    private static func claims(
-        _ passage: Passage,
-        _ proven: ProvenCredential?
-    ) throws(ClaimTextError) -> [(String, String)] {
+    /// The fields for a gateway that copies some by their names.
+    ///
+    /// - Parameter takeOffField: the one that lists what the gateway has to take out of the client's request.
+    func fields(_ takeOffField: FieldName) -> FieldLines {
+        var lines = identity
+        lines.append(others)
+        // For gateways that hand on one field of a name.
+        for (name, value) in zip(Self.cookieNames, cookies) { lines.append(name, value) }
+        if !takenOff.isEmpty { lines.append(takeOffField, list: takenOff) }
+        return lines
+    }
+
+    // MARK: Gathering
+
+    private mutating func addIdentity(_ name: FieldName, _ value: some Collection<UInt8>, _ passage: Passage)
+    {
+        if value.isEmpty { takenOff.append(name) }
+        if !passage.answer.removes(name) { identity.append(name, value) }
+    }
+
+    private mutating func addOther(_ name: FieldName, _ value: some Collection<UInt8>, _ passage: Passage) {
+        if value.isEmpty { takenOff.append(name) }
+        if !passage.answer.removes(name) { others.append(name, value) }
+    }
+
+    private mutating func addClaims(_ passage: Passage, _ proven: ProvenCredential?) throws(ClaimTextError) {
         func claim(_ name: String) throws(ClaimTextError) -> String {
             try ClaimText.encoded(proven?.sources.text(at: [name]) ?? "")
         }
         let subject = try claim("sub")
         let user = subject.isEmpty ? try ClaimText.encoded(passage.identity?.subject ?? "") : subject
+        addIdentity(Self.user, user.utf8, passage)
+        addIdentity(Self.email, try claim("email").utf8, passage)
+        addIdentity(Self.preferredUsername, try claim("preferred_username").utf8, passage)
+        // oauth2-proxy's users split at the comma alone.
+        addIdentity(Self.groups, try ClaimText.list(proven?.groups ?? [], separator: ",").utf8, passage)
         let token = proven?.accessToken ?? ""
-        return [
-            ("X-Auth-Request-User", user),
-            ("X-Auth-Request-Email", try claim("email")),
-            ("X-Auth-Request-Preferred-Username", try claim("preferred_username")),
-            // oauth2-proxy's users split at the comma alone.
-            ("X-Auth-Request-Groups", try ClaimText.list(proven?.groups ?? [], separator: ",")),
-            (accessToken, token.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? token : ""),
-        ]
+        let isPlain = token.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        addOther(Self.accessToken, (isPlain ? token : "").utf8, passage)
     }
 
-    private static func given(_ passage: Passage) -> (fields: [(String, String)], names: Set<FieldName>) {
-        var names: Set<FieldName> = []
-        var fields: [(String, String)] = []
-        passage.upstream.forEachAdded { name, value in
-            guard name != .xRequestID else { return }
-            names.insert(name)
-            fields.append((name.description, String(decoding: value, as: UTF8.self)))
+    /// Adds what plugins set for the upstream, but for a mark that is the gateway's own.
+    private mutating func addGiven(_ passage: Passage) {
+        let edits = passage.upstream
+        edits.forEachAdded { name, value in
+            if name != .xRequestID { addIdentity(name, value, passage) }
         }
-        return (fields, names)
     }
 
-    private static func credentials(_ passage: Passage) -> [(String, String)] {
-        var fields: [(String, String)] = []
+    private mutating func addCredentials(_ passage: Passage) {
         for name in [FieldName.authorization, .cookie] where !passage.upstream.adds(name) {
-            let separator = name == .cookie ? "; " : ", "
-            let isHidden = passage.upstream.removes(name)
-            let values = isHidden ? [] : passage.request.fields.strings(of: name)
-            fields.append((name.description, values.joined(separator: separator)))
+            guard !passage.upstream.removes(name) else {
+                addOther(name, "".utf8, passage)
+                continue
+            }
+            let values = passage.request.fields.strings(of: name)
+            addOther(name, values.joined(separator: name == .cookie ? "; " : ", ").utf8, passage)
         }
-        return fields
-    }
-
-    private static func cookies(_ passage: Passage) -> [String] {
-        var lines: [String] = []
-        passage.answer.forEachAdded { name, value in
-            if name == .setCookie { lines.append(String(decoding: value, as: UTF8.self)) }
-        }
-        return lines
     }
 }

@@ -117,12 +117,19 @@ struct OriginalRequest {
     ///
     /// We forward the canonical path; another gateway forwards what it got, so there must be no difference.
     static func isSettled(_ target: [UInt8]) -> Bool {
-        let path = target.prefix { $0 != UInt8(ascii: "?") }
-        let segments = path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        return segments.enumerated().allSatisfy { index, segment in
-            if segment.isEmpty { return index == segments.count - 1 }
-            return segment.count > 2 || !segment.allSatisfy { $0 == UInt8(ascii: ".") }
+        // Octets of the segment so far, and how many of them are dots.
+        var (count, dots) = (0, 0)
+        for octet in target.dropFirst() {
+            switch octet {
+            case UInt8(ascii: "?"): return count != dots || count == 0 || count > 2
+            case UInt8(ascii: "/"):
+                guard count > 0, count != dots || count > 2 else { return false }
+                (count, dots) = (0, 0)
+            case UInt8(ascii: "."): (count, dots) = (count + 1, dots + 1)
+            default: count += 1
+            }
         }
+        return count != dots || count == 0 || count > 2
     }
 
     // MARK: Fields

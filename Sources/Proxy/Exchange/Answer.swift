@@ -6,6 +6,8 @@ package struct Answer: Sendable {
     package var status: Int
     /// Fields in order; `Content-Length`, `Connection` and `Via` are the proxy's.
     package var fields: [(String, String)]
+    /// Fields after those, written already; no edit replaces them, and none is the proxy's.
+    package var lines = FieldLines()
     /// The body; left out on the wire for HEAD, 204 and 304.
     package var body: [UInt8]
     /// Fields behind the body, where the protocol has a place for them: HTTP/1.1 leaves them out.
@@ -40,6 +42,14 @@ package struct Answer: Sendable {
     /// Gives the first field of that name, in any case.
     package func field(_ name: String) -> String? {
         let wanted = name.lowercased()
-        return self.fields.first { $0.0.lowercased() == wanted }?.1
+        if let field = self.fields.first(where: { $0.0.lowercased() == wanted }) { return field.1 }
+        var found: String?
+        self.lines.forEach { name, value in if found == nil, name == wanted { found = value } }
+        return found
+    }
+
+    /// Whether it says when it was made.
+    package var isDated: Bool {
+        self.fields.contains { $0.0.utf8.count == 4 && $0.0.lowercased() == "date" }
     }
 }

@@ -95,6 +95,7 @@ extension HeadWriter {
         for (name, value) in answer.fields {
             Self.appendOwn(name, value, edits, mayUpgrade: upgrades, into: &output)
         }
+        output.append(contentsOf: answer.lines.octets)
         output.append(contentsOf: edits.lines)
         let hasBody = answer.status >= 200 && answer.status != 204 && answer.status != 304
         if hasBody {

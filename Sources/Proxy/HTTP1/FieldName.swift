@@ -23,6 +23,9 @@ package struct FieldName: Sendable, Hashable, ExpressibleByStringLiteral, Custom
         self.kind = FieldKind(octets, 0..<octets.count)
     }
 
+    /// Whether the name begins with this text in lower case.
+    package func begins(with text: StaticString) -> Bool { self.octets.starts(with: text.description.utf8) }
+
     /// The name as text, lower case.
     package var description: String { String(decoding: self.octets, as: UTF8.self) }
 }

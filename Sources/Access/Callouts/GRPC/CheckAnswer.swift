@@ -27,13 +27,13 @@ enum CheckAnswer {
     private static func passed(_ pass: CalloutPass, _ query: QueryDifference, _ passage: Passage) -> Answer {
         var said = EnvoyOkHttpResponse()
         // The token is in `Authorization`, where the plugin wants the upstream to have it (security row H6).
-        let told = pass.told.filter { !$0.1.isEmpty && $0.0 != CalloutPass.accessToken }
-        var writer = HeaderWriter { name in told.contains { $0.0 == name } || removes(passage.upstream, name)
-        }
-        for (name, value) in told + pass.given where !value.isEmpty { writer.add(name, value) }
+        var writer = HeaderWriter { $0.hasPrefix("x-auth-request-") || removes(passage.upstream, $0) }
+        pass.identity.forEach { name, value in if !value.isEmpty { writer.add(name, value) } }
         said.headers = writer.options
-        let token = CalloutPass.accessToken.lowercased()
-        said.headersToRemove = pass.takenOff + (pass.takenOff.contains(token) ? [] : [token])
+        said.headersToRemove = pass.takenOff.map(\.description)
+        if !pass.takenOff.contains(CalloutPass.accessToken) {
+            said.headersToRemove.append(CalloutPass.accessToken.description)
+        }
         said.responseHeadersToAdd = added(passage)
         said.queryParametersToSet = query.set.map { name, value in
             var parameter = EnvoyQueryParameter()

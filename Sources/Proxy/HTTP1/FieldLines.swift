@@ -1,0 +1,60 @@
+// Fields that are written already, for answers of many fields.
+
+/// Field lines in one piece of memory, as they go out; a name is not read again.
+package struct FieldLines: Sendable {
+    private(set) var octets: [UInt8] = []
+
+    /// No lines, and room for so many octets.
+    package init(capacity: Int = 0) { self.octets.reserveCapacity(capacity) }
+
+    /// Whether there is none.
+    package var isEmpty: Bool { self.octets.isEmpty }
+
+    /// Adds a field; nothing where the value holds what no field may hold (H3).
+    package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
+        let start = self.octets.count
+        self.begin(name)
+        let valueStart = self.octets.count
+        self.octets.append(contentsOf: value)
+        guard self.octets.span.endOfFieldValue(from: valueStart) == self.octets.count else {
+            self.octets.removeLast(self.octets.count - start)
+            return
+        }
+        self.octets.append("\r\n")
+    }
+
+    /// Adds a field whose value is a list of names.
+    package mutating func append(_ name: FieldName, list names: [FieldName]) {
+        self.begin(name)
+        var isFirst = true
+        for name in names {
+            if !isFirst { self.octets.append(", ") }
+            isFirst = false
+            self.octets.append(contentsOf: name.octets)
+        }
+        self.octets.append("\r\n")
+    }
+
+    /// Adds all of `other` after these.
+    package mutating func append(_ other: FieldLines) { self.octets.append(contentsOf: other.octets) }
+
+    /// Calls `body` with each field's name and value, in order.
+    package func forEach(_ body: (_ name: String, _ value: String) -> Void) {
+        var start = 0
+        while start < self.octets.count {
+            let colon = self.octets.span.place(of: Octet.colon, from: start)
+            let end = self.octets.span.place(of: Octet.carriageReturn, from: colon)
+            body(
+                String(decoding: self.octets[start..<colon], as: UTF8.self),
+                String(decoding: self.octets[(colon + 2)..<end], as: UTF8.self)
+            )
+            start = end + 2
+        }
+    }
+
+    private mutating func begin(_ name: FieldName) {
+        self.octets.append(contentsOf: name.octets)
+        self.octets.append(Octet.colon)
+        self.octets.append(Octet.space)
+    }
+}

@@ -63,6 +63,16 @@ enum PageText {
             "Sie sind nicht angemeldet, und nichts wurde abgesandt",
         "What you sent cannot be kept until you are. Sign in beside this page, then come back and reload it: your browser sends everything again.":
             "Was Sie abgesandt haben, lässt sich bis dahin nicht aufheben. Melden Sie sich neben dieser Seite an, kommen Sie zurück und laden Sie sie neu: Ihr Browser sendet dann alles noch einmal.",
+        // Services and sessions
+        "Sessions cannot be looked up at the moment": "Sitzungen lassen sich gerade nicht nachsehen",
+        "The body is not a form": "Der Inhalt ist kein Formular",
+        "The body is not a JSON array": "Der Inhalt ist keine JSON-Liste",
+        "The parameter token is missing": "Der Parameter token fehlt",
+        "Not a call of gRPC": "Das ist kein Aufruf von gRPC",
+        "Unknown service": "Diesen Dienst gibt es hier nicht",
+        "Unknown method": "Diese Methode gibt es hier nicht",
+        "The message cannot be read": "Die Nachricht ist nicht lesbar",
+        "The message is too large": "Die Nachricht ist zu groß",
         // Sign-outs
         "Sign out": "Abmelden",
         "This ends your session here and at your identity provider.":

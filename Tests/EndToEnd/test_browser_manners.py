@@ -137,3 +137,15 @@ def test_the_upstream_is_told_of_the_session_and_believes_no_client(start, upstr
     browser.open(gatehouse.url + "/", headers={"Session-Id": "forged"})
     wait_until(lambda: upstream.last.target == "/", "the open route was asked")
     assert upstream.last.first("session-id") is None
+
+
+def test_a_session_counts_with_the_client_that_began_it(start, upstream, issuer, light):
+    gatehouse = gateway(start, upstream, issuer, session_bind=["ip", "user-agent", "scheme"])
+    browser = signed_in(light(), gatehouse)
+    stolen = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()), "User-Agent": "another"}
+    before = len(upstream.seen)
+    answer = httpx.get(gatehouse.url + "/api", headers={**SCRIPT, **stolen})
+    assert (answer.status_code, reason(gatehouse, 401)) == (401, "session-bound-elsewhere")
+    assert httpx.get(gatehouse.url + "/oauth2/userinfo", headers=stolen).status_code == 401
+    assert len(upstream.seen) == before
+    assert browser.open(gatehouse.url + "/api").status_code == 200

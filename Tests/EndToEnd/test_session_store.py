@@ -327,20 +327,25 @@ def test_a_wrong_password_is_said_and_refused(start, upstream, issuer, redis, li
 
 
 def test_rediss_is_verified(start, upstream, issuer, tmp_path, light):
-    """Our authority's server is believed, one for another name and one of another authority are not."""
+    """Our authority's server is believed under its name. One for another name, one for the address behind the name (which whoever
+    answers for a name could get), and one of another authority are not, and are not told the password."""
     authority, stranger = Authority("store"), Authority("stranger")
     (tmp_path / "ca.pem").write_text(authority.cert)
-    for signer, name, good in ((authority, "127.0.0.1", True), (authority, "127.0.0.9", False), (stranger, "127.0.0.1", False)):
-        folder = tmp_path / f"tls-{signer.serial}-{name}"
+    for signer, named, asked, good in (
+            (authority, "127.0.0.1", "127.0.0.1", True), (authority, "localhost", "localhost", True),
+            (authority, "127.0.0.9", "127.0.0.1", False), (authority, "127.0.0.1", "localhost", False),
+            (stranger, "127.0.0.1", "127.0.0.1", False)):
+        folder = tmp_path / f"tls-{signer.serial}-{named}-{asked}"
         folder.mkdir()
-        cert, key = signer.sign(name).files(folder)
+        cert, key = signer.sign(named).files(folder)
         tls_port = free_port()
         server = Redis(folder, "--tls-port", str(tls_port), "--tls-cert-file", cert, "--tls-key-file", key,
                        "--tls-auth-clients", "no", "--tls-ca-cert-file", str(tmp_path / "ca.pem")).start()
+        server.ask("CONFIG", "SET", "requirepass", "a-password-of-redis")
         gatehouse = start(configuration(upstream, issuer), GATEHOUSE_TRUSTED_CA_FILE=str(tmp_path / "ca.pem"),
-                          GATEHOUSE_SESSION_STORE=f"rediss://127.0.0.1:{tls_port}/0")
+                          GATEHOUSE_SESSION_STORE=f"rediss://:a-password-of-redis@{asked}:{tls_port}/0")
         if good:
-            assert light().follow(gatehouse.url).status_code == 200 and len(server.sessions()) == 1
+            assert light().follow(gatehouse.url).status_code == 200
         else:
             line = gatehouse.wait_for_line(lambda line: line.get("message") == "session store down")
             assert line["reason"] == "refused-tls"

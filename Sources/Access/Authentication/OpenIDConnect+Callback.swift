@@ -265,7 +265,7 @@ extension OpenIDConnect {
         case .success(.session(let session)):
             endFormerSession(passage)
             guard write(session, passage) else {
-                throw .failed(settings.cause("session-too-large"))
+                throw .failed(settings.cause("session-too-large", detail: Self.tooLarge))
             }
             count("begun", passage)
             setCookies([rounds.line(attempt.round, https: isHTTPS(passage))], passage)
@@ -273,6 +273,10 @@ extension OpenIDConnect {
             return .answer(sessionCookies.attributes.sameSite == "Strict" ? ownStep(answer, passage) : answer)
         }
         throw refusal.offering(again)
+    }
+
+    private static var tooLarge: String {
+        "it needs more than \(SealedCookie.maximumChunks) cookies; keep sessions in Redis by session_store, or ask for less"
     }
 
     /// Leads to where the user was going, or to where the configuration has logins end.

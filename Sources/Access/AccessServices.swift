@@ -83,8 +83,10 @@ package struct AccessServices: Sendable {
     package var endedSessions: EndedSessions { state.endedSessions }
 
     /// Lets nodes that share a store hear of each other's ended sessions; nil where there is none.
-    package func shareEndings() -> SharedEndings? {
-        sessions.endingLog.map { endedSessions.share(by: $0, clock) }
+    ///
+    /// - Parameter listener: makes a line of its own to the store, over which it is waited for what others end.
+    package func shareEndings(_ listener: (SessionStorage) -> (any EndingLog)?) -> SharedEndings? {
+        sessions.endingLog.map { endedSessions.share(by: $0, listener(sessions.storage), clock) }
     }
 
     /// Tokens on their way back to issuers.

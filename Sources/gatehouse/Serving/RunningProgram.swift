@@ -90,7 +90,8 @@ struct RunningProgram: Sendable {
     func run(takesOver: Bool) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let inheritance = try Inheritance.take(self.settings.dataDirectory, takesOver: takesOver, self.logger)
-        let shared = self.services.shareEndings()
+        let authorities = self.settings.trustedAuthorityFile
+        let shared = self.services.shareEndings { self.stores.listener($0, authorities) }
         await shared?.begin()
         let status = self.statusServer()
         let listens = !self.settings.proxyListen.isEmpty || !self.settings.callsListen.isEmpty

@@ -24,6 +24,15 @@ final class StoreDesk: Sendable {
         }
     }
 
+    /// A line of its own to a store, for who waits there for what other nodes have to say; not told of and not counted.
+    func listener(_ storage: SessionStorage, _ authorities: String?) -> (any EndingLog)? {
+        guard case .redis(let address) = storage,
+            let redis = try? Redis(address, authorities: authorities, events: UnheardStoreEvents())
+        else { return nil }
+        redis.start()
+        return RedisVault(redis, listens: true)
+    }
+
     /// Makes vaults for commands that only look: nothing connects.
     static func unconnected(_ authorities: String?) -> VaultDirectory {
         VaultDirectory { address throws(RedisAddressError) in

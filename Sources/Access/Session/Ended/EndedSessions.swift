@@ -150,8 +150,14 @@ package final class EndedSessions: Sendable {
     }
 
     /// Lets other nodes hear of what is ended here, by a log that all of them read.
-    func share(by log: any EndingLog, _ clock: @escaping @Sendable () -> Double) -> SharedEndings {
-        let shared = SharedEndings(log, of: self, clock)
+    ///
+    /// - Parameter listener: the log over a line of its own, which waits for what comes.
+    func share(
+        by log: any EndingLog,
+        _ listener: (any EndingLog)? = nil,
+        _ clock: @escaping @Sendable () -> Double
+    ) -> SharedEndings {
+        let shared = SharedEndings(log, listener, of: self, clock)
         share.withLock { $0 = shared }
         onEnd { shared.tell($0) }
         return shared

@@ -3,7 +3,7 @@ import Synchronization
 
 /// One node's way to the log: writes at once what is ended here, until the log has it, and reads what others write.
 package final class SharedEndings: Sendable {
-    /// Milliseconds between two looks.
+    /// Milliseconds between two looks, where nobody waits in the log itself.
     private static let pause = 250
     /// Milliseconds that a logout waits until other nodes can hear of it.
     private static let patience = 2000
@@ -16,12 +16,20 @@ package final class SharedEndings: Sendable {
     }
 
     private let log: any EndingLog
+    /// The log over a line of its own, which waits for what comes; nil for looking now and then.
+    private let listener: (any EndingLog)?
     private unowned let ended: EndedSessions
     private let clock: @Sendable () -> Double
     private let state = Mutex(State())
 
-    init(_ log: any EndingLog, of ended: EndedSessions, _ clock: @escaping @Sendable () -> Double) {
+    init(
+        _ log: any EndingLog,
+        _ listener: (any EndingLog)?,
+        of ended: EndedSessions,
+        _ clock: @escaping @Sendable () -> Double
+    ) {
         self.log = log
+        self.listener = listener
         self.ended = ended
         self.clock = clock
     }
@@ -63,7 +71,7 @@ package final class SharedEndings: Sendable {
     package func run() async {
         while !Task.isCancelled {
             await write()
-            _ = await read()
+            if await read(listener ?? log), listener != nil { continue }
             do { try await Task.sleep(for: .milliseconds(Self.pause)) } catch { return }
         }
     }
@@ -94,7 +102,9 @@ package final class SharedEndings: Sendable {
     }
 
     /// Hears of what other nodes have ended, and of what ended before this one was here; false if it cannot.
-    func read() async -> Bool {
+    func read() async -> Bool { await read(log) }
+
+    private func read(_ log: any EndingLog) async -> Bool {
         let place = state.withLock { $0.place }
         do throws(StoreUnavailable) {
             let (endings, next) = try await log.endings(after: place)

@@ -13,10 +13,15 @@ package struct RedisVault: SessionVault {
     /// What is spoken to.
     let redis: Redis
     private let prefix: String
+    /// How long a look at what was ended waits for something new; on a connection that nothing else goes over.
+    private let listensSeconds: Double
 
     /// A vault in this Redis.
-    package init(_ redis: Redis) {
+    ///
+    /// - Parameter listens: whether it is only for hearing of what was ended, and may wait for that.
+    package init(_ redis: Redis, listens: Bool = false) {
         self.redis = redis
+        listensSeconds = listens ? min(0.5, redis.address.commandSeconds / 2) : 0
         prefix = redis.address.prefix
     }
 
@@ -233,9 +238,12 @@ extension RedisVault: EndingLog {
     ) async throws(StoreUnavailable) -> (endings: [SessionEnding], place: String?) {
         var (endings, place) = ([SessionEnding](), place)
         while true {
+            let waits = listensSeconds > 0 && endings.isEmpty
+            let words: [RedisWord] =
+                ["XREAD", "COUNT", "1000"] + (waits ? ["BLOCK", Self.milliseconds(listensSeconds)] : [])
             let replies = try await call([
                 RedisCommand(
-                    ["XREAD", "COUNT", "1000", "STREAMS", name("endings"), RedisWord(place ?? "0")],
+                    words + ["STREAMS", name("endings"), RedisWord(place ?? "0")],
                     isRepeatable: true
                 )
             ])

@@ -41,7 +41,7 @@ def submit(browser, kind: str, where: str, values=None, file=None):
     browser.driver.execute_script(SUBMIT, VALUES if values is None else values, kind, where, file is not None)
     if file:
         browser.driver.find_element("css selector", "input[type=file]").send_keys(str(file))
-    browser.driver.execute_script("document.querySelector('form').submit()")
+    browser.driver.execute_script("document.forms[document.forms.length - 1].submit()")
 
 
 def lose_session(browser):

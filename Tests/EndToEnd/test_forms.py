@@ -41,7 +41,7 @@ def submit(browser, kind: str, where: str, values=None, file=None):
     browser.driver.execute_script(SUBMIT, VALUES if values is None else values, kind, where, file is not None)
     if file:
         browser.driver.find_element("css selector", "input[type=file]").send_keys(str(file))
-    browser.driver.execute_script("document.querySelector('form').submit()")
+    browser.driver.execute_script("document.forms[document.forms.length - 1].submit()")
 
 
 def lose_session(browser):
@@ -190,6 +190,28 @@ def test_a_form_outlives_a_restart_if_it_is_short_and_says_so_if_not(gatehouse, 
     assert lost.status_code == 404 and "no longer here" in lost.text
     assert f'href="{gatehouse.url}/orders?id=7"' in lost.text
     assert upstream.seen == []
+
+
+@pytest.mark.parametrize("length", [3, 20_000])
+def test_a_session_that_ends_amid_the_work_keeps_the_form(start, upstream, issuer, light, length):
+    """Complaint 26: the access token is over and the issuer renews it no more, which is known only after it was asked."""
+    issuer.access_seconds = 1
+    gatehouse = start({"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
+        issuer, auth_methods=["authorization_code", "session", "refresh_token"])]))]})
+    browser = light()
+    browser.follow(gatehouse.url + "/form")
+    issuer.refresh_tokens.clear()
+    issuer.access_seconds = 600
+    answers = []
+
+    def send() -> bool:
+        answers.append(begin(gatehouse, browser, urlencode({"text": "x" * length})))
+        return answers[-1].status_code != 200
+
+    wait_until(send, "the session is over", 8)
+    assert answers[-1].status_code == 303 and issuer.count("/token") == 2
+    page = browser.open(gatehouse.url + land(browser, answers[-1]))
+    assert page.status_code == 200 and f'value="{"x" * length}"' in page.text
 
 
 @pytest.mark.parametrize("size, status", [(64, 303), (65, 401)])

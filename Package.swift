@@ -103,7 +103,8 @@ let package = Package(
         module(
             "Access",
             [
-                "Cryptography", "Descriptors", "EnvoyAPI", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy",
+                "Cryptography", "Descriptors", "EnvoyAPI", "Fetch", "Gateway", "JOSE", "JSON", "OIDC",
+                "Proxy",
                 "Store", protobuf,
             ]
         ),
@@ -133,7 +134,8 @@ let package = Package(
         tests(
             "Access",
             [
-                "Cryptography", "Descriptors", "EnvoyAPI", "Fetch", "Gateway", "JOSE", "JSON", "OIDC", "Proxy",
+                "Cryptography", "Descriptors", "EnvoyAPI", "Fetch", "Gateway", "JOSE", "JSON", "OIDC",
+                "Proxy",
                 "Store", protobuf,
             ]
         ),

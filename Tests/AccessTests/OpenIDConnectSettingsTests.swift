@@ -23,9 +23,9 @@ struct OpenIDConnectSettingsTests {
         #expect(Set(names).count == names.count)
         // Kong's 234, and ours.
         let ours = [
-            "access_token_profile", "acr_values", "client_assertion_audience", "client_key", "csrf_protection",
-            "csrf_trusted_origins", "kept_body_bytes", "login_title", "protected_resource_metadata",
-            "stream_leeway", "upstream_identity_audience", "upstream_identity_claims",
+            "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
+            "csrf_protection", "csrf_trusted_origins", "kept_body_bytes", "login_title",
+            "protected_resource_metadata", "stream_leeway", "upstream_identity_audience", "upstream_identity_claims",
             "upstream_identity_header", "upstream_identity_lifetime",
         ]
         #expect(names.count == 234 + ours.count)

@@ -12,13 +12,13 @@ package enum OwnPaths {
         let logout = LogoutPath(services: services)
         return CalloutDoor.all(prefix).map { CalloutPath(door: $0, services: services).own } + [
             OwnPath(path: "\(prefix)/start", methods: [.get]) { passage throws(Refusal) in
-                try login.start(passage)
+                try services.knowingSessions(passage) { passage throws(Refusal) in try login.start(passage) }
             },
             OwnPath(path: "\(prefix)/sign_in", methods: [.get]) { passage throws(Refusal) in
-                try login.signIn(passage)
+                try services.knowingSessions(passage) { passage throws(Refusal) in try login.signIn(passage) }
             },
             OwnPath(path: services.resumePath, methods: [.get]) { passage throws(Refusal) in
-                try login.resume(passage)
+                try services.knowingSessions(passage) { passage throws(Refusal) in try login.resume(passage) }
             },
             OwnPath(path: "\(prefix)/callback", methods: [.get, .post]) { passage throws(Refusal) in
                 try login.callback(passage)

@@ -25,7 +25,8 @@ struct OpenIDConnectSettingsTests {
         let ours = [
             "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
             "csrf_protection", "csrf_trusted_origins", "kept_body_bytes", "login_title",
-            "protected_resource_metadata", "stream_leeway", "upstream_identity_audience", "upstream_identity_claims",
+            "protected_resource_metadata", "stream_leeway", "upstream_identity_audience",
+            "upstream_identity_claims",
             "upstream_identity_header", "upstream_identity_lifetime",
         ]
         #expect(names.count == 234 + ours.count)

@@ -85,7 +85,7 @@ let package = Package(
         module("Names", ["CNames"]),
         module("Pattern", ["CPCRE2"]),
         module("Proxy", [nioCore, nioPosix, nioSSL, nioTLS]),
-        module("Store", ["CHiredis", nioCore, nioPosix, nioSSL]),
+        module("Store", ["CHiredis", nioCore, nioPosix, nioSSL, nioTLS]),
         // Floor 2: a token, a route
         module("JOSE", ["Cryptography", "JSON"]),
         module("Gateway", ["JSON", "Pattern", "Proxy"]),

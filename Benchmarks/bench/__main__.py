@@ -21,6 +21,7 @@ from bench.rows import PEERS, ROWS
 from support.gatehouse import program, run
 from support.issuer import Issuer
 from support.processes import free_port
+from support.redis import Redis
 
 
 def read_arguments() -> argparse.Namespace:
@@ -64,9 +65,11 @@ def main() -> int:
         try:
             serving.append(servers.backend(folder / "backend", backend))
             serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_backend, backend))
+            store = Redis(folder / "redis").start()
+            serving.append(store.process)
             for one in serving:
                 pin(one.popen.pid, {LOAD_CPU})
-            world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend)
+            world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend, store.url)
             figures = {
                 row.name: measure_row(row, world, arguments, arguments.peers)
                 for row in ROWS if row.name in arguments.only}

@@ -64,9 +64,9 @@ class World:
     """What all rows share: the folder, the backend, the issuer, the tokens and how many routes are many."""
 
     def __init__(self, folder: pathlib.Path, issuer: Issuer, backend: int, tokens: int, routes: int = 100_000,
-                 grpc_backend: int = 0):
+                 grpc_backend: int = 0, store: str = ""):
         self.folder, self.issuer, self.backend, self.grpc_backend = folder, issuer, backend, grpc_backend
-        self.tokens, self.routes = tokens, routes
+        self.tokens, self.routes, self.store = tokens, routes, store
         self.certificate = certificate(folder)
         self.made: dict[str, list[str]] = {}
         issuer.access_seconds = 6 * 3600
@@ -110,6 +110,7 @@ class Ours:
     plugins: Callable[[World], list] = lambda world: []
     requests: Callable[[World], list[Request]] = lambda world: [Request()]
     logs_in: bool = False
+    stores: bool = False
     refuses: int = 200
     routes: Callable[[World], int] = lambda world: 0
     more: dict = dataclasses.field(default_factory=dict)
@@ -130,6 +131,8 @@ class Ours:
         gatehouse = Gatehouse(folder, self.configuration(world), **{
             "GATEHOUSE_WORKERS": str(workers), "GATEHOUSE_ACCESS_LOG": "off", "GATEHOUSE_LOG_LEVEL": "error",
             "GATEHOUSE_LIMIT_IDLE_SECONDS": "600", **self.environment, **environment})
+        if self.stores:
+            gatehouse.environment["GATEHOUSE_SESSION_STORE"] = world.store
         if self.speaks == "tls":
             gatehouse.environment["GATEHOUSE_PROXY_LISTEN"] += " ssl"
             gatehouse.environment |= {
@@ -205,6 +208,7 @@ ELLIPTIC_TOKENS = Ours(
 SESSION = Ours(
     plugins=lambda world: [openid_connect(world.issuer, auth_methods=["authorization_code", "session"])],
     logs_in=True, refuses=401)
+STORED_SESSION = dataclasses.replace(SESSION, stores=True)
 KEY = Ours(
     plugins=lambda world: [plugin("key-auth")], requests=lambda world: [Request(field=f"apikey: {API_KEY}")],
     refuses=401, more={"consumers": [{"username": "bench", "keyauth_credentials": [{"key": API_KEY}]}]})

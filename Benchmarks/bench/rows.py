@@ -47,6 +47,7 @@ ROWS = (
         PEERS, "RS256", verifies="RS256"),
     Row("jwt-es256", "distinct ES256 tokens", (ours.ELLIPTIC_TOKENS,), (), PEERS, "ES256", verifies="ES256"),
     Row("session", "twenty login sessions in turn", (ours.SESSION,), (Goal(1.2),)),
+    Row("session-redis", "the same, with sessions in Redis", (ours.STORED_SESSION,)),
     Row("key-auth", "one API key on every request", (ours.KEY,)),
     Row("routes", "10 routes, and 100,000 (`many routes`)", (ours.FEW_ROUTES, ours.MANY_ROUTES),
         (Goal(1.1, of=ours.MANY_ROUTES.name, to=ours.FEW_ROUTES.name),)),

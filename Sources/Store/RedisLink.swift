@@ -2,6 +2,7 @@
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 
 /// What is heard of a link, from its loop.
 package protocol StoreEvents: Sendable {
@@ -149,9 +150,30 @@ final class RedisLink {
             case .success(let channel):
                 guard channel.isActive else { return self.ended(attempt, .closed) }
                 self.channels[attempt] = channel
-                self.carryOut(self.state.connected(attempt, at: Self.now()))
+                // Who we are is told to nobody who has not proven who he is.
+                if self.tls == nil { self.connected(attempt) }
             case .failure: self.ended(attempt, .unreachable)
             }
+        }
+    }
+
+    fileprivate func connected(_ attempt: LinkState.Attempt) {
+        self.carryOut(self.state.connected(attempt, at: Self.now()))
+    }
+
+    /// Whether the server's certificate is one for the name that was asked for.
+    fileprivate func proves(_ handler: NIOSSLClientHandler?) -> Bool {
+        guard let terms = self.address.tls, terms.verifies, case .tcp(let host, _) = self.address.place else {
+            return true
+        }
+        let name = terms.serverName ?? host
+        if (try? SocketAddress(ipAddress: name, port: 0)) != nil { return true }
+        guard let certificate = handler?.peerCertificate else { return false }
+        let names = certificate._subjectAlternativeNames()
+        // Without alternative names it was held to the common name.
+        guard !names.isEmpty else { return true }
+        return names.contains {
+            $0.nameType == .dnsName && CertificateName.means(name, by: Array($0.contents))
         }
     }
 
@@ -189,6 +211,19 @@ private final class LinkHandler: ChannelInboundHandler {
             self.trouble = .malformed
             context.close(promise: nil)
         }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .some(.handshakeCompleted) = event as? TLSUserEvent {
+            let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
+            if self.link.proves(handler) {
+                self.link.connected(self.attempt)
+            } else {
+                self.trouble = .refused("tls")
+                context.close(promise: nil)
+            }
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

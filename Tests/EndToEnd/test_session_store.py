@@ -7,8 +7,10 @@ import time
 import httpx
 import pytest
 
+from support.certificates import Authority
 from support.gatehouse import openid_connect, route, run, service
-from support.processes import wait_until
+from support.processes import free_port, wait_until
+from support.redis import Redis
 
 METHODS = ["authorization_code", "session", "refresh_token"]
 
@@ -322,6 +324,51 @@ def test_a_wrong_password_is_said_and_refused(start, upstream, issuer, redis, li
                   GATEHOUSE_SESSION_STORE=f"redis://:right-password-of-redis@127.0.0.1:{redis.port}/0")
     assert light().follow(right.url).status_code == 200
     assert "right-password" not in right.text()
+
+
+def test_rediss_is_verified(start, upstream, issuer, tmp_path, light):
+    """Our authority's server is believed under its name. One for another name, one for the address behind the name (which whoever
+    answers for a name could get), and one of another authority are not, and are not told the password."""
+    authority, stranger = Authority("store"), Authority("stranger")
+    (tmp_path / "ca.pem").write_text(authority.cert)
+    for signer, named, asked, good in (
+            (authority, "127.0.0.1", "127.0.0.1", True), (authority, "localhost", "localhost", True),
+            (authority, "127.0.0.9", "127.0.0.1", False), (authority, "127.0.0.1", "localhost", False),
+            (stranger, "127.0.0.1", "127.0.0.1", False)):
+        folder = tmp_path / f"tls-{signer.serial}-{named}-{asked}"
+        folder.mkdir()
+        cert, key = signer.sign(named).files(folder)
+        tls_port = free_port()
+        server = Redis(folder, "--tls-port", str(tls_port), "--tls-cert-file", cert, "--tls-key-file", key,
+                       "--tls-auth-clients", "no", "--tls-ca-cert-file", str(tmp_path / "ca.pem")).start()
+        server.ask("CONFIG", "SET", "requirepass", "a-password-of-redis")
+        gatehouse = start(configuration(upstream, issuer), GATEHOUSE_TRUSTED_CA_FILE=str(tmp_path / "ca.pem"),
+                          GATEHOUSE_SESSION_STORE=f"rediss://:a-password-of-redis@{asked}:{tls_port}/0")
+        if good:
+            assert light().follow(gatehouse.url).status_code == 200
+        else:
+            line = gatehouse.wait_for_line(lambda line: line.get("message") == "session store down")
+            assert line["reason"] == "refused-tls"
+            assert light().open(gatehouse.url).status_code == 503
+        server.stop()
+
+
+def test_a_unix_socket_serves_too(start, upstream, issuer, tmp_path, light):
+    socket_path = tmp_path / "r.sock"
+    server = Redis(tmp_path / "unix", "--unixsocket", str(socket_path)).start()
+    gatehouse = start(configuration(upstream, issuer), GATEHOUSE_SESSION_STORE=f"unix://{socket_path}?db=0")
+    assert light().follow(gatehouse.url).status_code == 200 and len(server.sessions()) == 1
+    server.stop()
+
+
+@pytest.mark.parametrize("value, said", [
+    ("redis+sentinel://h1,h2/0", "sentinel and cluster are not served yet"),
+    ("redis://h1,h2/0", "not served yet"), ("redis://u:secret-of-redis@h/x", "number of a database")])
+def test_a_store_that_cannot_be_served_is_refused_at_the_start(tmp_path, value, said):
+    """The sentence says what is wrong and never shows the URL."""
+    done = run("serve", environment={"GATEHOUSE_SESSION_STORE": value}, folder=tmp_path)
+    assert done.returncode == 1 and "session_store" in done.stderr and said in done.stderr, done.stderr
+    assert "secret-of-redis" not in done.stderr
 
 
 def test_what_was_proven_goes_on_for_the_grace(start, upstream, issuer, redis, light):

@@ -264,7 +264,9 @@ extension OpenIDConnect {
             throw .unauthenticated(settings.cause(error.reason, detail: error.detail))
         case .success(let session):
             endFormerSession(passage)
-            guard write(session, passage) else { throw .failed(settings.cause("session-too-large")) }
+            guard write(session, passage) else {
+                throw .failed(settings.cause("session-too-large", detail: Self.tooLarge))
+            }
             count("begun", passage)
             let login = settings.login
             var answer =
@@ -274,6 +276,10 @@ extension OpenIDConnect {
             answer.fields.append(("Referrer-Policy", "no-referrer"))
             return .answer(answer)
         }
+    }
+
+    private static var tooLarge: String {
+        "it needs more than \(SealedCookie.maximumChunks) cookies; keep sessions in Redis by session_store, or ask for less"
     }
 
     /// A session that the browser had before this login is dead from now on (security rows S4, V2).

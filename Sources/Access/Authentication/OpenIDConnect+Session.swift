@@ -237,7 +237,8 @@ extension OpenIDConnect {
     ///
     /// Nobody but this browser keeps what the issuer hands out, so that a request has to wait for it: tokens that were
     /// rotated with no answer on its way to carry them would be lost, and the session with them (security row A17).
-    /// An issuer that takes long holds nobody up: the next request takes what came of it.
+    /// One waits, the others go on; an issuer that takes long holds even that one up no longer than `patience`, and
+    /// a later request takes what came of it.
     private func refreshAhead(
         _ session: Session,
         _ proven: ProvenCredential,
@@ -250,6 +251,7 @@ extension OpenIDConnect {
         if let outcome = services.state.refreshes.outcome(key, at: passage.now) {
             return try resume(after: outcome, session, proven, passage)
         }
+        if services.state.refreshes.isUnderWay(key) { return nil }
         return .wait(
             Inquiry { [self] in
                 _ = begin(session, token, party)

@@ -252,7 +252,7 @@ extension OpenIDConnect {
     ) throws(Refusal) -> Step? {
         guard let renewal = renewal(of: kept, store) else {
             passage.reason = "session-expired"
-            endSession(kept.stored.session, passage)
+            if passage.door != .explanation { endSession(kept.stored.session, passage) }
             return nil
         }
         guard passage.door != .explanation else {

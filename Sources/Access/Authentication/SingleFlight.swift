@@ -72,6 +72,11 @@ final class SingleFlight<Outcome: Sendable>: Sendable {
         }
     }
 
+    /// Whether the work for `key` is under way.
+    func isUnderWay(_ key: [UInt8]) -> Bool {
+        state.withLock { state in state.flights[key].map { $0.end == nil } ?? false }
+    }
+
     private func ended(_ key: [UInt8], _ outcome: Outcome, until: Double, at now: Double) {
         state.withLock { state in
             guard until > now else {

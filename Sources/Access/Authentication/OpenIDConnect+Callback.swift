@@ -110,9 +110,9 @@ extension OpenIDConnect {
                 at: passage.now
             ),
             RedirectTarget.path(of: attempt.redirectURI) == passage.request.pathText
-        else { return try strayed(passage, "unknown-state", Self.state(arguments)) }
+        else { return try strayed(passage, reason: "unknown-state", Self.state(arguments)) }
         guard services.state.usedStates.note(state, until: attempt.startedAt + 700, at: passage.now) else {
-            return try strayed(passage, "state-reused", state)
+            return try strayed(passage, reason: "state-reused", state)
         }
         // What the session is bound to is this request's: where sessions are stored, that is done before it comes back.
         let binding = (try? settings.sessionBinding.text(passage)) ?? nil
@@ -152,7 +152,7 @@ extension OpenIDConnect {
     }
 
     /// A way back that is no login's any more: where there is a session all the same, it goes on as the user wanted.
-    private func strayed(_ passage: Passage, _ reason: String, _ state: String?) throws(Refusal) -> Step {
+    private func strayed(_ passage: Passage, reason: String, _ state: String?) throws(Refusal) -> Step {
         guard let target = state.flatMap({ states.target(of: $0, at: passage.now) }) else {
             throw .malformed(settings.callbackCause(reason))
         }

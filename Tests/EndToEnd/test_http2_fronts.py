@@ -82,7 +82,7 @@ def front(request, tmp_path, upstream):
             "services": [service(upstream.url, route("api", "/"), route("closed", "/closed", plugins=key))],
             "consumers": [{"username": "ann", "keyauth_credentials": [{"key": "open-sesame"}]}]}) as program:
         assert request.param.missing() is None
-        one = request.param(tmp_path / "front", program.port, upstream.port).start()
+        one = request.param(tmp_path / "front", program, upstream.port).start()
         yield one
         one.stop()
 
@@ -127,7 +127,7 @@ def test_calls_of_grpc_cross_two_gateways(kind, tmp_path, upstream):
             "services": [{"name": "echo", "protocol": "grpc", "host": "127.0.0.1", "port": port, "routes": [
                 {"name": "open", "protocols": ["grpc"], "paths": ["/echo.Echo"]},
                 {"name": "closed", "protocols": ["grpc"], "paths": ["/closed.Echo"], "plugins": key}]}]}) as program:
-        front = kind(tmp_path / "front", program.port, upstream.port).start()
+        front = kind(tmp_path / "front", program, upstream.port).start()
         try:
             with grpc.insecure_channel(f"127.0.0.1:{front.port}") as channel:
                 message = b"m" * 200_000

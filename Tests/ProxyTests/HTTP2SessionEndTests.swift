@@ -96,6 +96,26 @@ import Testing
         #expect(first.reasons == [nil] && second.reasons == [.internalError])
     }
 
+    @Test func `what waited for the channel leaves when it can, however small`() throws {
+        let (owner, session) = (Owner(), self.connection.session)
+        session.lastOwnStream = 1
+        session.add(owner.flow, 1)
+        session.sendHead(owner.flow, [0x83, 0x84, 0x86], isLast: false)
+        session.flush()
+        self.loop.run()
+        while try self.channel.readOutbound(as: ByteBuffer.self) != nil {}
+        session.isWritable = false
+        session.send(owner.flow, ByteBuffer(string: "last"), isLast: true)
+        self.loop.run()
+        #expect(try self.channel.readOutbound(as: ByteBuffer.self) == nil)
+        session.isWritable = true
+        session.sendWaiting()
+        self.loop.run()
+        let left = try #require(try self.channel.readOutbound(as: ByteBuffer.self))
+        #expect(left.readableBytesView.suffix(4).elementsEqual("last".utf8))
+        _ = try self.channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test func `a farewell says which streams were taken`() throws {
         try self.receive(FramesScript.frame(4, 0, 0, []))
         try self.receive(FramesScript.frame(7, 0, 0, FramesScript.number(5) + FramesScript.number(0)))

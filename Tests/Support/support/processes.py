@@ -7,9 +7,10 @@ import time
 
 
 def _ports():
-    """Ports below those that the system gives to connections, each process beginning elsewhere."""
-    first, count = 10_000, 22_000
-    start = os.getpid() * 97 % count
+    """Ports below those that the system gives to connections: a part for each worker of a run, each run beginning elsewhere."""
+    count = 5_500
+    first = 10_000 + count * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
+    start = int.from_bytes(os.urandom(2)) % count
     while True:
         yield first + start
         start = (start + 1) % count

@@ -67,6 +67,8 @@ extension HTTP2Session {
     /// Sends what waits, a frame of each stream in turn, as far as windows and the channel allow.
     func sendWaiting() {
         var stuck = 0
+        // Whoever lets more go need not know that the last of it is small, and still lies here.
+        defer { if self.out.readableBytes > 0 { self.flush() } }
         while self.isWritable, self.sendWindow > 0, stuck < self.line.count {
             let flow = self.line.removeFirst()
             guard flow.isInLine, flow.id != 0 else { continue }

@@ -80,7 +80,7 @@ struct CalloutDoor: Sendable {
         case .passes(let pass):
             var answer = Answer(status: yes)
             answer.lines = pass.fields(takeOffField)
-            answer.lines.append(.cacheControl, "no-store".utf8)
+            answer.lines.append(.cacheControl, "no-store")
             return answer
         case .refused(var answer, let offer):
             if let offer {

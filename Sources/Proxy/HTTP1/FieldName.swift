@@ -39,6 +39,7 @@ extension FieldName {
     package static let contentLength: FieldName = "content-length"
     package static let contentType: FieldName = "content-type"
     package static let cookie: FieldName = "cookie"
+    package static let date: FieldName = "date"
     package static let dpop: FieldName = "dpop"
     package static let dpopNonce: FieldName = "dpop-nonce"
     package static let expect: FieldName = "expect"

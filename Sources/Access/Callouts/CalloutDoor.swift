@@ -65,7 +65,7 @@ struct CalloutDoor: Sendable {
         let path = "\(prefix)/ext-authz"
         return CalloutDoor(
             path: path,
-            telling: .itself(behind: path),
+            telling: .itself(behind: Array(path.utf8)),
             leavesQueryOn: false,
             yes: 200,
             login: .redirect,

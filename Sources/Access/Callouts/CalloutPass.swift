@@ -32,8 +32,7 @@ struct CalloutPass {
         upstream.forEachAdded { name, value in if name != .xRequestID { add(name, value, answer) } }
         identityEnd = lines.count
         let token = proven?.accessToken ?? ""
-        let isPlain = token.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-        add(Self.accessToken, isPlain ? token : "", answer)
+        add(Self.accessToken, token.utf8.span.isVisible ? token : "", answer)
         addCredentials(request, upstream, answer)
         for name in plan.identityNames where !upstream.adds(name) {
             guard !name.begins(with: Self.prefix) else { continue }
@@ -49,7 +48,7 @@ struct CalloutPass {
         }
     }
 
-    private static let prefix: StaticString = "x-auth-request-"
+    private static let prefix = Array("x-auth-request-".utf8)
     private static let user: FieldName = "x-auth-request-user"
     private static let email: FieldName = "x-auth-request-email"
     private static let preferredUsername: FieldName = "x-auth-request-preferred-username"

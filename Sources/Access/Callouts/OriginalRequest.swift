@@ -9,7 +9,7 @@ struct OriginalRequest {
         /// In fields of the callout: `X-Original-*`, `X-Forwarded-*`.
         case fields
         /// The callout is the request itself, with this before its target.
-        case itself(behind: String)
+        case itself(behind: [UInt8])
     }
 
     /// The request as the other gateway received it.
@@ -57,10 +57,10 @@ struct OriginalRequest {
             let scheme = ClientFacts.Scheme(rawValue: origin.scheme) ?? passage.client.scheme
             try self.init(passage, line, scheme, port: origin.port, limits)
         case .itself(let prefix):
-            guard request.target.starts(with: prefix.utf8) else { throw Self.malformed("target") }
+            guard request.target.starts(with: prefix) else { throw Self.malformed("target") }
             let line = Line(
                 method: request.methodOctets,
-                target: request.target.dropFirst(prefix.utf8.count),
+                target: request.target.dropFirst(prefix.count),
                 authority: request.authority
             )
             try self.init(passage, line, passage.client.scheme, port: request.port.map { Int($0) }, limits)

@@ -5,7 +5,9 @@ package struct FieldLines: Sendable {
     private(set) var octets: [UInt8] = []
 
     /// No lines, and room for so many octets.
-    package init(capacity: Int = 0) { self.octets.reserveCapacity(capacity) }
+    package init(capacity: Int = 0) {
+        if capacity > 0 { self.octets.reserveCapacity(capacity) }
+    }
 
     /// Whether there is none.
     package var isEmpty: Bool { self.octets.isEmpty }

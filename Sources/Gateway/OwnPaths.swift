@@ -6,19 +6,31 @@ struct OwnPaths: Sendable {
     /// Paths whose first segment is the same.
     private struct Group {
         let first: Substring
-        var exact: [[UInt8]: OwnPath] = [:]
-        var prefixes: [OwnPath] = []
+        var exact: [(octets: [UInt8], own: OwnPath)] = []
+        var prefixes: [(octets: [UInt8], own: OwnPath)] = []
         /// What all of them begin with, so that one look tells most requests apart.
         var common: [UInt8]
 
         mutating func add(_ path: OwnPath) {
             let octets = Array(path.path.utf8)
             self.common = Array(zip(self.common, octets).prefix { $0 == $1 }.map(\.0))
-            if path.isPrefix { self.prefixes.append(path) } else { self.exact[octets] = path }
+            if path.isPrefix {
+                self.prefixes.append((octets, path))
+            } else {
+                self.exact.removeAll { $0.octets == octets }
+                self.exact.append((octets, path))
+            }
+        }
+
+        func exact(_ path: ArraySlice<UInt8>) -> OwnPath? {
+            for (octets, own) in self.exact
+            where octets.count == path.count && OwnPaths.begins(path, octets) { return own }
+            return nil
         }
 
         func prefix(of path: ArraySlice<UInt8>) -> OwnPath? {
-            self.prefixes.first { path.starts(with: $0.path.utf8) }
+            for (octets, own) in self.prefixes where OwnPaths.begins(path, octets) { return own }
+            return nil
         }
     }
 
@@ -55,7 +67,7 @@ struct OwnPaths: Sendable {
         }
         let path = head.path
         for group in self.groups where Self.begins(path, group.common) {
-            return group.exact[Array(path)] ?? group.prefix(of: path)
+            return group.exact(path) ?? group.prefix(of: path)
         }
         return nil
     }

@@ -52,7 +52,9 @@ package final class Passage {
     var identifier: RequestIdentifier
     var reasonWord: String?
     var moreForLog: String?
-    private var memories: [ObjectIdentifier: AnyObject] = [:]
+    private var memories: [(place: ObjectIdentifier, note: AnyObject)] = []
+    /// The storage of the original that was asked about before.
+    private var lastOriginal = RequestHead()
     private var streamsEnd: Double?
     private var holder: (any Standing)?
     private var original: RequestHead?
@@ -152,10 +154,26 @@ package final class Passage {
         get { self.moreForLog }
         set { self.moreForLog = newValue }
     }
-    /// A plugin's own memory within this request, by the plugin.
-    package var notes: [ObjectIdentifier: AnyObject] {
-        get { self.memories }
-        set { self.memories = newValue }
+    /// What was noted within this request at a place, such as a plugin's own.
+    package func note(at place: ObjectIdentifier) -> AnyObject? {
+        for memory in self.memories where memory.place == place { return memory.note }
+        return nil
+    }
+
+    /// Notes something at a place, instead of what was there.
+    package func note(_ note: AnyObject, at place: ObjectIdentifier) {
+        for index in self.memories.indices where self.memories[index].place == place {
+            self.memories[index].note = note
+            return
+        }
+        self.memories.append((place, note))
+    }
+
+    /// A head to read a callout's original into, with the storage of the one before.
+    package func takeStorage() -> RequestHead {
+        var head = RequestHead()
+        swap(&head, &self.lastOriginal)
+        return head
     }
 
     /// The request that is judged: the exchange's own, or a callout's original.
@@ -239,8 +257,11 @@ package final class Passage {
         if self.holder != nil { self.holder = nil }
         if self.reasonWord != nil { self.reasonWord = nil }
         if self.moreForLog != nil { self.moreForLog = nil }
-        if !self.memories.isEmpty { self.memories.removeAll() }
-        if self.original != nil { (self.original, self.originalClient) = (nil, nil) }
+        if !self.memories.isEmpty { self.memories.removeAll(keepingCapacity: true) }
+        if let original = self.original {
+            self.lastOriginal = original
+            (self.original, self.originalClient) = (nil, nil)
+        }
         if self.deliver != nil { self.deliver = nil }
         (self.hasReadBody, self.isAtOwnPath) = (false, false)
         self.nextStep = 0

@@ -284,10 +284,15 @@ package final class Pipeline: ExchangeHandler {
         }
     }
 
-    private func answer(_ passage: Passage, _ answer: Answer) {
+    private func answer(_ passage: Passage, _ answer: consuming Answer) {
         guard let exchange = passage.exchange else { return }
+        if answer.lines.isEmpty {
+            answer = self.dated(answer, passage)
+        } else if !answer.isDated, !passage.towardsClient.removes(.date) {
+            answer.lines.append(.date, self.date.text(passage.wallTime))
+        }
         exchange.take(upstream: &passage.towardsUpstream, answer: &passage.towardsClient)
-        exchange.answer(self.dated(answer, passage))
+        exchange.answer(answer)
     }
 
     /// Whoever answers by itself says when (RFC 9110 §6.6.1).

@@ -20,6 +20,7 @@ BOUNDS = {
     "PLAIN": 1,
     "SAME_TOKEN": 1,
     "SESSION": 1,
+    "CALLOUT": 8,
 }
 EVERY_KIND = r"""
 #include <stdlib.h>

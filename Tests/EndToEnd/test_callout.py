@@ -7,7 +7,7 @@ import pytest
 from support.browser import NAVIGATION
 from support.gatehouse import openid_connect, plugin, route, service
 from support.gateways import Nginx
-from support.rawsocket import get
+from support.rawsocket import RawConnection, get
 
 TRUSTED = {"GATEHOUSE_TRUSTED_IPS": "127.0.0.1/32"}
 ALWAYS = ["user", "email", "preferred-username", "groups", "access-token"]
@@ -59,6 +59,31 @@ def test_identity_fields_are_always_there(gatehouse, issuer):
     assert known.headers["x-email"] == "alice@example.test"
     unknown = auth(gatehouse, "/open")
     assert [unknown.headers[f"x-auth-request-{name}"] for name in ALWAYS] == [""] * len(ALWAYS)
+
+
+def test_a_callout_knows_nothing_of_the_one_before_on_its_connection(gatehouse, issuer):
+    """P1, H1: each original request stands for itself, and each answer says once when it was made."""
+    def told(target: str, *fields: str) -> bytes:
+        return "\r\n".join([f"{target} HTTP/1.1", "Host: a.test", *fields, "", ""]).encode()
+
+    token = f"Authorization: {bearer(issuer, email='alice@example.test')['Authorization']}"
+    asked = [
+        (told("GET /oauth2/ext-authz/api/long/path?and=query", token, "X-Email: mallory", "Cookie: a=b"), 200, True),
+        (told("GET /oauth2/ext-authz/api"), 401, False), (told("POST /oauth2/ext-authz/open"), 200, False),
+        (told("GET /oauth2/ext-authz/nowhere", token), 403, False),
+        (told("GET /oauth2/auth", "X-Original-URL: http://a.test/api", token), 202, True),
+        (told("GET /oauth2/ext-authz/admin"), 401, False), (told("GET /oauth2/ext-authz/api/", token), 200, True),
+    ]
+    with RawConnection(gatehouse.port) as connection:
+        for raw, status, is_known in asked:
+            connection.send(raw)
+            answer = connection.read()
+            assert answer.status == status and len(answer.all("date")) == 1, raw
+            assert (answer.first("x-auth-request-user") == "alice-id") is is_known, raw
+            assert (answer.first("x-email") == "alice@example.test") is is_known, raw
+            if status < 300:
+                assert answer.first("authorization") == (token.partition(": ")[2] if is_known else ""), raw
+                assert answer.first("cookie") == ("a=b" if b"Cookie" in raw else ""), raw
 
 
 def test_a_browser_learns_where_to_log_in(gatehouse):

@@ -6,7 +6,7 @@ import Testing
 
 struct OctetSearchTests {
     /// Lengths on both sides of every block.
-    static let lengths = [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100]
+    static let lengths = [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129]
 
     @Test(arguments: lengths)
     func `an octet is found at each place, and none before the start`(_ length: Int) {
@@ -32,6 +32,25 @@ struct OctetSearchTests {
                 let end = Octet.isFieldValue(octet) ? length : place
                 guard octets.span.endOfFieldValue(from: 0) != end else { continue }
                 Issue.record("\(octet) at \(place) of \(length)")
+            }
+        }
+    }
+
+    @Test(arguments: lengths)
+    func `octets are visible if each of them is`(_ length: Int) {
+        let plain = [UInt8](repeating: 0x61, count: length)
+        let isPlainVisible = plain.span.isVisible
+        #expect(isPlainVisible)
+        for (octet, isVisible) in [
+            (0x00, false), (0x09, false), (0x20, false), (0x21, true), (0x7E, true), (0x7F, false),
+            (0x80, false),
+            (0xFF, false),
+        ] as [(UInt8, Bool)] {
+            for place in 0..<length {
+                var octets = plain
+                octets[place] = octet
+                let found = octets.span.isVisible
+                #expect(found == isVisible)
             }
         }
     }

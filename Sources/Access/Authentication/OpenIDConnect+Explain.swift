@@ -27,7 +27,7 @@ extension OpenIDConnect {
     private func proofRule(_ shown: [RuleVerdict], _ passage: Passage) -> [RuleVerdict] {
         guard !shown.isEmpty else { return [] }
         let isFailed = shown.contains { $0.outcome == .failed }
-        let isAdmitted = passage.notes[Self.proof] is ProvenCredential
+        let isAdmitted = passage.note(at: Self.proof) is ProvenCredential
         return [
             RuleVerdict(
                 rule: "proof of possession",
@@ -60,7 +60,7 @@ extension OpenIDConnect {
 
     /// What each rule says of the credential that was proven; where none was, that they were not reached.
     private func rules(_ passage: Passage) -> [RuleVerdict] {
-        guard let proven = passage.notes[Self.proof] as? ProvenCredential else {
+        guard let proven = passage.note(at: Self.proof) as? ProvenCredential else {
             return settings.policy.verdicts(on: ClaimSources([])).map { verdict in
                 RuleVerdict(
                     rule: Self.title(verdict.rule),

@@ -207,7 +207,7 @@ package final class OpenIDConnect: CookieOwner {
         do throws(Refusal) {
             return try way()
         } catch {
-            guard case .unauthenticated = error, passage.notes[Self.loginOffer] == nil,
+            guard case .unauthenticated = error, passage.note(at: Self.loginOffer) == nil,
                 passage.door != .explanation || anonymousConsumer != nil
             else {
                 throw error
@@ -244,7 +244,7 @@ package final class OpenIDConnect: CookieOwner {
             }
             // Whoever asks sends the browser to our own path, which begins the login.
             _ = try redirectURI(passage, hosts)
-            passage.notes[Self.loginOffer] = self
+            passage.note(self, at: Self.loginOffer)
         }
         if let step = try keepForm(passage, read: read) { return step }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
@@ -286,7 +286,7 @@ package final class OpenIDConnect: CookieOwner {
             try refuseCrossSite(passage)
         }
         passage.identity = proven.identity
-        if passage.door != .proxy { passage.notes[Self.proof] = proven }
+        if passage.door != .proxy { passage.note(proven, at: Self.proof) }
         if let refusal = proven.refusal {
             if proven.session != nil, settings.answers.endsSessionOnForbidden, passage.door != .explanation {
                 endSession(proven.session, passage)

@@ -65,7 +65,7 @@ struct CalloutDoor: Sendable {
         let path = "\(prefix)/ext-authz"
         return CalloutDoor(
             path: path,
-            telling: .itself(behind: path),
+            telling: .itself(behind: Array(path.utf8)),
             leavesQueryOn: false,
             yes: 200,
             login: .redirect,
@@ -80,7 +80,7 @@ struct CalloutDoor: Sendable {
         case .passes(let pass):
             var answer = Answer(status: yes)
             answer.lines = pass.fields(takeOffField)
-            answer.lines.append(.cacheControl, "no-store".utf8)
+            answer.lines.append(.cacheControl, "no-store")
             return answer
         case .refused(var answer, let offer):
             if let offer {

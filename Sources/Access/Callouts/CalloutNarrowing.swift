@@ -38,9 +38,12 @@ struct CalloutNarrowing: Sendable, Equatable {
         domains = list("allowed_email_domains")
     }
 
+    /// Whether there is no list.
+    var isNone: Bool { groups == nil && emails == nil && domains == nil }
+
     /// Whether whoever was proven is in every list that there is.
     func admits(_ proven: ProvenCredential?) -> Bool {
-        if groups == nil, emails == nil, domains == nil { return true }
+        if isNone { return true }
         guard let proven else { return false }
         if let groups {
             let held = Set(proven.groups.map { Array($0.utf8) })

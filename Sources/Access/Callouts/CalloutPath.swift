@@ -6,6 +6,23 @@ import Proxy
 struct CalloutPath: Sendable {
     let door: CalloutDoor
     let services: AccessServices
+    /// Says the verdict where nothing narrows it.
+    private let deliver: @Sendable (Passage, Verdict) -> Answer
+
+    init(door: CalloutDoor, services: AccessServices) {
+        (self.door, self.services) = (door, services)
+        deliver = Self.delivery(door, .none, services.authPrefix)
+    }
+
+    private static func delivery(
+        _ door: CalloutDoor,
+        _ narrowing: CalloutNarrowing,
+        _ prefix: String
+    ) -> @Sendable (Passage, Verdict) -> Answer {
+        { passage, verdict in
+            door.answer(CalloutVerdict(verdict, passage, narrowing, authPrefix: prefix))
+        }
+    }
 
     /// The path for the pipeline; every method may be asked about.
     var own: OwnPath {
@@ -28,12 +45,9 @@ struct CalloutPath: Sendable {
             limits: services.limits
         )
         let narrowing = try narrowing(passage, original.head)
-        let (door, prefix) = (door, services.authPrefix)
-        return .callout(
-            Callout(original: original.head, client: original.client) { passage, verdict in
-                door.answer(CalloutVerdict(verdict, passage, narrowing, authPrefix: prefix))
-            }
-        )
+        let deliver =
+            narrowing.isNone ? deliver : Self.delivery(door, narrowing, services.authPrefix)
+        return .callout(Callout(original: original.head, client: original.client, deliver: deliver))
     }
 
     /// Nobody asks who is not listed (security row P1).

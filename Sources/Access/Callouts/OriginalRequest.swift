@@ -9,7 +9,7 @@ struct OriginalRequest {
         /// In fields of the callout: `X-Original-*`, `X-Forwarded-*`.
         case fields
         /// The callout is the request itself, with this before its target.
-        case itself(behind: String)
+        case itself(behind: [UInt8])
     }
 
     /// The request as the other gateway received it.
@@ -49,15 +49,19 @@ struct OriginalRequest {
             }
             let method = try Self.method(request)
             let authority = origin.port.map { "\(origin.host):\($0)" } ?? origin.host
-            let line = Line(method: Array(method.utf8), target: target, authority: Array(authority.utf8))
+            let line = Line(
+                method: Array(method.utf8)[...],
+                target: target[...],
+                authority: Array(authority.utf8)[...]
+            )
             let scheme = ClientFacts.Scheme(rawValue: origin.scheme) ?? passage.client.scheme
             try self.init(passage, line, scheme, port: origin.port, limits)
         case .itself(let prefix):
-            guard request.target.starts(with: prefix.utf8) else { throw Self.malformed("target") }
+            guard request.target.starts(with: prefix) else { throw Self.malformed("target") }
             let line = Line(
-                method: Array(request.methodText.utf8),
-                target: Array(request.target.dropFirst(prefix.utf8.count)),
-                authority: Array(request.authority)
+                method: request.methodOctets,
+                target: request.target.dropFirst(prefix.count),
+                authority: request.authority
             )
             try self.init(passage, line, passage.client.scheme, port: request.port.map { Int($0) }, limits)
         }
@@ -65,9 +69,9 @@ struct OriginalRequest {
 
     /// What stands in a request's first line, and whom it is for.
     private struct Line {
-        let method: [UInt8]
-        let target: [UInt8]
-        let authority: [UInt8]
+        let method: ArraySlice<UInt8>
+        let target: ArraySlice<UInt8>
+        let authority: ArraySlice<UInt8>
     }
 
     /// Writes the request as it stood on the wire, and lets the guard read it like any other.
@@ -79,14 +83,15 @@ struct OriginalRequest {
         _ limits: ProxyLimits
     ) throws(Refusal) {
         guard Self.isSettled(line.target) else { throw Self.unsettled }
-        let octets = passage.request.retold(
-            method: line.method,
-            target: line.target,
-            authority: line.authority,
-            dropping: Self.told
-        )
         do throws(RequestRefusal) {
-            head = try RequestHead.parse(octets, limits: limits)
+            head = try passage.request.retold(
+                method: line.method,
+                target: line.target,
+                authority: line.authority,
+                dropping: Self.told,
+                limits: limits,
+                into: passage.takeStorage()
+            )
         } catch {
             throw Self.malformed(error.reason)
         }
@@ -116,7 +121,7 @@ struct OriginalRequest {
     /// Whether a path has no segment that making it canonical takes out (security row P3).
     ///
     /// We forward the canonical path; another gateway forwards what it got, so there must be no difference.
-    static func isSettled(_ target: [UInt8]) -> Bool {
+    static func isSettled(_ target: some Collection<UInt8>) -> Bool {
         // Octets of the segment so far, and how many of them are dots.
         var (count, dots) = (0, 0)
         for octet in target.dropFirst() {

@@ -36,7 +36,7 @@ extension AccessServices {
                 }
                 let found = sessions
                 return { passage throws(Refusal) in
-                    passage.notes[LookedUpSessions.place] = LookedUpSessions(found)
+                    passage.note(LookedUpSessions(found), at: LookedUpSessions.place)
                     return try next(passage)
                 }
             }
@@ -47,7 +47,7 @@ extension AccessServices {
 extension OpenIDConnect {
     /// The stored session that was looked up for a request, unless it was ended since.
     func lookedUpSession(_ passage: Passage) -> Session? {
-        guard let found = passage.notes[LookedUpSessions.place] as? LookedUpSessions,
+        guard let found = passage.note(at: LookedUpSessions.place) as? LookedUpSessions,
             let session = found.sessions[ObjectIdentifier(self)],
             !hasEnded(session, at: passage.now)
         else { return nil }

@@ -35,6 +35,14 @@ package struct ClaimSource: Sendable {
         }
     }
 
+    /// The claim of that name, null included.
+    func claim(named name: String) -> JSONValue? {
+        switch claims {
+        case .value(let claims): claims.value(at: [name])
+        case .text(let claims): claims[name]
+        }
+    }
+
     /// About how many bytes of memory the claims hold.
     var approximateBytes: Int {
         switch claims {
@@ -61,6 +69,14 @@ package struct ClaimSources: Sendable {
     package func claim(at path: [String]) -> (value: JSONValue, source: String)? {
         for source in sources {
             if let value = source.claim(at: path), !value.isNull { return (value, source.name) }
+        }
+        return nil
+    }
+
+    /// The text of that name, if the deciding claim is one.
+    func text(named name: String) -> String? {
+        for source in sources {
+            if let value = source.claim(named: name), !value.isNull { return value.string }
         }
         return nil
     }

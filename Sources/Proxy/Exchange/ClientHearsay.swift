@@ -39,6 +39,7 @@ extension ClientFacts {
 
     /// The right-most `X-Forwarded-For` entry that is not trusted.
     private func rightmostStranger(_ fields: FieldTable, trusted: [AddressRange]) -> IPAddress {
+        guard fields.kinds.contains(.xForwardedFor) else { return self.peer }
         let values = fields.ranges.lazy.reversed().filter { $0.kind == .xForwardedFor }
         return Self.rightmostStranger(values.map { fields.string($0) }, behind: self.peer, trusted: trusted)
     }

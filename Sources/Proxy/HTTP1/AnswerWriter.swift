@@ -115,17 +115,36 @@ extension HeadWriter {
         mayUpgrade: Bool,
         into output: inout [UInt8]
     ) {
-        guard let field = FieldName(name), value.utf8.allSatisfy(Octet.isFieldValue) else { return }
-        switch field.kind {
-        case .contentLength, .transferEncoding, .connection, .keepAlive: return
-        case .upgrade where !mayUpgrade: return
-        default: break
-        }
-        guard !edits.hides(field.octets, 0..<field.octets.count, folding: false) else { return }
+        let start = output.count
         output.append(name)
+        let nameEnd = output.count
         output.append(": ")
+        let valueStart = output.count
         output.append(value)
+        guard Self.maySend(output, name: start..<nameEnd, valueStart, edits, mayUpgrade: mayUpgrade) else {
+            output.removeLast(output.count - start)
+            return
+        }
         output.append("\r\n")
+    }
+
+    /// Whether the field at the end of `output` can be sent, is not the proxy's, and no edit replaces it.
+    private static func maySend(
+        _ output: [UInt8],
+        name: Range<Int>,
+        _ valueStart: Int,
+        _ edits: FieldEdits,
+        mayUpgrade: Bool
+    ) -> Bool {
+        guard !name.isEmpty, output.span.endOfFieldValue(from: valueStart) == output.count else {
+            return false
+        }
+        for index in name where !Octet.isToken(output[index]) { return false }
+        switch FieldKind(output, name) {
+        case .contentLength, .transferEncoding, .connection, .keepAlive: return false
+        case .upgrade where !mayUpgrade: return false
+        default: return !edits.hides(output, name, folding: false)
+        }
     }
 
     /// Writes the status line and the fields that may cross, whole runs at once.

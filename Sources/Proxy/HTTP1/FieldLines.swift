@@ -5,13 +5,30 @@ package struct FieldLines: Sendable {
     private(set) var octets: [UInt8] = []
 
     /// No lines, and room for so many octets.
-    package init(capacity: Int = 0) { self.octets.reserveCapacity(capacity) }
+    package init(capacity: Int = 0) {
+        if capacity > 0 { self.octets.reserveCapacity(capacity) }
+    }
 
     /// Whether there is none.
     package var isEmpty: Bool { self.octets.isEmpty }
 
+    /// How many octets all lines have.
+    package var count: Int { self.octets.count }
+
     /// Adds a field; nothing where the value holds what no field may hold (H3).
-    package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
+    package mutating func append(_ name: FieldName, _ value: String) { self.add(name, value.utf8) }
+
+    /// Adds a field; nothing where the value holds what no field may hold (H3).
+    package mutating func append(_ name: FieldName, _ value: ArraySlice<UInt8>) { self.add(name, value) }
+
+    /// Adds a field without a value.
+    package mutating func append(empty name: FieldName) {
+        self.begin(name)
+        self.end()
+    }
+
+    @inline(__always)
+    private mutating func add(_ name: FieldName, _ value: some Collection<UInt8>) {
         let start = self.octets.count
         self.begin(name)
         let valueStart = self.octets.count
@@ -20,7 +37,7 @@ package struct FieldLines: Sendable {
             self.octets.removeLast(self.octets.count - start)
             return
         }
-        self.octets.append("\r\n")
+        self.end()
     }
 
     /// Adds a field whose value is a list of names.
@@ -28,20 +45,25 @@ package struct FieldLines: Sendable {
         self.begin(name)
         var isFirst = true
         for name in names {
-            if !isFirst { self.octets.append(", ") }
+            if !isFirst {
+                self.octets.append(Octet.comma)
+                self.octets.append(Octet.space)
+            }
             isFirst = false
             self.octets.append(contentsOf: name.octets)
         }
-        self.octets.append("\r\n")
+        self.end()
     }
 
     /// Adds all of `other` after these.
     package mutating func append(_ other: FieldLines) { self.octets.append(contentsOf: other.octets) }
 
     /// Calls `body` with each field's name and value, in order.
-    package func forEach(_ body: (_ name: String, _ value: String) -> Void) {
+    ///
+    /// - Parameter end: where lines begin that are left out; nil for all.
+    package func forEach(upTo end: Int? = nil, _ body: (_ name: String, _ value: String) -> Void) {
         var start = 0
-        while start < self.octets.count {
+        while start < end ?? self.octets.count {
             let colon = self.octets.span.place(of: Octet.colon, from: start)
             let end = self.octets.span.place(of: Octet.carriageReturn, from: colon)
             body(
@@ -56,5 +78,10 @@ package struct FieldLines: Sendable {
         self.octets.append(contentsOf: name.octets)
         self.octets.append(Octet.colon)
         self.octets.append(Octet.space)
+    }
+
+    private mutating func end() {
+        self.octets.append(Octet.carriageReturn)
+        self.octets.append(Octet.lineFeed)
     }
 }

@@ -23,8 +23,12 @@ package struct FieldName: Sendable, Hashable, ExpressibleByStringLiteral, Custom
         self.kind = FieldKind(octets, 0..<octets.count)
     }
 
-    /// Whether the name begins with this text in lower case.
-    package func begins(with text: StaticString) -> Bool { self.octets.starts(with: text.description.utf8) }
+    /// Whether the name begins with these octets in lower case.
+    package func begins(with text: [UInt8]) -> Bool {
+        guard self.octets.count >= text.count else { return false }
+        for index in text.indices where self.octets[index] != text[index] { return false }
+        return true
+    }
 
     /// The name as text, lower case.
     package var description: String { String(decoding: self.octets, as: UTF8.self) }
@@ -39,6 +43,7 @@ extension FieldName {
     package static let contentLength: FieldName = "content-length"
     package static let contentType: FieldName = "content-type"
     package static let cookie: FieldName = "cookie"
+    package static let date: FieldName = "date"
     package static let dpop: FieldName = "dpop"
     package static let dpopNonce: FieldName = "dpop-nonce"
     package static let expect: FieldName = "expect"

@@ -60,6 +60,24 @@ package struct FieldTable: Sendable {
     /// Gives a field's value.
     package func value(_ range: FieldRange) -> ArraySlice<UInt8> { self.bytes[range.value] }
 
+    /// Whether a field's value is ASCII.
+    package func isASCII(_ range: FieldRange) -> Bool {
+        self.withValue(range) { value in
+            var index = 0
+            var seen: UInt8 = 0
+            while index &+ 32 <= value.count {
+                let block = value.extracting(index..<(index &+ 32))
+                for offset in 0..<32 { seen |= block[offset] }
+                index &+= 32
+            }
+            while index < value.count {
+                seen |= value[index]
+                index &+= 1
+            }
+            return seen < 0x80
+        }
+    }
+
     /// Gives all values of that name in order (P5).
     package func strings(of name: FieldName) -> [String] {
         self.ranges.filter { self.isNamed($0, name) }.map(self.string)

@@ -4,14 +4,31 @@ extension RequestHead {
     /// Whether the path stands in the target as it is canonical.
     package var isPathAsWritten: Bool { self.pathRange.lowerBound == self.targetRange.lowerBound }
 
-    /// The octets of a head with this one's fields, save those in `dropped`; the guard reads it like any other.
+    /// A head with this one's fields, save those in `dropped`; the guard reads it like any other.
+    ///
+    /// - Parameter storage: a head that nobody needs any more; what it holds its octets in is used again.
     package func retold(
-        method: [UInt8],
-        target: [UInt8],
-        authority: [UInt8],
-        dropping dropped: FieldNameSet
-    ) -> [UInt8] {
-        var octets: [UInt8] = []
+        method: ArraySlice<UInt8>,
+        target: ArraySlice<UInt8>,
+        authority: ArraySlice<UInt8>,
+        dropping dropped: FieldNameSet,
+        limits: ProxyLimits,
+        into storage: consuming RequestHead
+    ) throws(RequestRefusal) -> RequestHead {
+        storage.reset()
+        storage.fields.ranges.reserveCapacity(self.fields.ranges.count + 1)
+        self.write(method, target, authority, dropping: dropped, into: &storage.fields.bytes)
+        try storage.readWhole(limits: limits)
+        return storage
+    }
+
+    private func write(
+        _ method: ArraySlice<UInt8>,
+        _ target: ArraySlice<UInt8>,
+        _ authority: ArraySlice<UInt8>,
+        dropping dropped: FieldNameSet,
+        into octets: inout [UInt8]
+    ) {
         octets.reserveCapacity(self.fields.bytes.count + target.count + authority.count)
         octets.append(contentsOf: method)
         octets.append(Octet.space)
@@ -24,7 +41,6 @@ extension RequestHead {
             octets.append(contentsOf: self.fields.bytes[Int(field.nameStart)..<Int(field.lineEnd)])
         }
         octets.append("\r\n")
-        return octets
     }
 
     /// Names of fields, as they are spelled here, that an upstream must not see: those in `dropped` in any spelling,

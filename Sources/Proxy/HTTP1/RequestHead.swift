@@ -54,19 +54,26 @@ package struct RequestHead: Sendable {
         _ bytes: some Sequence<UInt8>,
         limits: ProxyLimits = ProxyLimits()
     ) throws(RequestRefusal) -> RequestHead {
-        var parser = RequestParser(limits: limits)
         var head = RequestHead()
-        let octets = Array(bytes)
-        parser.feed(octets, to: &head)
-        switch parser.advance(&head) {
+        head.fields.bytes = Array(bytes)
+        try head.readWhole(limits: limits)
+        return head
+    }
+
+    /// Reads the octets that it holds, which are one whole head.
+    mutating func readWhole(limits: ProxyLimits) throws(RequestRefusal) {
+        var parser = RequestParser(limits: limits)
+        let count = self.fields.bytes.count
+        switch parser.advance(&self) {
         case .complete(let consumed):
-            guard consumed == octets.count else { throw .malformed(.requestLine) }
-            return head
+            guard consumed == count else { throw .malformed(.requestLine) }
         case .incomplete: throw .malformed(.requestLine)
         case .refused(let refusal): throw refusal
         }
     }
 
+    /// The method's name.
+    package var methodOctets: ArraySlice<UInt8> { self.fields.bytes[self.methodRange] }
     /// The method's name as text.
     package var methodText: String { self.text(self.methodRange) }
     /// The target as the client wrote it.

@@ -28,7 +28,7 @@ enum CheckAnswer {
         var said = EnvoyOkHttpResponse()
         // The token is in `Authorization`, where the plugin wants the upstream to have it (security row H6).
         var writer = HeaderWriter { $0.hasPrefix("x-auth-request-") || removes(passage.upstream, $0) }
-        pass.identity.forEach { name, value in if !value.isEmpty { writer.add(name, value) } }
+        pass.forEachIdentity { name, value in if !value.isEmpty { writer.add(name, value) } }
         said.headers = writer.options
         said.headersToRemove = pass.takenOff.map(\.description)
         if !pass.takenOff.contains(CalloutPass.accessToken) {

@@ -128,6 +128,25 @@ def test_a_master_that_was_cut_off_is_left(start, replication, upstream, issuer,
     assert light().follow(gatehouse.url).status_code == 200 and len(first.sessions()) == 3
 
 
+def test_a_master_that_answers_and_is_named_no_more_is_left(start, replication, upstream, issuer, light):
+    """D15: as after a split: it is there and sure that it is master, and the sentinels name another. Nothing more is written there."""
+    gatehouse = start(configuration(upstream, issuer), GATEHOUSE_SESSION_STORE=replication.url)
+    browser = light()
+    browser.follow(gatehouse.url)
+    replication.settle()
+    first, second = replication.servers
+    assert second.ask("REPLICAOF", "NO", "ONE") == b"OK"
+    for port in replication.ports:
+        assert replication.ask(port, "SENTINEL", "REMOVE", replication.NAME) == b"OK"
+        assert replication.ask(
+            port, "SENTINEL", "MONITOR", replication.NAME, "127.0.0.1", str(second.port), "2") == b"OK"
+    wait_until(lambda: len(first.ask("CLIENT", "LIST", "TYPE", "normal").splitlines()) == 1, "nobody is left but who asks", 10)
+    assert replication.role(first) == [b"master"]
+    assert ask(gatehouse, shown(browser)).status_code == 200
+    assert light().follow(gatehouse.url).status_code == 200
+    assert len(second.sessions()) == 2 and len(first.sessions()) == 1
+
+
 def test_a_sign_out_is_not_undone_by_a_failover(start, replication, upstream, issuer, light):
     """S4: the replica heard nothing of the sign-out when the master died; the gateway tells it, and the copy of the cookie opens
     nothing, on another node either."""

@@ -1,62 +1,33 @@
 // The book of one connection to Redis: events in, actions out; knows no socket and no clock.
 
-/// How long things may take, and how much may wait.
-package struct LinkLimits: Sendable, Equatable {
-    /// Seconds until a connection must stand and its greeting be answered.
-    package var connectSeconds = 2.0
-    /// Seconds until a command must be answered, waiting for its turn included.
-    package var commandSeconds = 2.0
-    /// Most commands that wait for an answer; more are refused.
-    package var waiting = 16_384
-    /// Seconds of silence after which the server is asked whether it is still there.
-    package var quietSeconds = 5.0
-    /// Seconds between attempts to connect: the first pause, doubled up to the last.
-    package var pauses = 0.05...0.5
-
-    /// The usual limits.
-    package init() {}
-}
-
-/// Why a link is down, for logs.
-package enum LinkTrouble: Sendable, Equatable {
-    /// Nobody answers at the address.
-    case unreachable
-    /// It did not answer in time.
-    case silent
-    /// The connection ended.
-    case closed
-    /// It answered the greeting with an error; its first word.
-    case refused(String)
-    /// What it said is no RESP.
-    case malformed
-
-    /// A word for logs.
-    package var reason: String {
-        switch self {
-        case .unreachable: "unreachable"
-        case .silent: "timed-out"
-        case .closed: "connection-lost"
-        case .refused(let code): "refused-\(code.lowercased())"
-        case .malformed: "malformed-reply"
-        }
-    }
-}
-
 /// The book of a connection: who waits for which answer, and what becomes of them when it ends.
 ///
 /// Commands are answered in the order in which they are sent, so that a queue of names is enough. One that may be
 /// repeated goes to the next connection when its own ends before the answer (a pooled connection that the server has
 /// given up shows itself only then), once; others are told that their connection was lost. While no connection
 /// comes about, commands fail at once.
+///
+/// Where sentinels name the server they are asked first (`MasterSearch`), and again and again while the link is up: a
+/// master that is cut off from them does not know that it is none any more.
 struct LinkState: Sendable {
     /// What a connection is called; each attempt has another number.
     typealias Attempt = UInt64
     /// What a command is called.
     typealias CommandID = UInt64
 
+    /// Where a connection leads.
+    enum Destination: Equatable, Sendable {
+        /// To the one server of the address.
+        case address
+        /// To the sentinel at this place among those of the address.
+        case sentinel(Int)
+        /// To the server that a sentinel named.
+        case master(RedisAddress.Node)
+    }
+
     /// What the owner has to do.
     enum Action: Equatable, Sendable {
-        case connect(Attempt)
+        case connect(Attempt, to: Destination = .address)
         case send(Attempt, RedisCommand)
         case close(Attempt)
         case succeed(CommandID, RedisReply)
@@ -70,6 +41,8 @@ struct LinkState: Sendable {
     private enum Phase: Equatable, Sendable {
         /// Nothing was wanted yet.
         case resting
+        /// Sentinels are asked where to connect.
+        case searching
         case connecting(Attempt, until: Double)
         /// So many answers of the greeting are still to come.
         case greeting(Attempt, until: Double, answers: Int)
@@ -99,11 +72,24 @@ struct LinkState: Sendable {
     private var isKnownDown = false
     private var upSince: Double?
     private var heardAt = 0.0
+    /// The sentinels, where there are some.
+    private var search: MasterSearch?
+    /// Whom they named, to whom we connect or are connected.
+    private var master: RedisAddress.Node?
+    /// When they are asked the next time.
+    private var lookAt = Double.infinity
+    /// Who answered the last greeting.
+    private var greeted: RedisAddress.Node?
+    /// What the next master has to hear again, with the time when it was sent.
+    private var recalled = Queue<(command: RedisCommand, at: Double)>()
 
     /// A link that greets with these commands: who we are, and which database.
-    init(limits: LinkLimits, greeting: [RedisCommand]) {
+    ///
+    /// - Parameter sentinels: those who name the server; nil where the address does.
+    init(limits: LinkLimits, greeting: [RedisCommand], sentinels: RedisAddress.Sentinels? = nil) {
         self.limits = limits
-        self.greeting = greeting + [.ping]
+        self.search = sentinels.map { MasterSearch($0, seconds: limits.sentinelSeconds) }
+        self.greeting = greeting + [.ping] + (sentinels == nil ? [] : [.role])
     }
 
     /// Whether commands fail at once because no connection comes about.
@@ -119,7 +105,7 @@ struct LinkState: Sendable {
         guard self.phase != .stopped, !self.isKnownDown else { return [.fail(id, .notConnected)] }
         guard self.count < self.limits.waiting else { return [.fail(id, .busy)] }
         let entry = Entry(id: id, command: command, deadline: now + self.limits.commandSeconds)
-        if case .up(let attempt) = self.phase { return [self.send(entry, attempt)] }
+        if case .up(let attempt) = self.phase { return [self.send(entry, attempt, at: now)] }
         self.waiting.append(entry)
         return self.phase == .resting ? self.connect(at: now) : []
     }
@@ -129,7 +115,11 @@ struct LinkState: Sendable {
         self.phase == .resting ? self.connect(at: now) : []
     }
 
-    private mutating func send(_ entry: Entry, _ attempt: Attempt) -> Action {
+    private mutating func send(_ entry: Entry, _ attempt: Attempt, at now: Double) -> Action {
+        if entry.command.outlivesFailover, self.search != nil {
+            self.recalled.append((entry.command, now))
+            if self.recalled.count > self.limits.recalled { _ = self.recalled.popFirst() }
+        }
         var entry = entry
         entry.wasSent = true
         self.sent.append(entry)
@@ -139,13 +129,41 @@ struct LinkState: Sendable {
     // MARK: The connection
 
     private mutating func connect(at now: Double) -> [Action] {
+        guard self.search != nil else { return self.connect(to: .address, at: now) }
+        self.phase = .searching
+        return self.search?.begin(&self.attempts, at: now) ?? []
+    }
+
+    private mutating func connect(to destination: Destination, at now: Double) -> [Action] {
         self.attempts += 1
         self.phase = .connecting(self.attempts, until: now + self.limits.connectSeconds)
-        return [.connect(self.attempts)]
+        return [.connect(self.attempts, to: destination)]
+    }
+
+    /// What came of asking the sentinels: to connect, or to stay, or to leave a server that is no master any more.
+    private mutating func settle(_ outcome: MasterSearch.Outcome?, at now: Double) -> [Action] {
+        switch outcome {
+        case .none: return []
+        case .going(let actions): return actions
+        case .found(let node, let actions):
+            self.lookAt = now + self.limits.watchSeconds
+            if self.phase == .searching {
+                self.master = node
+                return actions + self.connect(to: .master(node), at: now)
+            }
+            guard case .up(let attempt) = self.phase, node != self.master else { return actions }
+            return actions + [.close(attempt)] + self.lost(at: now)
+        case .failed(let trouble, let actions):
+            // A master that answers is not left for sentinels that do not.
+            self.lookAt = now + self.limits.watchSeconds
+            guard self.phase == .searching else { return actions }
+            return actions + self.failed(.sentinel(trouble), at: now)
+        }
     }
 
     /// A connection stands.
     mutating func connected(_ attempt: Attempt, at now: Double) -> [Action] {
+        if let search = self.search, search.attempt == attempt { return search.connected() }
         guard case .connecting(attempt, let until) = self.phase else { return [.close(attempt)] }
         self.phase = .greeting(attempt, until: until, answers: self.greeting.count)
         return self.greeting.map { .send(attempt, $0) }
@@ -153,16 +171,21 @@ struct LinkState: Sendable {
 
     /// A connection ended, or did not come about.
     mutating func ended(_ attempt: Attempt, _ trouble: LinkTrouble, at now: Double) -> [Action] {
+        if self.search?.attempt == attempt {
+            return self.settle(self.search?.failed(trouble, &self.attempts, at: now), at: now)
+        }
         switch self.phase {
         case .connecting(attempt, _), .greeting(attempt, _, _): return self.failed(trouble, at: now)
         case .up(attempt): return self.lost(at: now)
-        case .connecting, .greeting, .up, .resting, .pausing, .stopped: return []
+        case .connecting, .greeting, .up, .resting, .searching, .pausing, .stopped: return []
         }
     }
 
     /// An attempt came to nothing: from now on nobody waits.
     private mutating func failed(_ trouble: LinkTrouble, at now: Double) -> [Action] {
         self.failures += 1
+        // Whoever named a server that is none may know less than the next.
+        self.search?.turn()
         let pause = self.limits.pauses.lowerBound * Double(1 << min(self.failures - 1, 16))
         self.phase = .pausing(until: now + min(pause, self.limits.pauses.upperBound))
         var actions: [Action] = []
@@ -200,6 +223,9 @@ struct LinkState: Sendable {
 
     /// An answer came.
     mutating func received(_ reply: RedisReply, _ attempt: Attempt, at now: Double) -> [Action] {
+        if self.search?.attempt == attempt {
+            return self.settle(self.search?.received(reply, &self.attempts, at: now), at: now)
+        }
         self.heardAt = now
         switch self.phase {
         case .greeting(attempt, let until, let answers):
@@ -210,13 +236,16 @@ struct LinkState: Sendable {
                 self.phase = .greeting(attempt, until: until, answers: answers - 1)
                 return []
             }
+            guard self.search == nil || reply.elements?.first?.text == "master" else {
+                return [.close(attempt)] + self.failed(.notMaster, at: now)
+            }
             return self.greeted(attempt, at: now)
         case .up(attempt):
             guard let entry = self.sent.popFirst() else {
                 return [.close(attempt)] + self.lost(at: now)
             }
             return self.answer(entry, reply, attempt, at: now)
-        case .connecting, .greeting, .up, .resting, .pausing, .stopped: return []
+        case .connecting, .greeting, .up, .resting, .searching, .pausing, .stopped: return []
         }
     }
 
@@ -225,8 +254,24 @@ struct LinkState: Sendable {
         self.upSince = now
         self.failures = 0
         self.isKnownDown = false
-        var actions: [Action] = [.tellUp]
-        while let entry = self.waiting.popFirst() { actions.append(self.send(entry, attempt)) }
+        self.lookAt = now + self.limits.watchSeconds
+        var actions: [Action] = [.tellUp] + self.recall(attempt, at: now)
+        while let entry = self.waiting.popFirst() { actions.append(self.send(entry, attempt, at: now)) }
+        return actions
+    }
+
+    /// Tells a new master again what the former one may have taken with it, before anybody asks it anything.
+    private mutating func recall(_ attempt: Attempt, at now: Double) -> [Action] {
+        defer { self.greeted = self.master }
+        guard let former = self.greeted, former != self.master else { return [] }
+        var actions: [Action] = []
+        for _ in 0..<self.recalled.count {
+            guard let (command, at) = self.recalled.popFirst(), now - at <= self.limits.recallSeconds else {
+                continue
+            }
+            let entry = Entry(id: nil, command: command, deadline: now + self.limits.commandSeconds)
+            actions.append(self.send(entry, attempt, at: at))
+        }
         return actions
     }
 
@@ -249,8 +294,20 @@ struct LinkState: Sendable {
 
     /// Looks at what is due.
     mutating func tick(at now: Double) -> [Action] {
+        var actions: [Action] = []
+        if let until = self.search?.until, now >= until {
+            actions = self.settle(self.search?.failed(.silent, &self.attempts, at: now), at: now)
+        }
+        actions += self.tickPhase(at: now)
+        // Whether the master is one still.
+        guard case .up = self.phase, now >= self.lookAt, self.search?.attempt == nil else { return actions }
+        return actions + (self.search?.begin(&self.attempts, at: now) ?? [])
+    }
+
+    private mutating func tickPhase(at now: Double) -> [Action] {
         switch self.phase {
         case .resting, .stopped: return []
+        case .searching: return self.expired(at: now)
         case .pausing(let until): return now >= until ? self.connect(at: now) : []
         case .connecting(let attempt, let until), .greeting(let attempt, let until, _):
             guard now >= until else { return self.expired(at: now) }
@@ -272,7 +329,7 @@ struct LinkState: Sendable {
         }
         guard now - self.heardAt >= self.limits.quietSeconds else { return [] }
         let entry = Entry(id: nil, command: .ping, deadline: now + self.limits.commandSeconds)
-        return [self.send(entry, attempt)]
+        return [self.send(entry, attempt, at: now)]
     }
 
     private mutating func expired(at now: Double) -> [Action] {
@@ -288,20 +345,25 @@ struct LinkState: Sendable {
     var nextTick: Double? {
         switch self.phase {
         case .resting, .stopped: nil
+        case .searching: min(self.search?.until ?? .infinity, self.waiting.first?.deadline ?? .infinity)
         case .pausing(let until): until
         case .connecting(_, let until), .greeting(_, let until, _):
             min(until, self.waiting.first?.deadline ?? .infinity)
-        case .up: self.sent.first?.deadline ?? (self.heardAt + self.limits.quietSeconds)
+        case .up:
+            min(
+                self.sent.first?.deadline ?? (self.heardAt + self.limits.quietSeconds),
+                self.search == nil ? .infinity : self.search?.until ?? self.lookAt
+            )
         }
     }
 
     /// Ends the link; nothing is done any more.
     mutating func stop() -> [Action] {
-        var actions: [Action] = []
+        var actions = self.search?.cancel() ?? []
         switch self.phase {
         case .connecting(let attempt, _), .greeting(let attempt, _, _), .up(let attempt):
             actions.append(.close(attempt))
-        case .resting, .pausing, .stopped: break
+        case .resting, .searching, .pausing, .stopped: break
         }
         self.phase = .stopped
         while let entry = self.sent.popFirst() { if let id = entry.id { actions.append(.fail(id, .lost)) } }
@@ -309,30 +371,5 @@ struct LinkState: Sendable {
             if let id = entry.id { actions.append(.fail(id, entry.wasSent ? .lost : .notConnected)) }
         }
         return actions
-    }
-}
-
-/// First in, first out.
-struct Queue<Element: Sendable>: Sendable {
-    private var elements: [Element] = []
-    private var start = 0
-
-    var count: Int { self.elements.count - self.start }
-    var first: Element? { self.start < self.elements.count ? self.elements[self.start] : nil }
-
-    mutating func append(_ element: Element) { self.elements.append(element) }
-
-    mutating func popFirst() -> Element? {
-        guard self.start < self.elements.count else { return nil }
-        let element = self.elements[self.start]
-        self.start += 1
-        if self.start == self.elements.count {
-            self.elements.removeAll(keepingCapacity: true)
-            self.start = 0
-        } else if self.start >= 1024 {
-            self.elements.removeFirst(self.start)
-            self.start = 0
-        }
-        return element
     }
 }

@@ -76,7 +76,7 @@ package struct StoreReport: Sendable {
     package let totalSeconds: Double
 }
 
-/// A Redis server: one connection that all loops share, on which commands are pipelined.
+/// A Redis server, or the one that sentinels name: one connection that all loops share, on which commands are pipelined.
 ///
 /// It connects when it is first asked, and again by itself when the connection ends.
 package final class Redis: Sendable {
@@ -215,10 +215,14 @@ package final class Redis: Sendable {
     package func run(
         _ script: String,
         keys: [RedisWord],
-        _ arguments: [RedisWord]
+        _ arguments: [RedisWord],
+        outlivesFailover: Bool = false
     ) async throws(StoreError) -> RedisReply {
         try await self.call(
-            RedisCommand([RedisWord("EVAL"), RedisWord(script), RedisWord(keys.count)] + keys + arguments)
+            RedisCommand(
+                [RedisWord("EVAL"), RedisWord(script), RedisWord(keys.count)] + keys + arguments,
+                outlivesFailover: outlivesFailover
+            )
         )
     }
 }

@@ -20,9 +20,14 @@ package struct RedisCommand: Sendable, Equatable {
     let octets: [UInt8]
     /// Whether it may be carried out twice: then it is asked again when its connection ends before the answer.
     let isRepeatable: Bool
+    /// Whether a master that takes another's place has to hear it again.
+    ///
+    /// What was ended must not come back by a failover. Such a command has to mean the same when it is carried out twice,
+    /// and later.
+    let outlivesFailover: Bool
 
     /// A command of these words.
-    package init(_ words: [RedisWord], isRepeatable: Bool = false) {
+    package init(_ words: [RedisWord], isRepeatable: Bool = false, outlivesFailover: Bool = false) {
         var octets: [UInt8] = []
         octets.reserveCapacity(words.reduce(16) { $0 + $1.octets.count + 16 })
         octets.append(contentsOf: "*\(words.count)\r\n".utf8)
@@ -33,8 +38,11 @@ package struct RedisCommand: Sendable, Equatable {
         }
         self.octets = octets
         self.isRepeatable = isRepeatable
+        self.outlivesFailover = outlivesFailover
     }
 
     /// Asks whether the store is there and answers.
     static let ping = RedisCommand(["PING"], isRepeatable: true)
+    /// Asks whether it is a master.
+    static let role = RedisCommand(["ROLE"], isRepeatable: true)
 }

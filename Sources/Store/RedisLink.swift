@@ -40,7 +40,11 @@ final class RedisLink {
         self.tls = tls
         self.board = board
         self.loop = loop
-        self.state = LinkState(limits: limits, greeting: Self.greeting(address))
+        self.state = LinkState(
+            limits: limits,
+            greeting: Self.greeting(address),
+            sentinels: address.sentinels
+        )
     }
 
     /// Who we are, and which database.
@@ -76,7 +80,7 @@ final class RedisLink {
     private func carryOut(_ actions: [LinkState.Action]) {
         for action in actions {
             switch action {
-            case .connect(let attempt): self.connect(attempt)
+            case .connect(let attempt, let destination): self.connect(attempt, self.place(destination))
             case .send(let attempt, let command): self.send(command, attempt)
             case .close(let attempt):
                 self.channels.removeValue(forKey: attempt)?.close(mode: .all, promise: nil)
@@ -120,14 +124,24 @@ final class RedisLink {
 
     // MARK: The connection
 
-    private func connect(_ attempt: LinkState.Attempt) {
+    private func place(_ destination: LinkState.Destination) -> RedisAddress.Place {
+        switch (destination, self.address.sentinels) {
+        case (.master(let node), _): .tcp(host: node.host, port: node.port)
+        case (.sentinel(let place), .some(let sentinels)):
+            .tcp(host: sentinels.nodes[place].host, port: sentinels.nodes[place].port)
+        case (.address, _), (.sentinel, .none): self.address.place
+        }
+    }
+
+    private func connect(_ attempt: LinkState.Attempt, _ place: RedisAddress.Place) {
         let link = NIOLoopBound(self, eventLoop: self.loop)
         let (tls, address) = (self.tls, self.address)
+        let host: String? = if case .tcp(let host, _) = place { host } else { nil }
         let bootstrap = ClientBootstrap(group: self.loop)
             .connectTimeout(.nanoseconds(Int64(address.connectSeconds * 1e9)))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let tls, case .tcp(let host, _) = address.place {
+                    if let tls, let host {
                         let name = address.tls?.serverName ?? host
                         let isAddress = (try? SocketAddress(ipAddress: name, port: 0)) != nil
                         let handler = try NIOSSLClientHandler(
@@ -136,14 +150,17 @@ final class RedisLink {
                         )
                         try channel.pipeline.syncOperations.addHandler(handler)
                     }
-                    try channel.pipeline.syncOperations.addHandler(LinkHandler(link.value, attempt))
+                    let handler = try LinkHandler(link.value, attempt, host)
+                    try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-        let connection =
-            switch address.place {
+        let connection: EventLoopFuture<any Channel> =
+            switch place {
             case .tcp(let host, let port):
                 bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
             case .socket(let path): bootstrap.connect(unixDomainSocketPath: path)
+            // They are asked before anything is connected to.
+            case .sentinels: self.loop.makeFailedFuture(StoreError.notConnected)
             }
         connection.assumeIsolated().whenComplete { result in
             switch result {
@@ -162,10 +179,8 @@ final class RedisLink {
     }
 
     /// Whether the server's certificate is one for the name that was asked for.
-    fileprivate func proves(_ handler: NIOSSLClientHandler?) -> Bool {
-        guard let terms = self.address.tls, terms.verifies, case .tcp(let host, _) = self.address.place else {
-            return true
-        }
+    fileprivate func proves(_ handler: NIOSSLClientHandler?, _ host: String?) -> Bool {
+        guard let terms = self.address.tls, terms.verifies, let host else { return true }
         let name = terms.serverName ?? host
         if (try? SocketAddress(ipAddress: name, port: 0)) != nil { return true }
         guard let certificate = handler?.peerCertificate else { return false }
@@ -193,12 +208,15 @@ private final class LinkHandler: ChannelInboundHandler {
 
     private let link: RedisLink
     private let attempt: LinkState.Attempt
+    /// Whom we asked for; nil for a socket.
+    private let host: String?
     private let reader: ReplyReader
     private var trouble = LinkTrouble.closed
 
-    init(_ link: RedisLink, _ attempt: LinkState.Attempt) throws(StoreError) {
+    init(_ link: RedisLink, _ attempt: LinkState.Attempt, _ host: String?) throws(StoreError) {
         self.link = link
         self.attempt = attempt
+        self.host = host
         self.reader = try ReplyReader()
     }
 
@@ -216,7 +234,7 @@ private final class LinkHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .some(.handshakeCompleted) = event as? TLSUserEvent {
             let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
-            if self.link.proves(handler) {
+            if self.link.proves(handler, self.host) {
                 self.link.connected(self.attempt)
             } else {
                 self.trouble = .refused("tls")

@@ -362,7 +362,7 @@ def test_a_unix_socket_serves_too(start, upstream, issuer, tmp_path, light):
 
 
 @pytest.mark.parametrize("value, said", [
-    ("redis+sentinel://h1,h2/0", "sentinel and cluster are not served yet"),
+    ("redis+cluster://h1,h2/0", "a cluster is not served yet"),
     ("redis://h1,h2/0", "not served yet"), ("redis://u:secret-of-redis@h/x", "number of a database")])
 def test_a_store_that_cannot_be_served_is_refused_at_the_start(tmp_path, value, said):
     """The sentence says what is wrong and never shows the URL."""

@@ -33,6 +33,44 @@ struct RedisAddressTests {
         #expect(throws: RedisAddressError.self) { try RedisAddress(url: url) }
     }
 
+    @Test func `a URL says sentinels, the name of their master, and who we are at both`() throws {
+        var sentinels = RedisAddress.Sentinels(
+            master: "my-master",
+            nodes: [
+                RedisAddress.Node(host: "a.example", port: 26_379), RedisAddress.Node(host: "::1", port: 7),
+            ]
+        )
+        var wanted = RedisAddress(.sentinels(sentinels))
+        #expect(try RedisAddress(url: "redis+sentinel://a.example,[::1]:7/my-master") == wanted)
+        #expect(try RedisAddress(url: "redis-sentinel://a.example:26379,[::1]:7/my-master/") == wanted)
+        (sentinels.user, sentinels.password) = ("watch", "s&=ret")
+        wanted.place = .sentinels(sentinels)
+        (wanted.user, wanted.password, wanted.database) = ("gate", "p@ss", 3)
+        wanted.tls = RedisAddress.TLS()
+        let url =
+            "rediss+sentinel://gate:p%40ss@a.example,[::1]:7/my-master/3"
+            + "?sentinel_username=watch&sentinel_password=s%26%3Dret"
+        #expect(try RedisAddress(url: url) == wanted)
+        #expect(wanted.title == "rediss+sentinel://a.example:26379,[::1]:7/my-master/3")
+        #expect(wanted.sentinels == sentinels)
+        #expect(RedisAddress(.socket(path: "/s")).sentinels == nil)
+    }
+
+    @Test(arguments: [
+        "redis+sentinel://", "redis+sentinel://h", "redis+sentinel://h/", "redis+sentinel://h/0",
+        "redis+sentinel://h,/m", "redis+sentinel://,h/m", "redis+sentinel:///m", "redis+sentinel://h:0/m",
+        "redis+sentinel://h/m/x", "redis+sentinel://h/m/-1", "redis+sentinel://h/m/0/0",
+        "redis+sentinel://h/m%20m", "redis+sentinel://h/m%0A", "redis+sentinel://h/m?x=1",
+        "redis+sentinel://h/m?sentinel_password=", "redis+sentinel://h/m?sentinel_password",
+        "redis+sentinel://h/m?sentinel_username=u", "redis+sentinel://u@h/m", "redis+sentinel://h/m#f",
+        "redis+sentinel://h/m?sentinel_password=a&sentinel_password=b", "redis+cluster://h,h/m",
+        "redis+sentinel://h/m?sentinel_password=%zz", "redis+sentinel://::1/m",
+    ])
+    func `what is no address of sentinels is refused, without showing it`(url: String) {
+        let error = #expect(throws: RedisAddressError.self) { try RedisAddress(url: url) }
+        #expect(error?.description.contains("%") == false)
+    }
+
     @Test func `an address's title shows neither user nor password`() throws {
         let address = try RedisAddress(url: "rediss://gate:secret@db.example:6380/3")
         #expect(address.title == "rediss://db.example:6380/3")

@@ -23,18 +23,7 @@ extension OpenIDConnectSettings {
 
     /// The `redis` record as an address.
     private static func address(_ record: Settings, _ check: inout SettingsCheck) -> RedisAddress {
-        let place: RedisAddress.Place
-        if let path = record.string("socket") {
-            if !path.hasPrefix("/") || path.utf8.count > 103 {
-                check.fail("redis", "socket: expected an absolute path of at most 103 octets")
-            }
-            place = .socket(path: path)
-        } else {
-            let port = record.integer("port") ?? 6379
-            if !(1...65_535).contains(port) { check.fail("redis", "port: expected a number from 1 to 65535") }
-            place = .tcp(host: record.string("host") ?? "127.0.0.1", port: port)
-        }
-        var address = RedisAddress(place)
+        var address = RedisAddress(place(record, &check))
         address.user = record.string("username")
         address.password = record.string("password")
         if address.user != nil, address.password == nil {
@@ -58,6 +47,60 @@ extension OpenIDConnectSettings {
         address.commandSeconds = seconds("read_timeout", record, &check)
         if let prefix = record.string("prefix") { address.prefix = prefix }
         return address
+    }
+
+    private static func place(_ record: Settings, _ check: inout SettingsCheck) -> RedisAddress.Place {
+        if let sentinels = sentinels(record, &check) { return .sentinels(sentinels) }
+        if let path = record.string("socket") {
+            if !path.hasPrefix("/") || path.utf8.count > 103 {
+                check.fail("redis", "socket: expected an absolute path of at most 103 octets")
+            }
+            return .socket(path: path)
+        }
+        return .tcp(host: record.string("host") ?? "127.0.0.1", port: port(record, "port", &check))
+    }
+
+    private static func port(_ record: Settings, _ field: String, _ check: inout SettingsCheck) -> Int {
+        let port = record.integer("port") ?? 6379
+        if !(1...65_535).contains(port) { check.fail("redis", "\(field): expected a number from 1 to 65535") }
+        return port
+    }
+
+    /// Who names the server, if the record says that somebody does.
+    private static func sentinels(
+        _ record: Settings,
+        _ check: inout SettingsCheck
+    ) -> RedisAddress.Sentinels? {
+        let nodes = record.records("sentinel_nodes")
+        let fields = ["sentinel_master", "sentinel_password", "sentinel_role", "sentinel_username"]
+        let written = fields.filter { record.string($0) != nil }
+        guard !nodes.isEmpty else {
+            for field in written { check.fail("redis", "\(field): needs sentinel_nodes") }
+            return nil
+        }
+        guard let master = record.string("sentinel_master"), RedisAddress.Sentinels.isName(master) else {
+            check.fail("redis", "sentinel_master: expected the name by which sentinel_nodes know the master")
+            return nil
+        }
+        if let role = record.string("sentinel_role"), role != "master" {
+            check.fail("redis", "sentinel_role: '\(role)' cannot hold sessions; expected master")
+        }
+        if record.string("socket") != nil { check.fail("redis", "socket: not together with sentinel_nodes") }
+        var sentinels = RedisAddress.Sentinels(
+            master: master,
+            nodes: nodes.map {
+                RedisAddress.Node(
+                    host: $0.string("host") ?? "127.0.0.1",
+                    port: port($0, "sentinel_nodes: port", &check)
+                )
+            }
+        )
+        sentinels.user = record.string("sentinel_username")
+        sentinels.password = record.string("sentinel_password")
+        if sentinels.user != nil, sentinels.password == nil {
+            check.fail("redis", "sentinel_username: needs sentinel_password")
+        }
+        return sentinels
     }
 
     private static func seconds(_ field: String, _ record: Settings, _ check: inout SettingsCheck) -> Double {

@@ -48,6 +48,27 @@ struct SessionStorageSettingsTests {
         )
     }
 
+    @Test func `Kong's record says who names the server`() throws {
+        var sentinels = RedisAddress.Sentinels(
+            master: "m",
+            nodes: [
+                RedisAddress.Node(host: "a", port: 26_379), RedisAddress.Node(host: "127.0.0.1", port: 6379),
+            ]
+        )
+        (sentinels.user, sentinels.password) = ("watch", "word")
+        var wanted = RedisAddress(.sentinels(sentinels))
+        wanted.password = "pass"
+        // As decK dumps it: host and port have their defaults.
+        let record: JSONValue = [
+            "host": "127.0.0.1", "port": 6379, "password": "pass", "sentinel_master": "m",
+            "sentinel_nodes": [["host": "a", "port": 26_379], [:]], "sentinel_role": "master",
+            "sentinel_username": "watch", "sentinel_password": "word",
+        ]
+        #expect(
+            try settings(["session_storage": "redis", "redis": record]).session.storage == .redis(wanted)
+        )
+    }
+
     @Test(
         arguments: [
             (["session_storage": "memcached"], "session_storage"),
@@ -65,6 +86,55 @@ struct SessionStorageSettingsTests {
                 ["session_storage": "redis", "redis": ["sentinel_nodes": [["host": "h", "port": 1]]]],
                 "sentinel_nodes"
             ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": [
+                        "sentinel_master": "m", "sentinel_nodes": [["host": "h"]], "sentinel_role": "any",
+                    ],
+                ],
+                "sentinel_role:"
+            ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": [
+                        "sentinel_master": "m", "sentinel_nodes": [["host": "h"]], "sentinel_role": "slave",
+                    ],
+                ],
+                "sentinel_role:"
+            ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": ["sentinel_master": "m", "sentinel_nodes": [["host": "h"]], "socket": "/s"],
+                ],
+                "socket:"
+            ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": [
+                        "sentinel_master": "m", "sentinel_nodes": [["host": "h"]], "sentinel_username": "u",
+                    ],
+                ],
+                "sentinel_username:"
+            ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": ["sentinel_master": "m m", "sentinel_nodes": [["host": "h"]]],
+                ],
+                "sentinel_master:"
+            ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": ["sentinel_master": "m", "sentinel_nodes": [["host": "h", "port": 0]]],
+                ],
+                "sentinel_nodes: port"
+            ),
+            (["session_storage": "redis", "redis": ["sentinel_password": "s"]], "sentinel_password:"),
             (
                 ["session_storage": "redis", "redis": ["cluster_nodes": [["ip": "10.0.0.1", "port": 1]]]],
                 "cluster_nodes"

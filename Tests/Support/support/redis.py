@@ -9,10 +9,10 @@ from support.processes import Process, accepts, free_port, wait_until
 class Redis:
     """`redis-server` on a port of its own; a second start finds what was there."""
 
-    def __init__(self, folder, *flags: str):
+    def __init__(self, folder, *flags: str, password: str | None = None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, self.flags = free_port(), flags
+        self.port, self.flags, self.password = free_port(), flags, password
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: Process | None = None
 
@@ -50,23 +50,7 @@ class Redis:
 
     def ask(self, *words: str):
         """One command's answer; None for an error."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as wire, wire.makefile("rb") as answers:
-            wire.sendall(b"*%d\r\n" % len(words) + b"".join(
-                b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in words))
-            return self.read(answers)
-
-    def read(self, answers):
-        line = answers.readline().rstrip(b"\r\n")
-        kind, rest = line[:1], line[1:]
-        if kind == b"+":
-            return rest
-        if kind == b":":
-            return int(rest)
-        if kind == b"$":
-            return None if rest == b"-1" else answers.read(int(rest) + 2)[:-2]
-        if kind == b"*":
-            return [self.read(answers) for _ in range(int(rest))]
-        return None
+        return ask(self.port, *words, password=self.password)
 
     def keys(self, pattern: str = "*") -> list[str]:
         return sorted(key.decode() for key in self.ask("KEYS", pattern))
@@ -74,3 +58,27 @@ class Redis:
     def sessions(self) -> list[str]:
         """The keys of sessions alone."""
         return [key for key in self.keys("gatehouse:*") if self.ask("TYPE", key) == b"hash"]
+
+
+def ask(port: int, *words: str, password: str | None = None):
+    """What whoever listens on `port` answers to one command; None for an error."""
+    with socket.create_connection(("127.0.0.1", port), 5) as wire, wire.makefile("rb") as answers:
+        for command in ([("AUTH", password)] if password else []) + [words]:
+            wire.sendall(b"*%d\r\n" % len(command) + b"".join(
+                b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in command))
+            answer = _read(answers)
+        return answer
+
+
+def _read(answers):
+    line = answers.readline().rstrip(b"\r\n")
+    kind, rest = line[:1], line[1:]
+    if kind == b"+":
+        return rest
+    if kind == b":":
+        return int(rest)
+    if kind == b"$":
+        return None if rest == b"-1" else answers.read(int(rest) + 2)[:-2]
+    if kind == b"*":
+        return [_read(answers) for _ in range(int(rest))]
+    return None

@@ -116,22 +116,20 @@ extension OpenIDConnectFields {
         field("prefix", .string, default: "gatehouse:", "What every key begins with."),
         field("read_timeout", .integer, default: 2000, "Milliseconds until a command must be answered."),
         field("send_timeout", .integer, default: 2000, status: .inert, "Part of read_timeout."),
-        field("sentinel_master", .string, status: .notYet, "A master that sentinels name."),
+        field("sentinel_master", .string, "Name that the sentinels know the master by."),
         field(
             "sentinel_nodes",
             .list(.record(redisSentinelNodesFields)),
-            status: .notYet,
-            "Sentinels that name the master."
+            "Sentinels that name the server, instead of host and port."
         ),
-        field("sentinel_password", .string, status: .notYet, secret: true, "Password for sentinels."),
+        field("sentinel_password", .string, secret: true, "Password for the sentinels themselves."),
         field(
             "sentinel_role",
             .string,
             oneOf: ["any", "master", "slave"],
-            status: .notYet,
-            "Whom sentinels are asked for."
+            "Whom sentinels are asked for: sessions need master."
         ),
-        field("sentinel_username", .string, status: .notYet, "User for sentinels."),
+        field("sentinel_username", .string, "User for the sentinels themselves."),
         field("server_name", .string, "Name that the server's certificate must prove; by default the host."),
         field("socket", .string, "Path of a Unix socket, instead of host and port."),
         field("ssl", .boolean, default: false, "Whether TLS is spoken."),

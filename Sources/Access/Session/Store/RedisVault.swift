@@ -127,10 +127,15 @@ package struct RedisVault: SessionVault {
 
     package func remove(_ key: String, after version: Int64?) async throws(StoreUnavailable) -> Bool {
         guard let version else {
-            _ = try await call([RedisCommand(["DEL", name(key)], isRepeatable: true)])
+            _ = try await call([RedisCommand(["DEL", name(key)], isRepeatable: true, outlivesFailover: true)])
             return true
         }
-        let reply = try await run(Self.removal, keys: [name(key)], [RedisWord(Int(version))])
+        let reply = try await run(
+            Self.removal,
+            keys: [name(key)],
+            [RedisWord(Int(version))],
+            outlivesFailover: true
+        )
         return reply == .integer(1)
     }
 
@@ -186,7 +191,13 @@ package struct RedisVault: SessionVault {
 
     package func removeAll(of owner: String, createdBy time: Double) async throws(StoreUnavailable) -> Int {
         let latest = time.isFinite ? RedisWord(Int(time * 1000)) : "+inf"
-        let reply = try await run(Self.removalOfAll, keys: [name(owner)], [RedisWord(prefix), latest])
+        let reply = try await run(
+            Self.removalOfAll,
+            keys: [name(owner)],
+            [RedisWord(prefix), latest],
+            // With an end: what begins afterwards is none of it.
+            outlivesFailover: time.isFinite
+        )
         guard let count = reply.integer else { throw StoreUnavailable("malformed-reply") }
         return Int(count)
     }
@@ -196,9 +207,12 @@ package struct RedisVault: SessionVault {
     func run(
         _ script: String,
         keys: [RedisWord],
-        _ arguments: [RedisWord]
+        _ arguments: [RedisWord],
+        outlivesFailover: Bool = false
     ) async throws(StoreUnavailable) -> RedisReply {
-        do throws(StoreError) { return try await redis.run(script, keys: keys, arguments) } catch {
+        do throws(StoreError) {
+            return try await redis.run(script, keys: keys, arguments, outlivesFailover: outlivesFailover)
+        } catch {
             throw StoreUnavailable(error.reason)
         }
     }
@@ -229,7 +243,8 @@ extension RedisVault: EndingLog {
                 RedisWord(ending.owner.text), RedisWord(String(ending.before)),
                 RedisWord(String(ending.until)),
                 RedisWord(Self.maximumEndings), Self.milliseconds(31_536_000),
-            ]
+            ],
+            outlivesFailover: true
         )
     }
 

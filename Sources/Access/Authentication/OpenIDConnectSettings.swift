@@ -146,6 +146,12 @@ package struct OpenIDConnectSettings: Sendable {
         var seconds: Double
         var maximumSeconds: Double?
 
+        init(_ settings: Settings) {
+            keepsTokens = settings.flag("cache_tokens")
+            seconds = settings.number("cache_ttl") ?? 3600
+            maximumSeconds = settings.number("cache_ttl_max")
+        }
+
         /// Seconds that tokens with (or without) a lifetime are kept.
         func seconds(lifetime: Double?) -> Double {
             min(lifetime ?? seconds, maximumSeconds ?? .infinity)
@@ -233,11 +239,7 @@ package struct OpenIDConnectSettings: Sendable {
         runsOnPreflight = settings.flag("run_on_preflight")
         answers = Self.answers(settings, proof, resource)
         searchesUserInfo = settings.flag("search_user_info")
-        cache = CacheChoice(
-            keepsTokens: settings.flag("cache_tokens"),
-            seconds: settings.number("cache_ttl") ?? 3600,
-            maximumSeconds: settings.number("cache_ttl_max")
-        )
+        cache = CacheChoice(settings)
         warnings = check.warnings
         if let error = check.error { throw error }
     }

@@ -70,6 +70,7 @@ struct CrossSiteRule: Sendable, Equatable {
 
 extension OpenIDConnect {
     private static let grantsCredentials: FieldName = "access-control-allow-credentials"
+    private static let upgrade: FieldName = "upgrade"
     private static let grantsOrigin: FieldName = "access-control-allow-origin"
 
     /// Refuses a request that changes something, shows a cookie alone, and was sent by another site's page.
@@ -79,7 +80,7 @@ extension OpenIDConnect {
         switch request.method {
         case .get, .head, .options:
             // A tunnel is opened by GET, and what goes through it is not asked about again.
-            guard request.first("upgrade") != nil else { return }
+            guard request.first(Self.upgrade) != nil else { return }
         case .post, .put, .delete, .patch, .connect, .trace, .other: break
         }
         guard rule.choice != .off else { return }

@@ -57,11 +57,7 @@ struct RunningProgram: Sendable {
             services: services,
             tls: settings.tls
         )
-        let reading = file.read()
-        for warning in reading.warnings { logger.warning("\(warning)") }
-        guard let plan = reading.plan else {
-            throw Failure(reading.errors.map(\.description).joined(separator: "\n"))
-        }
+        let plan = try RunningProgram.firstPlan(file, logger)
         self.holder = PlanHolder(plan)
         let (plans, newPlan) = AsyncStream.makeStream(of: Plan.self, bufferingPolicy: .bufferingNewest(1))
         self.plans = plans
@@ -73,15 +69,23 @@ struct RunningProgram: Sendable {
             newPlan: newPlan,
             logger: logger
         )
-        let readiness = self.readiness
         self.proxy = try RunningProgram.proxy(settings, services, self.holder, self.names, logger) {
-            readiness.isReady
+            [readiness = self.readiness] in readiness.isReady
         }
         if !settings.callsListen.isEmpty, settings.trustedAddresses.isEmpty {
             logger.warning(
                 "ext_authz_listen: whoever asks there is refused until trusted_ips has Envoy's address"
             )
         }
+    }
+
+    private static func firstPlan(_ file: ConfigurationFile, _ logger: Logger) throws -> Plan {
+        let reading = file.read()
+        for warning in reading.warnings { logger.warning("\(warning)") }
+        guard let plan = reading.plan else {
+            throw Failure(reading.errors.map(\.description).joined(separator: "\n"))
+        }
+        return plan
     }
 
     /// Serves until SIGTERM or SIGINT, or until another program has taken over; then drains.
@@ -96,11 +100,7 @@ struct RunningProgram: Sendable {
         let status = self.statusServer()
         let listens = !self.settings.proxyListen.isEmpty || !self.settings.callsListen.isEmpty
         let servers = (listens ? [self.proxy] : []) + (status.map { [$0] } ?? [])
-        var names: Set<String> = []
-        for server in servers {
-            try await server.start(taking: inheritance.sockets, accepts: inheritance.pid == nil)
-            names.formUnion(server.listenNames)
-        }
+        let names = try await self.open(servers, inheritance)
         let control = ControlSocket(dataDirectory: self.settings.dataDirectory)
         let listener = await self.listen(control)
         inheritance.takeTurn(at: names)
@@ -129,6 +129,16 @@ struct RunningProgram: Sendable {
         await status?.drain(within: .zero)
         // The claim to `data_dir` ends with the program, not before.
         withExtendedLifetime(handover) {}
+    }
+
+    /// Opens the listeners; gives their names.
+    private func open(_ servers: [ProxyServer], _ inheritance: Inheritance) async throws -> Set<String> {
+        var names: Set<String> = []
+        for server in servers {
+            try await server.start(taking: inheritance.sockets, accepts: inheritance.pid == nil)
+            names.formUnion(server.listenNames)
+        }
+        return names
     }
 
     /// Why a program ends.

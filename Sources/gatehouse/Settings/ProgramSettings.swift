@@ -107,15 +107,8 @@ extension ProgramSettings {
         self.allowHTTPIssuers = try read.flag("allow_http_issuers")
         self.accessLog = try read.flag("access_log")
         self.coreDumps = try read.flag("core_dumps")
-        let level = Logger.Level(rawValue: try read.text("log_level"))
-        guard let level else {
-            throw read.error("log_level", "one of trace, debug, info, notice, warning, error, critical")
-        }
-        self.logLevel = level
-        guard let format = LogFormat(rawValue: try read.text("log_format")) else {
-            throw read.error("log_format", "'json' or 'text'")
-        }
-        self.logFormat = format
+        self.logLevel = try read.logLevel("log_level")
+        self.logFormat = try read.logFormat("log_format")
         self.tokenCacheBytes = try read.integer("token_cache_bytes", in: 0...(1 << 40))
         self.calloutHeaders = read.list("callout_headers")
         self.sessionStorage = try read.sessionStorage("session_store")

@@ -1,5 +1,6 @@
 // Reads one setting's words into its type, or says what was expected.
 import Access
+import Logging
 import Store
 
 /// Typed reads of settings as they were written.
@@ -44,6 +45,22 @@ struct SettingReader {
         case "false", "off", "no", "0": return false
         default: throw self.error(name, "expected 'true' or 'false', found '\(text)'")
         }
+    }
+
+    /// The least level that is written.
+    func logLevel(_ name: String) throws(SettingError) -> Logger.Level {
+        guard let level = Logger.Level(rawValue: try self.text(name)) else {
+            throw self.error(name, "one of trace, debug, info, notice, warning, error, critical")
+        }
+        return level
+    }
+
+    /// How lines are written.
+    func logFormat(_ name: String) throws(SettingError) -> LogFormat {
+        guard let format = LogFormat(rawValue: try self.text(name)) else {
+            throw self.error(name, "'json' or 'text'")
+        }
+        return format
     }
 
     /// A path that begins with a slash and does not end with one.

@@ -17,6 +17,7 @@ extension AccessServices {
         stores: StoreDesk,
         notice: @escaping @Sendable (String) -> Void
     ) throws -> AccessServices {
+        KeyDrafts.remove(from: settings.keysDirectory, at: wallClock())
         let keys = try settings.sealingKeys()
         let folder = settings.dataDirectory
         let ended: EndedSessions

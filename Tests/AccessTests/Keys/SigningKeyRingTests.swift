@@ -36,6 +36,20 @@ struct SigningKeyRingTests {
         #expect(try Self.states([Self.old, Self.new], at: now) == states)
     }
 
+    @Test func `a draft that a crash left behind goes after a minute, and no key does`() throws {
+        let files = FileManager.default
+        try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? files.removeItem(atPath: directory) }
+        for name in [".sealing-1-a.key.new", "sealing-1-b.key", "other.new"] {
+            #expect(files.createFile(atPath: "\(directory)/\(name)", contents: Data([1])))
+        }
+        let now = Date().timeIntervalSince1970
+        KeyDrafts.remove(from: directory, at: now + 30)
+        #expect(try files.contentsOfDirectory(atPath: directory).count == 3)
+        KeyDrafts.remove(from: directory, at: now + 90)
+        #expect(try Set(files.contentsOfDirectory(atPath: directory)) == ["sealing-1-b.key", "other.new"])
+    }
+
     @Test func `a first key signs at once, and whatever the clock says`() throws {
         #expect(try Self.states([1000], at: 1000) == [.signs])
         #expect(try Self.states([1000], at: 0) == [.signs])

@@ -49,7 +49,8 @@ class Browser:
 
     @property
     def text(self) -> str:
-        return self.driver.find_element(By.TAG_NAME, "body").text
+        """What can be read on the page, in one look: an element of it may belong to a page that is going away."""
+        return self.driver.execute_script("return document.body ? document.body.innerText : ''")
 
     def open(self, url: str):
         self.driver.get(url)

@@ -206,12 +206,7 @@ extension RelyingParty {
         _ metadata: ProviderMetadata,
         _ keys: JWKSet
     ) throws(OIDCError) -> VerifiedToken {
-        var wanted = TokenExpectations(
-            issuers: [metadata.issuer],
-            audiences: [self.clientID],
-            algorithms: self.idTokenAlgorithms ?? Self.announced(metadata)
-        )
-        wanted.leeway = self.leeway
+        let wanted = self.expectations(metadata)
         var expected = expected
         expected.trustedAudiences = self.trustedAudiences
         expected.leeway = self.leeway
@@ -240,6 +235,17 @@ extension RelyingParty {
             do throws(IDTokenFailure) { try rule.check(one) } catch { throw .idTokenRule(error) }
         }
         return token
+    }
+
+    /// What every token of the issuer that is for us has to keep to: an ID token, a logout token.
+    func expectations(_ metadata: ProviderMetadata) -> TokenExpectations {
+        var wanted = TokenExpectations(
+            issuers: [metadata.issuer],
+            audiences: [self.clientID],
+            algorithms: self.idTokenAlgorithms ?? Self.announced(metadata)
+        )
+        wanted.leeway = self.leeway
+        return wanted
     }
 
     /// The asymmetric algorithms that the metadata names, or else the standard's one (I5).

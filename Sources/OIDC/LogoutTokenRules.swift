@@ -131,12 +131,7 @@ extension RelyingParty {
         _ metadata: ProviderMetadata,
         _ keys: JWKSet
     ) throws(OIDCError) -> LogoutNotice {
-        var wanted = TokenExpectations(
-            issuers: [metadata.issuer],
-            audiences: [self.clientID],
-            algorithms: self.idTokenAlgorithms ?? Self.announced(metadata)
-        )
-        wanted.leeway = self.leeway
+        var wanted = self.expectations(metadata)
         wanted.requiresExpiry = false
         let type = token.header.string("typ")
         if type.map(TokenType.init) == .logout { wanted.type = .logout }

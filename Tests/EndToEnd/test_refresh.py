@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from support.browser import shown
 from support.gatehouse import openid_connect, plugin, route, service
 from support.processes import free_port, wait_until
 from support.provider import Provider
@@ -19,11 +20,6 @@ CROWD = 200
 def configuration(upstream, issuer, **config) -> dict:
     return {"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
         issuer, auth_methods=METHODS, **config)]))]}
-
-
-def shown(browser) -> dict[str, str]:
-    return {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()),
-            "Accept": "application/json"}
 
 
 def crowd(urls: list[str], fields: dict, count: int = CROWD) -> list[httpx.Response]:

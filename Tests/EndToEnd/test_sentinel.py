@@ -5,6 +5,7 @@ import time
 import httpx
 import pytest
 
+from support.browser import shown
 from support.gatehouse import openid_connect, route, run, service
 from support.processes import wait_until
 from support.replication import Replication
@@ -17,12 +18,6 @@ MEMORY = 1.1
 def configuration(upstream, issuer, **config) -> dict:
     return {"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
         issuer, auth_methods=METHODS, **config)]))]}
-
-
-def shown(browser) -> dict[str, str]:
-    """What a script with the browser's cookies would send."""
-    return {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()),
-            "Accept": "application/json"}
 
 
 def ask(gatehouse, fields) -> httpx.Response:

@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from support.browser import shown
 from support.certificates import Authority
 from support.gatehouse import openid_connect, route, run, service
 from support.processes import free_port, wait_until
@@ -34,12 +35,6 @@ def another(start, first, upstream, issuer, redis, **environment):
     keys = first.environment["GATEHOUSE_KEYS_DIR"]
     return start(configuration(upstream, issuer), GATEHOUSE_SESSION_STORE=redis.url, **{
         "GATEHOUSE_KEYS_DIR": keys, **environment})
-
-
-def shown(browser) -> dict[str, str]:
-    """What a script with the browser's cookies would send."""
-    return {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()),
-            "Accept": "application/json"}
 
 
 def ask(gatehouse, fields, path: str = "/") -> httpx.Response:

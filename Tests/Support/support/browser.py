@@ -146,3 +146,9 @@ def origin(url: str) -> str:
     """Scheme and authority of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def shown(browser: LightBrowser) -> dict[str, str]:
+    """What a script with the browser's cookies would send."""
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()),
+            "Accept": "application/json"}

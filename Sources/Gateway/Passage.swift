@@ -53,12 +53,13 @@ package final class Passage {
     var reasonWord: String?
     var moreForLog: String?
     private var memories: [(place: ObjectIdentifier, note: AnyObject)] = []
-    /// The storage of the original that was asked about before.
-    private var lastOriginal = RequestHead()
     private var streamsEnd: Double?
     private var holder: (any Standing)?
-    private var original: RequestHead?
-    private var originalClient: ClientFacts?
+    /// Whether another request than the exchange's own is judged: the one below.
+    private var judgesOriginal = false
+    /// A callout's original; when it is over, storage for the next.
+    private var original = RequestHead()
+    private var originalClient = ClientFacts.unknown
     var deliver: (@Sendable (Passage, Verdict) -> Answer)?
     /// Whether the request's body was read, and can go to no upstream.
     var hasReadBody = false
@@ -95,6 +96,7 @@ package final class Passage {
         self.identifier = worker.nextRequestID()
         self.original = request
         self.originalClient = client
+        self.judgesOriginal = true
         self.enteredBy = door
     }
 
@@ -172,23 +174,40 @@ package final class Passage {
     /// A head to read a callout's original into, with the storage of the one before.
     package func takeStorage() -> RequestHead {
         var head = RequestHead()
-        swap(&head, &self.lastOriginal)
+        swap(&head, &self.original)
         return head
     }
 
     /// The request that is judged: the exchange's own, or a callout's original.
+    ///
+    /// Lent, not copied: who looks at it more than once keeps a copy.
     package var request: RequestHead {
-        if let original = self.original { return original }
-        return self.exchange?.request ?? RequestHead()
+        _read {
+            if self.judgesOriginal {
+                yield self.original
+            } else {
+                yield self.carrier.request
+            }
+        }
     }
 
-    /// Who sent the request that is judged.
+    /// Who sent the request that is judged; lent, as `request` is.
     package var client: ClientFacts {
-        if let client = self.originalClient { return client }
-        guard let exchange = self.exchange else {
-            preconditionFailure("a passage without exchange has a client")
+        _read {
+            if self.judgesOriginal {
+                yield self.originalClient
+            } else {
+                yield self.carrier.client
+            }
         }
-        return exchange.client
+    }
+
+    /// What carries a request that is not told by another.
+    private var carrier: Exchange {
+        guard let exchange = self.exchange else {
+            preconditionFailure("a passage without exchange is about an original")
+        }
+        return exchange
     }
 
     /// The route's settings, once it is found.
@@ -236,6 +255,7 @@ package final class Passage {
     func turn(to callout: Callout) {
         self.original = callout.original
         self.originalClient = callout.client
+        self.judgesOriginal = true
         self.deliver = callout.deliver
         self.enteredBy = .callout
     }
@@ -258,10 +278,7 @@ package final class Passage {
         if self.reasonWord != nil { self.reasonWord = nil }
         if self.moreForLog != nil { self.moreForLog = nil }
         if !self.memories.isEmpty { self.memories.removeAll(keepingCapacity: true) }
-        if let original = self.original {
-            self.lastOriginal = original
-            (self.original, self.originalClient) = (nil, nil)
-        }
+        self.judgesOriginal = false
         if self.deliver != nil { self.deliver = nil }
         (self.hasReadBody, self.isAtOwnPath) = (false, false)
         self.nextStep = 0

@@ -17,6 +17,7 @@ extension RouteMatch {
     func shape(_ order: inout ForwardOrder, _ passage: Passage) {
         let (planned, base, head) = (self.planned, self.planned.servicePath, passage.request)
         let (edit, replaced) = (passage.queryEdit, passage.chosen)
+        var words = ForwardOrder.Words()
         let isUnchanged = UpstreamTarget.isUnchanged(
             matched: self.matchedPathBytes,
             strips: planned.route.stripsPath,
@@ -40,14 +41,15 @@ extension RouteMatch {
                 target.append(UInt8(ascii: "?"))
                 target.append(contentsOf: query)
             }
-            order.target = target
+            words.target = target
         }
-        order.method = replaced.method
+        words.method = replaced.method
         // HTTP/1.0 may name no host; then the upstream gets its own.
         let keepsHost = planned.route.preservesHost && !head.authority.isEmpty
-        order.host = replaced.host ?? (keepsHost ? Array(head.authority) : nil)
+        words.host = replaced.host ?? (keepsHost ? Array(head.authority) : nil)
         if planned.route.stripsPath, self.matchedPathBytes > 0 {
-            order.forwardedPrefix = Array(head.path.prefix(self.matchedPathBytes))
+            words.forwardedPrefix = Array(head.path.prefix(self.matchedPathBytes))
         }
+        order.words = words
     }
 }

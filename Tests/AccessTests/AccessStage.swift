@@ -51,11 +51,7 @@ struct Outcome {
 
     /// `Set-Cookie` values.
     var setCookies: [String] {
-        var lines: [String] = []
-        passage.answer.forEachAdded { name, value in
-            if name == .setCookie { lines.append(String(decoding: value, as: UTF8.self)) }
-        }
-        return lines
+        passage.answer.added.filter { $0.name == "set-cookie" }.map(\.value)
     }
 }
 

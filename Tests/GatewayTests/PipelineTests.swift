@@ -41,9 +41,9 @@ struct PipelineTests {
         let trip = try Trip(pipeline(plan), head("GET http://a.example:81/api/x?q=1"))
         let order = try #require(trip.begin().orders.first)
         #expect(order.terms.endpoint.description == "up:8080")
-        #expect(order.target.map { String(decoding: $0, as: UTF8.self) } == "/base/x?q=1")
-        #expect(order.host.map { String(decoding: $0, as: UTF8.self) } == "a.example:81")
-        #expect(order.forwardedPrefix.map { String(decoding: $0, as: UTF8.self) } == "/api")
+        #expect(order.words.target.map { String(decoding: $0, as: UTF8.self) } == "/base/x?q=1")
+        #expect(order.words.host.map { String(decoding: $0, as: UTF8.self) } == "a.example:81")
+        #expect(order.words.forwardedPrefix.map { String(decoding: $0, as: UTF8.self) } == "/api")
         #expect(order.terms.readSeconds == 1.5)
         #expect(order.terms.connectSeconds == 60)
         #expect(order.terms.retries == 2)
@@ -54,14 +54,14 @@ struct PipelineTests {
         let plan = try plan([route("r", ["/"]) { $0.preservesHost = true }])
         let old = try RequestHead.parse(Array("GET /a HTTP/1.0\r\n\r\n".utf8))
         let order = try #require(try Trip(pipeline(plan), old).begin().orders.first)
-        #expect(order.host == nil)
+        #expect(order.words.host == nil)
     }
 
     @Test func `a path that is not changed is sent as it came`() throws {
         let plan = try plan([route("r", ["/"])])
         let order = try #require(try Trip(pipeline(plan), head("GET http://x/a?b")).begin().orders.first)
-        #expect(order.target == nil)
-        #expect(order.host == nil)
+        #expect(order.words.target == nil)
+        #expect(order.words.host == nil)
     }
 
     @Test func `a route without a service answers 503 unless a plugin answers`() throws {

@@ -93,14 +93,14 @@ struct UpstreamPlanTests {
     @Test func `host_header is sent, but not in place of the client's where that is kept`() throws {
         let upstream = self.upstream { $0.rules.hostHeader = "api.example" }
         let plan = try self.plan([upstream])
-        #expect(try self.order(plan).host.map { String(decoding: $0, as: UTF8.self) } == "api.example")
+        #expect(try self.order(plan).words.host.map { String(decoding: $0, as: UTF8.self) } == "api.example")
         var configuration = Configuration()
         configuration.services = [Self.service]
         configuration.upstreams = [upstream]
         configuration.routes = [route("r", ["/"]) { $0.preservesHost = true }]
         let keeping = try Plan(configuration, kinds: [])
         let order = try self.order(keeping, "GET http://client.example/x")
-        #expect(order.host.map { String(decoding: $0, as: UTF8.self) } == "client.example")
+        #expect(order.words.host.map { String(decoding: $0, as: UTF8.self) } == "client.example")
     }
 
     // MARK: Hashing

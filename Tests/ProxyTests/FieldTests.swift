@@ -56,9 +56,7 @@ struct FieldTests {
         try edits.append("x", "3")
         edits.set("y", constant: "4")
         edits.remove("y")
-        var seen: [String] = []
-        edits.forEachAdded { seen.append("\($0)=\(String(decoding: $1, as: UTF8.self))") }
-        #expect(seen == ["x=2", "x=3"])
+        #expect(edits.added.map { "\($0.name)=\($0.value)" } == ["x=2", "x=3"])
         edits.reset()
         #expect(edits.isEmpty && edits.value(of: "x") == nil)
     }

@@ -44,7 +44,7 @@ struct HeadWriterTests {
         other: String,
         hasLength: Bool
     ) throws {
-        let lines = try self.lines("", method: method) { $0.method = ReplacedMethod(other) }
+        let lines = try self.lines("", method: method) { $0.words.method = ReplacedMethod(other) }
         #expect(lines.first == "\(other) /p?q HTTP/1.1")
         #expect(lines.contains("Content-Length: 0") == hasLength)
     }
@@ -131,9 +131,9 @@ struct HeadWriterTests {
 
     @Test func `the order says target, host and prefix`() throws {
         let lines = try self.lines("") { order in
-            order.target = Array("/t?x".utf8)
-            order.host = Array("web".utf8)
-            order.forwardedPrefix = Array("/api".utf8)
+            order.words.target = Array("/t?x".utf8)
+            order.words.host = Array("web".utf8)
+            order.words.forwardedPrefix = Array("/api".utf8)
         }
         #expect(lines[0] == "GET /t?x HTTP/1.1")
         #expect(lines[1] == "Host: web")

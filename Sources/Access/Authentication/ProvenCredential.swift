@@ -3,6 +3,7 @@ import Gateway
 import JSON
 import OIDC
 import Proxy
+import Synchronization
 
 /// A credential that was proven, with everything that follows from it; never changed, so that it may be kept.
 final class ProvenCredential: Sendable {
@@ -34,6 +35,8 @@ final class ProvenCredential: Sendable {
     let possession: Possession?
     /// What it tells of the user's authentication, where that is asked for.
     let authentication: Authentication?
+    /// How callouts tell who it is, once one has.
+    let told = AtomicLazyReference<ToldIdentity>()
 
     /// Stands for the keys of what no key proved.
     static let withoutKeys = UInt64.max
@@ -68,7 +71,9 @@ final class ProvenCredential: Sendable {
     ///
     /// The tokens of a session are counted with its cookie, which they fill.
     var approximateBytes: Int {
+        // Groups twice: a callout's words have them again.
         sources.sources.reduce(accessToken?.utf8.count ?? 0) { $0 + $1.approximateBytes }
+            + groups.reduce(0) { $0 + 2 * $1.utf8.count }
     }
 }
 

@@ -5,13 +5,13 @@ import Proxy
 /// What the asking gateway sends on with a request that passes.
 struct CalloutPass {
     /// Identity first, the rest behind it.
-    private var lines = FieldLines(capacity: 2048)
+    private var lines: FieldLines
     /// Where the identity ends.
     private var identityEnd = 0
     /// Each `Set-Cookie` for the client.
-    private(set) var cookies: [ArraySlice<UInt8>] = []
+    private(set) var cookies: [[UInt8]] = []
     /// Names of the client's fields that the upstream must not see, as they are spelled.
-    private(set) var takenOff: [FieldName] = []
+    private(set) var takenOff: FieldNameList
 
     /// Gathers what the verdict says.
     ///
@@ -26,35 +26,34 @@ struct CalloutPass {
         plan.ownedCookies.hide(passage)
         // Looked at once: each look at the passage's own would be a call of its own.
         let (request, upstream, answer) = (passage.request, passage.upstream, passage.answer)
-        takenOff.reserveCapacity(plan.identityNames.count + Self.credentials.count)
-        try addClaims(passage.identity, proven, answer)
+        let told = try ToldIdentity.of(proven, passage.identity)
+        // What the client sent may be told twice, as its token is.
+        lines = FieldLines(capacity: 1024 + 2 * request.octetCount)
+        takenOff = FieldNameList(capacity: plan.identityNames.count + ToldIdentity.names.count + 2)
+        takenOff.append(told.empty)
+        add(told.lines, answer)
         // What plugins set for the upstream, but for a mark that is the gateway's own.
-        upstream.forEachAdded { name, value in if name != .xRequestID { add(name, value, answer) } }
-        identityEnd = lines.count
-        let token = proven?.accessToken ?? ""
-        add(Self.accessToken, token.utf8.span.isVisible ? token : "", answer)
-        addCredentials(request, upstream, answer)
-        for name in plan.identityNames where !upstream.adds(name) {
-            guard !name.begins(with: Self.prefix) else { continue }
-            addEmpty(name, answer)
+        upstream.forEachAdded { name, value in
+            guard !name.equals(FieldName.xRequestID) else { return }
+            if value.isEmpty { takenOff.append(spelled: name) }
+            if !answer.removes(spelled: name) { lines.append(spelled: name, value) }
         }
-        answer.forEachAdded { name, value in if name == .setCookie { cookies.append(value) } }
-        for text in request.namesToTakeOff(upstream, dropping: plan.identityFields) {
+        identityEnd = lines.count
+        if !answer.removes(ToldIdentity.accessToken) {
+            lines.append(ToldIdentity.accessToken, told.hasToken ? proven?.accessToken ?? "" : "")
+        }
+        addCredentials(request, upstream, answer)
+        for name in plan.identityNames where !upstream.adds(name) { addEmpty(name, answer) }
+        if answer.adds(.setCookie) { cookies = answer.values(of: .setCookie) }
+        for name in request.namesToTakeOff(upstream, dropping: plan.identityFields) {
             // What has a field of that spelling is overwritten, or taken off by now.
-            guard let name = FieldName(text), !Self.credentials.contains(name),
+            guard !Self.credentials.contains(name), !ToldIdentity.names.contains(name),
                 !plan.identityNames.contains(name)
             else { continue }
             takenOff.append(name)
         }
     }
 
-    private static let prefix = Array("x-auth-request-".utf8)
-    private static let user: FieldName = "x-auth-request-user"
-    private static let email: FieldName = "x-auth-request-email"
-    private static let preferredUsername: FieldName = "x-auth-request-preferred-username"
-    private static let groups: FieldName = "x-auth-request-groups"
-    /// The field with the access token.
-    static let accessToken: FieldName = "x-auth-request-access-token"
     private static let credentials: [FieldName] = [.authorization, .cookie]
     /// Names for each `Set-Cookie` by itself; more of one session there are not.
     private static let cookieNames: [FieldName] = [
@@ -71,9 +70,7 @@ struct CalloutPass {
     /// The fields for a gateway that copies some by their names.
     ///
     /// - Parameter takeOffField: the one that lists what the gateway has to take out of the client's request.
-    func fields(_ takeOffField: FieldName) -> FieldLines {
-        var lines = FieldLines(capacity: lines.count + 1024)
-        lines.append(self.lines)
+    consuming func fields(_ takeOffField: FieldName) -> FieldLines {
         // For gateways that hand on one field of a name.
         for (name, value) in zip(Self.cookieNames, cookies) { lines.append(name, value) }
         if !takenOff.isEmpty { lines.append(takeOffField, list: takenOff) }
@@ -82,36 +79,16 @@ struct CalloutPass {
 
     // MARK: Gathering
 
-    private mutating func add(_ name: FieldName, _ value: String, _ answer: FieldEdits) {
-        if value.isEmpty { takenOff.append(name) }
-        if !answer.removes(name) { lines.append(name, value) }
-    }
-
-    private mutating func add(_ name: FieldName, _ value: ArraySlice<UInt8>, _ answer: FieldEdits) {
-        if value.isEmpty { takenOff.append(name) }
-        if !answer.removes(name) { lines.append(name, value) }
+    private mutating func add(_ told: FieldLines, _ answer: FieldEdits) {
+        guard ToldIdentity.names.contains(where: { answer.removes($0) }) else { return lines.append(told) }
+        told.forEach { name, value in
+            if let name = FieldName(name), !answer.removes(name) { lines.append(name, value) }
+        }
     }
 
     private mutating func addEmpty(_ name: FieldName, _ answer: FieldEdits) {
         takenOff.append(name)
         if !answer.removes(name) { lines.append(empty: name) }
-    }
-
-    private mutating func addClaims(
-        _ identity: Identity?,
-        _ proven: ProvenCredential?,
-        _ answer: FieldEdits
-    ) throws(ClaimTextError) {
-        func claim(_ name: String) throws(ClaimTextError) -> String {
-            try ClaimText.encoded(proven?.sources.text(named: name) ?? "")
-        }
-        let subject = try claim("sub")
-        let user = subject.isEmpty ? try ClaimText.encoded(identity?.subject ?? "") : subject
-        add(Self.user, user, answer)
-        add(Self.email, try claim("email"), answer)
-        add(Self.preferredUsername, try claim("preferred_username"), answer)
-        // oauth2-proxy's users split at the comma alone.
-        add(Self.groups, try ClaimText.list(proven?.groups ?? [], separator: ","), answer)
     }
 
     private mutating func addCredentials(
@@ -128,8 +105,13 @@ struct CalloutPass {
                 add(name, request.fields.value(first), answer)
             } else {
                 let values = request.fields.strings(of: name)
-                add(name, values.joined(separator: name == .cookie ? "; " : ", "), answer)
+                add(name, values.joined(separator: name == .cookie ? "; " : ", ").utf8, answer)
             }
         }
+    }
+
+    private mutating func add(_ name: FieldName, _ value: some Collection<UInt8>, _ answer: FieldEdits) {
+        if value.isEmpty { takenOff.append(name) }
+        if !answer.removes(name) { lines.append(name, value) }
     }
 }

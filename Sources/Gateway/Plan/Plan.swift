@@ -22,7 +22,7 @@ package final class Plan: Sendable {
     package let plugins: [PlannedPlugin]
     /// Names that any plugin can set towards an upstream: never taken from a client, on any path (H1).
     package let identityFields: FieldNameSet
-    /// The same one by one: a callout's answer has all of them.
+    /// The same one by one, but for those of callouts themselves: a callout's answer has all of them.
     package let identityNames: [FieldName]
     /// Cookies of plugins: kept from every upstream, on any route (H6, K8).
     package let ownedCookies: OwnedCookies

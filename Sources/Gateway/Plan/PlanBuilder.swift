@@ -38,7 +38,10 @@ struct PlanBuilder {
         "x-consumer-id", "x-consumer-username", "x-consumer-custom-id", "x-consumer-groups",
         "x-credential-identifier", "x-credential-username", "x-anonymous-consumer", "x-authenticated-groups",
         "x-authenticated-userid",
-        // What a callout tells another gateway, which may copy it to the same upstream.
+    ]
+
+    /// What a callout tells another gateway, which may copy it to the same upstream.
+    private static let calloutFields: [FieldName] = [
         "x-auth-request-user", "x-auth-request-email", "x-auth-request-preferred-username",
         "x-auth-request-groups", "x-auth-request-access-token",
     ]
@@ -88,11 +91,12 @@ struct PlanBuilder {
         for made in made {
             self.warnings.append(contentsOf: made.plugin.warnings)
             for name in made.plugin.emittedFields
-            where !Self.clientsOwn.contains(name) && !self.identityNames.contains(name) {
+            where !Self.clientsOwn.contains(name) && !Self.calloutFields.contains(name)
+                && !self.identityNames.contains(name) {
                 self.identityNames.append(name)
             }
         }
-        self.identityFields = FieldNameSet(self.identityNames)
+        self.identityFields = FieldNameSet(self.identityNames + Self.calloutFields)
         self.planRoutes(made)
     }
 

@@ -16,7 +16,7 @@ struct PlannedBalancing: Sendable {
 
     /// Fills in what the upstream asks for.
     func shape(_ order: inout ForwardOrder, _ passage: Passage) {
-        if order.host == nil { order.host = self.hostHeader }
+        if let host = self.hostHeader, order.words.host == nil { order.words.host = host }
         order.hash = self.hash?.number(passage)
     }
 }

@@ -56,6 +56,9 @@ package struct ClientFacts: Sendable {
     /// Facts of nobody yet.
     init() {}
 
+    /// What is known of nobody.
+    package static let unknown = ClientFacts()
+
     /// What a connection tells of its client; nil if the system does not tell who it is.
     init?(of channel: any Channel, trusted: [AddressRange], _ arrival: Arrival = Arrival()) {
         let other = channel.remoteAddress.flatMap { $0.ipAddress }.flatMap { IPAddress($0) }

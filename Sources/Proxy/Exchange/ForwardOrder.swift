@@ -109,29 +109,63 @@ package final class ForwardTerms: Sendable {
 
 /// What the handler wants done with an exchange that may pass.
 package struct ForwardOrder: Sendable {
+    /// What the upstream sees in place of the client's own words; nil leaves those.
+    package struct Words: Sendable {
+        /// Path and query of the new request line, in place of the canonical ones.
+        package var target: [UInt8]?
+        /// The method; never HEAD for another or another for HEAD, since those answers end differently.
+        package var method: ReplacedMethod?
+        /// The `Host`, in place of the endpoint's.
+        package var host: [UInt8]?
+        /// What a stripped prefix was, for `X-Forwarded-Prefix`.
+        package var forwardedPrefix: [UInt8]?
+
+        /// The client's own.
+        package init() {}
+
+        fileprivate var areTheClients: Bool {
+            self.target == nil && self.method == nil && self.host == nil && self.forwardedPrefix == nil
+        }
+    }
+
+    /// Most orders change nothing: what they could change is kept apart, so that to hand an order on counts up little.
+    private indirect enum Change: Sendable {
+        case to(Words)
+    }
+
     /// Where to, and within which limits.
     package var terms: ForwardTerms
-    /// Path and query of the new request line; nil sends the canonical ones as they are.
-    package var target: [UInt8]?
-    /// The method to send instead of the client's; never HEAD for another or another for HEAD, since those
-    /// answers end differently.
-    package var method: ReplacedMethod?
-    /// The `Host` to send; nil sends the endpoint's.
-    package var host: [UInt8]?
-    /// What a stripped prefix was, for `X-Forwarded-Prefix`.
-    package var forwardedPrefix: [UInt8]?
+    private var change: Change?
     /// What an upstream that hashes chooses its target by; nil if the request has nothing of it.
     package var hash: UInt64?
     /// The target that was chosen, where there are several.
     var chosen: Endpoint?
-
-    /// Where it goes now.
-    @inline(__always)
-    var endpoint: Endpoint { self.chosen ?? self.terms.endpoint }
-
     /// Seconds from the request on for which a stream or tunnel that comes of it may last: what let it in ends then.
     package var lastsSeconds: Double?
 
     /// An order to send the request as it is.
     package init(_ terms: ForwardTerms) { self.terms = terms }
+
+    /// Where it goes now.
+    @inline(__always)
+    var endpoint: Endpoint { self.chosen ?? self.terms.endpoint }
+
+    /// What is said to the upstream.
+    package var words: Words {
+        get {
+            guard case .to(let words) = self.change else { return Words() }
+            return words
+        }
+        set { self.change = newValue.areTheClients ? nil : .to(newValue) }
+    }
+
+    /// The method that the upstream sees of a client's.
+    @inline(__always)
+    func sentMethod(_ method: Method) -> Method {
+        self.keepsWords ? method : self.words.method?.method ?? method
+    }
+
+    /// Whether the upstream gets the client's own words.
+    @inline(__always)
+    var keepsWords: Bool { self.change == nil }
 }

@@ -9,14 +9,17 @@ package enum FieldEditError: Error, Sendable, Equatable {
 }
 
 /// What is set, added and removed when a head goes on; storage is kept across `reset()`.
+///
+/// Names are kept as octets in one piece of memory and told by where they stand: many are set on each request, and each
+/// array of its own would be counted up and down again and again.
 package struct FieldEdits: Sendable {
-    /// A field that is added, by where its line stands.
+    /// A field that is added, by where its line stands in `lines`.
     struct Addition: Sendable {
-        let name: FieldName
         let lineStart: Int
         let valueStart: Int
         let lineEnd: Int
 
+        var name: Range<Int> { self.lineStart..<(self.valueStart - 2) }
         var value: Range<Int> { self.valueStart..<(self.lineEnd - 2) }
     }
 
@@ -24,8 +27,9 @@ package struct FieldEdits: Sendable {
     package static let maximumBytes = 65_536
 
     private(set) var additions: [Addition] = []
-    /// Names whose fields are taken out of the head that came.
-    private(set) var removals: [FieldName] = []
+    /// Where names stand in `removed` whose fields are taken out of the head that came.
+    private var removals: [Range<Int>] = []
+    private var removed: [UInt8] = []
     /// The additions as field lines, ready to be sent.
     private(set) var lines: [UInt8] = []
     /// One bit for each name length (63 for longer ones) that some removal has, and that some addition has.
@@ -100,15 +104,25 @@ package struct FieldEdits: Sendable {
 
     /// Removes every field of that name, and what was set or added before.
     package mutating func remove(_ name: FieldName) {
-        self.takeBack(name)
-        self.removals.append(name)
+        self.remove(name.octets, 0..<name.octets.count)
         self.kinds.insert(name.kind)
-        self.lengths |= Self.bit(name.octets.count)
+    }
+
+    private mutating func remove(_ octets: [UInt8], _ name: Range<Int>) {
+        self.takeBack(octets, name)
+        guard !self.removes(spelled: octets.span.extracting(name)) else { return }
+        let start = self.removed.count
+        self.removed.append(contentsOf: octets[name])
+        self.removals.append(start..<self.removed.count)
+        self.lengths |= Self.bit(name.count)
     }
 
     /// Forgets everything; keeps the storage.
     package mutating func reset() {
-        if !self.removals.isEmpty { self.removals.removeAll(keepingCapacity: true) }
+        if !self.removals.isEmpty {
+            self.removals.removeAll(keepingCapacity: true)
+            self.removed.removeAll(keepingCapacity: true)
+        }
         if !self.additions.isEmpty { self.additions.removeAll(keepingCapacity: true) }
         if !self.lines.isEmpty { self.lines.removeAll(keepingCapacity: true) }
         (self.lengths, self.addedLengths, self.kinds) = (0, 0, FieldKindSet())
@@ -116,22 +130,33 @@ package struct FieldEdits: Sendable {
 
     /// Gives the value that was set or added last, if any.
     package func value(of name: FieldName) -> String? {
-        guard let addition = self.additions.last(where: { $0.name == name }) else { return nil }
+        guard let addition = self.additions.last(where: { self.isNamed($0, name) }) else { return nil }
         return String(decoding: self.lines[addition.value], as: UTF8.self)
     }
 
-    /// Calls `body` with each field that the edits add, in order.
-    package func forEachAdded(_ body: (FieldName, ArraySlice<UInt8>) -> Void) {
-        for addition in self.additions { body(addition.name, self.lines[addition.value]) }
+    /// Calls `body` with the name and value of each field that the edits add, in order.
+    package func forEachAdded(_ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void) {
+        let lines = self.lines.span
+        for addition in self.additions {
+            body(lines.extracting(addition.name), lines.extracting(addition.value))
+        }
+    }
+
+    /// The fields that the edits add, in order, as text.
+    package var added: [(name: String, value: String)] {
+        self.additions.map { addition in
+            (
+                String(decoding: self.lines[addition.name], as: UTF8.self),
+                String(decoding: self.lines[addition.value], as: UTF8.self)
+            )
+        }
     }
 
     /// Adds all of `other` after these.
     package mutating func add(_ other: FieldEdits) {
-        for name in other.removals { self.remove(name) }
-        for addition in other.additions {
-            self.kinds.insert(addition.name.kind)
-            self.copy(addition, from: other.lines)
-        }
+        for name in other.removals { self.remove(other.removed, name) }
+        for addition in other.additions { self.copy(addition, from: other.lines) }
+        self.kinds.formUnion(other.kinds)
     }
 
     /// Whether a field whose name stands in `range` of `bytes` is replaced or removed.
@@ -145,21 +170,49 @@ package struct FieldEdits: Sendable {
     private static func bit(_ length: Int) -> UInt64 { 1 &<< UInt64(min(length, 63)) }
 
     /// Whether what a head has of that name is taken away.
-    package func removes(_ name: FieldName) -> Bool {
-        self.lengths & Self.bit(name.octets.count) != 0 && self.removals.contains(name)
-    }
+    package func removes(_ name: FieldName) -> Bool { self.removes(spelled: name.octets.span) }
 
     /// Whether a field of that name is set or added.
-    package func adds(_ name: FieldName) -> Bool {
-        self.addedLengths & Self.bit(name.octets.count) != 0 && self.additions.contains { $0.name == name }
+    package func adds(_ name: FieldName) -> Bool { self.adds(spelled: name.octets.span) }
+
+    /// Whether what a head has of the name that these octets spell, in lower case, is taken away.
+    package func removes(spelled name: Span<UInt8>) -> Bool {
+        guard self.lengths & Self.bit(name.count) != 0 else { return false }
+        let removed = self.removed.span
+        for range in self.removals where removed.extracting(range).equals(name) { return true }
+        return false
+    }
+
+    /// Whether a field of the name that these octets spell, in lower case, is set or added.
+    package func adds(spelled name: Span<UInt8>) -> Bool {
+        guard self.addedLengths & Self.bit(name.count) != 0 else { return false }
+        let lines = self.lines.span
+        for addition in self.additions where lines.extracting(addition.name).equals(name) { return true }
+        return false
+    }
+
+    /// Whether a field whose name stands in `range` of `bytes`, in any case, is set or added.
+    func adds(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        guard self.addedLengths & Self.bit(range.count) != 0 else { return false }
+        let (lines, name) = (self.lines.span, bytes.span.extracting(range))
+        for addition in self.additions where name.equalsLowercased(lines.extracting(addition.name)) {
+            return true
+        }
+        return false
     }
 
     private func names(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
-        for name in self.removals {
-            if bytes.matches(range, lowercased: name.octets) { return true }
-            if folding, bytes.matches(range, folding: name.octets) { return true }
+        let (removed, name) = (self.removed.span, bytes.span.extracting(range))
+        for range in self.removals {
+            let other = removed.extracting(range)
+            if folding ? name.equalsFolded(other) : name.equalsLowercased(other) { return true }
         }
         return false
+    }
+
+    /// Whether an addition has that name.
+    func isNamed(_ addition: Addition, _ name: FieldName) -> Bool {
+        self.lines.span.extracting(addition.name).equals(name.octets.span)
     }
 
     // MARK: Lines
@@ -192,26 +245,28 @@ package struct FieldEdits: Sendable {
         let valueStart = start + name.octets.count + 2
         self.addedLengths |= Self.bit(name.octets.count)
         self.additions.append(
-            Addition(name: name, lineStart: start, valueStart: valueStart, lineEnd: self.lines.count)
+            Addition(lineStart: start, valueStart: valueStart, lineEnd: self.lines.count)
         )
     }
 
     /// Takes out what was set or added under that name.
-    private mutating func takeBack(_ name: FieldName) {
-        guard self.adds(name) else { return }
+    private mutating func takeBack(_ octets: [UInt8], _ name: Range<Int>) {
+        guard self.adds(spelled: octets.span.extracting(name)) else { return }
         let (before, lines) = (self.additions, self.lines)
         self.additions.removeAll(keepingCapacity: true)
         self.lines.removeAll(keepingCapacity: true)
-        for addition in before where addition.name != name { self.copy(addition, from: lines) }
+        for addition in before
+        where !lines.span.extracting(addition.name).equals(octets.span.extracting(name)) {
+            self.copy(addition, from: lines)
+        }
     }
 
     private mutating func copy(_ addition: Addition, from lines: [UInt8]) {
         let shift = self.lines.count - addition.lineStart
         self.lines.append(contentsOf: lines[addition.lineStart..<addition.lineEnd])
-        self.addedLengths |= Self.bit(addition.name.octets.count)
+        self.addedLengths |= Self.bit(addition.name.count)
         self.additions.append(
             Addition(
-                name: addition.name,
                 lineStart: addition.lineStart + shift,
                 valueStart: addition.valueStart + shift,
                 lineEnd: addition.lineEnd + shift

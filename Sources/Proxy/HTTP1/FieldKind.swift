@@ -132,6 +132,9 @@ struct FieldKindSet: Sendable, Equatable {
     mutating func insert(_ kind: FieldKind) { self.bits |= 1 &<< UInt32(kind.rawValue) }
 
     @inline(__always)
+    mutating func formUnion(_ other: FieldKindSet) { self.bits |= other.bits }
+
+    @inline(__always)
     func contains(_ kind: FieldKind) -> Bool { self.bits & (1 &<< UInt32(kind.rawValue)) != 0 }
 
     @inline(__always)

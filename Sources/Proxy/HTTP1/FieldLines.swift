@@ -19,7 +19,9 @@ package struct FieldLines: Sendable {
     package mutating func append(_ name: FieldName, _ value: String) { self.add(name, value.utf8) }
 
     /// Adds a field; nothing where the value holds what no field may hold (H3).
-    package mutating func append(_ name: FieldName, _ value: ArraySlice<UInt8>) { self.add(name, value) }
+    package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
+        self.add(name, value)
+    }
 
     /// Adds a field without a value.
     package mutating func append(empty name: FieldName) {
@@ -40,18 +42,19 @@ package struct FieldLines: Sendable {
         self.end()
     }
 
+    /// Adds a field whose name and value stand in other fields, which hold nothing that no field may hold.
+    package mutating func append(spelled name: Span<UInt8>, _ value: Span<UInt8>) {
+        self.append(name)
+        self.octets.append(Octet.colon)
+        self.octets.append(Octet.space)
+        self.append(value)
+        self.end()
+    }
+
     /// Adds a field whose value is a list of names.
-    package mutating func append(_ name: FieldName, list names: [FieldName]) {
+    package mutating func append(_ name: FieldName, list names: FieldNameList) {
         self.begin(name)
-        var isFirst = true
-        for name in names {
-            if !isFirst {
-                self.octets.append(Octet.comma)
-                self.octets.append(Octet.space)
-            }
-            isFirst = false
-            self.octets.append(contentsOf: name.octets)
-        }
+        self.octets.append(contentsOf: names.octets)
         self.end()
     }
 
@@ -71,6 +74,12 @@ package struct FieldLines: Sendable {
                 String(decoding: self.octets[(colon + 2)..<end], as: UTF8.self)
             )
             start = end + 2
+        }
+    }
+
+    private mutating func append(_ octets: Span<UInt8>) {
+        self.octets.append(addingCapacity: octets.count) { output in
+            for index in octets.indices { output.append(octets[index]) }
         }
     }
 

@@ -23,13 +23,6 @@ package struct FieldName: Sendable, Hashable, ExpressibleByStringLiteral, Custom
         self.kind = FieldKind(octets, 0..<octets.count)
     }
 
-    /// Whether the name begins with these octets in lower case.
-    package func begins(with text: [UInt8]) -> Bool {
-        guard self.octets.count >= text.count else { return false }
-        for index in text.indices where self.octets[index] != text[index] { return false }
-        return true
-    }
-
     /// The name as text, lower case.
     package var description: String { String(decoding: self.octets, as: UTF8.self) }
 }

@@ -17,7 +17,7 @@ extension FieldName {
 extension FieldEdits {
     /// The values that are set or added under that name, in order.
     package func values(of name: FieldName) -> [[UInt8]] {
-        self.additions.filter { $0.name == name }.map { Array(self.lines[$0.value]) }
+        self.additions.filter { self.isNamed($0, name) }.map { Array(self.lines[$0.value]) }
     }
 }
 

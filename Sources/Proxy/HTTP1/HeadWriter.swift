@@ -1,7 +1,7 @@
 // A head back to octets: what may cross, what is ours, what the rules changed.
 
 /// Writes the heads that leave, to the upstream and to the client.
-struct HeadWriter: Sendable {
+final class HeadWriter: Sendable {
     /// `Via: 1.1 name` with its line end.
     let via: [UInt8]
     /// The same for what came over HTTP/2.
@@ -15,7 +15,10 @@ struct HeadWriter: Sendable {
     // MARK: To the upstream
 
     /// What of a client's connection goes into the request.
-    struct Origin {
+    final class Origin: Sendable {
+        /// What is known of nobody.
+        static let unknown = Origin(.unknown)
+
         /// The peer's address as text.
         let peer: [UInt8]
         /// `X-Forwarded-For`, `-Proto` and `-Port` of a client that is believed nothing, ready to be sent.
@@ -41,15 +44,17 @@ struct HeadWriter: Sendable {
         _ order: borrowing ForwardOrder,
         _ edits: borrowing FieldEdits,
         from client: borrowing ClientFacts,
-        _ origin: borrowing Origin,
+        _ origin: Origin,
         offer: Range<Int>? = nil,
         into output: inout [UInt8]
     ) {
         self.appendLine(head, order, into: &output)
-        self.appendFields(head, order, edits, isTrusted: client.isTrustedPeer, into: &output)
-        self.appendForwarded(head, order, edits, client, origin, into: &output)
+        self.appendFields(head, order.terms.dropped, edits, isTrusted: client.isTrustedPeer, into: &output)
+        let told = Self.told(head, edits, isTrusted: client.isTrustedPeer)
+        self.appendForwarded(head, told, client, origin, into: &output)
+        if !order.keepsWords { Self.appendPrefix(order.words.forwardedPrefix, told, into: &output) }
         output.append(contentsOf: client.isHTTP2 ? self.viaHTTP2 : self.via)
-        self.appendFraming(head, order.method?.method ?? head.method, into: &output)
+        self.appendFraming(head, order.sentMethod(head.method), into: &output)
         output.append(contentsOf: edits.lines)
         if let offer {
             output.append("Connection: upgrade\r\nUpgrade: ")
@@ -66,15 +71,15 @@ struct HeadWriter: Sendable {
         _ order: borrowing ForwardOrder,
         into output: inout [UInt8]
     ) {
-        if order.method == nil, order.target == nil, head.pathRange.lowerBound == head.targetRange.lowerBound
-        {
+        let words = order.keepsWords ? nil : order.words
+        if words?.method == nil, words?.target == nil, head.isPathAsWritten {
             // The client's own words are canonical: all of the line goes at once.
             let line = head.methodRange.lowerBound..<head.targetRange.upperBound
             output.append(contentsOf: head.fields.bytes[line])
         } else {
-            Self.appendChanged(head, order, into: &output)
+            Self.appendChanged(head, words, into: &output)
         }
-        guard let host = order.host else {
+        guard let host = words?.host else {
             output.append(contentsOf: order.endpoint.lineEndAndHost)
             return
         }
@@ -86,17 +91,17 @@ struct HeadWriter: Sendable {
     /// Writes a method and a target that are not both the client's own words.
     private static func appendChanged(
         _ head: borrowing RequestHead,
-        _ order: borrowing ForwardOrder,
+        _ words: ForwardOrder.Words?,
         into output: inout [UInt8]
     ) {
-        if let method = order.method {
+        if let method = words?.method {
             output.append(contentsOf: method.name)
         } else {
             output.append(contentsOf: head.fields.bytes[head.methodRange])
         }
         output.append(Octet.space)
-        guard order.target == nil else {
-            output.append(contentsOf: order.target ?? [])
+        if let target = words?.target {
+            output.append(contentsOf: target)
             return
         }
         output.append(contentsOf: head.fields.bytes[head.pathRange])
@@ -108,12 +113,12 @@ struct HeadWriter: Sendable {
     /// Copies the fields that may cross, whole runs at once; hop by hop goes before anything of ours is set (H2).
     private func appendFields(
         _ head: borrowing RequestHead,
-        _ order: borrowing ForwardOrder,
+        _ dropped: FieldNameSet,
         _ edits: borrowing FieldEdits,
         isTrusted: Bool,
         into output: inout [UInt8]
     ) {
-        let (table, terms) = (head.fields, order.terms)
+        let table = head.fields
         let (expects, nominates) = (head.expectsContinue, head.nominates)
         var (runStart, runEnd) = (0, 0)
         for field in table.ranges {
@@ -123,7 +128,7 @@ struct HeadWriter: Sendable {
                 (runStart, runEnd) = (start, start)
             }
             if field.isRemoved || Self.ends(field.kind, isTrusted: isTrusted, expects: expects)
-                || terms.dropped.contains(table.bytes, field.name)
+                || dropped.contains(table.bytes, field.name)
                 || edits.hides(table.bytes, field.name, folding: true)
                 || (nominates && Self.isNominated(table, field))
             {
@@ -169,13 +174,11 @@ struct HeadWriter: Sendable {
 
     private func appendForwarded(
         _ head: borrowing RequestHead,
-        _ order: borrowing ForwardOrder,
-        _ edits: borrowing FieldEdits,
+        _ told: FieldKindSet,
         _ client: borrowing ClientFacts,
-        _ origin: borrowing Origin,
+        _ origin: Origin,
         into output: inout [UInt8]
     ) {
-        let told = Self.told(head, edits, isTrusted: client.isTrustedPeer)
         if !client.isTrustedPeer, !told.containsAny(of: Self.ownWordKinds) {
             output.append(contentsOf: origin.ownWord)
         } else {
@@ -195,11 +198,17 @@ struct HeadWriter: Sendable {
             output.append(contentsOf: head.fields.bytes[head.pathRange])
             output.append("\r\n")
         }
-        if let prefix = order.forwardedPrefix, !told.contains(.xForwardedPrefix) {
-            output.append("X-Forwarded-Prefix: ")
-            output.append(contentsOf: prefix)
-            output.append("\r\n")
-        }
+    }
+
+    private static func appendPrefix(
+        _ prefix: [UInt8]?,
+        _ told: FieldKindSet,
+        into output: inout [UInt8]
+    ) {
+        guard let prefix, !told.contains(.xForwardedPrefix) else { return }
+        output.append("X-Forwarded-Prefix: ")
+        output.append(contentsOf: prefix)
+        output.append("\r\n")
     }
 
     private static let forwardedHost = Array("X-Forwarded-Host: ".utf8)
@@ -224,7 +233,7 @@ struct HeadWriter: Sendable {
     private static func appendForwardedFor(
         _ head: borrowing RequestHead,
         _ client: borrowing ClientFacts,
-        _ origin: borrowing Origin,
+        _ origin: Origin,
         into output: inout [UInt8]
     ) {
         output.append("X-Forwarded-For: ")

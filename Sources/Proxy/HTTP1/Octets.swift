@@ -69,6 +69,34 @@ extension OutputSpan<UInt8> {
     }
 }
 
+extension Span<UInt8> {
+    /// Whether both are the same octets.
+    package func equals(_ other: borrowing Span<UInt8>) -> Bool {
+        guard self.count == other.count else { return false }
+        for index in self.indices where self[index] != other[index] { return false }
+        return true
+    }
+
+    /// Whether these octets, which are in lower case, spell that name.
+    package func equals(_ name: FieldName) -> Bool { self.equals(name.octets.span) }
+
+    /// Whether these octets in lower case are the others.
+    func equalsLowercased(_ lower: borrowing Span<UInt8>) -> Bool {
+        guard self.count == lower.count else { return false }
+        for index in self.indices where Octet.lowercased(self[index]) != lower[index] { return false }
+        return true
+    }
+
+    /// Whether both are equal when both are folded.
+    func equalsFolded(_ other: borrowing Span<UInt8>) -> Bool {
+        guard self.count == other.count else { return false }
+        for index in self.indices where Octet.folded(self[index]) != Octet.folded(other[index]) {
+            return false
+        }
+        return true
+    }
+}
+
 extension [UInt8] {
     /// Whether the octets in `range` equal `lower` (already in lower case) in any case.
     @inline(__always)

@@ -45,16 +45,16 @@ extension RequestHead {
 
     /// Names of fields, as they are spelled here, that an upstream must not see: those in `dropped` in any spelling,
     /// and those that `edits` take away or replace under another spelling (H1).
-    package func namesToTakeOff(_ edits: FieldEdits, dropping dropped: FieldNameSet) -> [String] {
-        var names: [String] = []
+    package func namesToTakeOff(_ edits: FieldEdits, dropping dropped: FieldNameSet) -> [FieldName] {
+        var names: [FieldName] = []
         for field in self.fields.ranges where !field.isRemoved {
             guard
                 dropped.contains(self.fields.bytes, field.name)
-                    || edits.hides(self.fields.bytes, field.name, folding: true)
+                    || edits.hides(self.fields.bytes, field.name, folding: true),
+                !edits.adds(self.fields.bytes, field.name)
             else { continue }
-            let text = self.fields.name(field).lowercased()
-            guard let name = FieldName(text), !edits.adds(name), !names.contains(text) else { continue }
-            names.append(text)
+            guard let name = FieldName(self.fields.name(field)), !names.contains(name) else { continue }
+            names.append(name)
         }
         return names
     }

@@ -72,6 +72,8 @@ package struct RequestHead: Sendable {
         }
     }
 
+    /// How many octets it has, about.
+    package var octetCount: Int { self.fields.bytes.count }
     /// The method's name.
     package var methodOctets: ArraySlice<UInt8> { self.fields.bytes[self.methodRange] }
     /// The method's name as text.

@@ -54,7 +54,7 @@ class ClientStream: ExchangeTransport {
     /// What the connection itself tells of the client, before any request does.
     final var facts = ClientFacts()
     /// The same for the heads that go to upstreams.
-    final var origin = HeadWriter.Origin(ClientFacts())
+    final var origin = HeadWriter.Origin.unknown
 
     init(worker: Worker) {
         self.worker = worker

@@ -201,7 +201,8 @@ extension ClientStream {
         RetryQuestion(
             error: error,
             isReused: self.passage.isReused,
-            isIdempotent: self.shape.method.isIdempotent && (order.method?.method.isIdempotent ?? true),
+            isIdempotent: self.shape.method.isIdempotent
+                && order.sentMethod(self.shape.method).isIdempotent,
             hasBody: self.exchange.head.framing != .none,
             hasSentBody: self.body.received > 0,
             attempts: self.passage.attempts,

@@ -28,7 +28,7 @@ class UpstreamLink: WatchedUpstream {
     ///   - flush: whether nothing more is known to follow now.
     func begin(for client: ClientStream, _ order: ForwardOrder, isWhole: Bool, flush: Bool) {
         self.client = client
-        self.method = order.method?.method ?? client.shape.method
+        self.method = order.sentMethod(client.shape.method)
         self.readLimit = order.terms.readLimit
         self.writeLimit = order.terms.writeLimit
         self.deadline = .distantFuture

@@ -105,9 +105,7 @@ func seen(_ outcome: Outcome, _ fields: [(String, String)] = []) -> [(String, St
         guard head.goesOn(field, after: edits) else { return }
         result.append((head.fields.name(field).lowercased(), head.fields.string(field)))
     }
-    edits.forEachAdded { name, value in
-        result.append((name.description, String(decoding: value, as: UTF8.self)))
-    }
+    result.append(contentsOf: edits.added.map { ($0.name, $0.value) })
     return result
 }
 

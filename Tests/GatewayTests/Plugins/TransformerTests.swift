@@ -11,7 +11,7 @@ struct RequestTransformerTests {
     }
 
     private func target(_ settings: JSONValue, _ text: String) throws -> String? {
-        try self.stage(settings).ask("GET http://x\(text)").order?.target
+        try self.stage(settings).ask("GET http://x\(text)").order?.words.target
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
@@ -137,15 +137,15 @@ struct RequestTransformerTests {
 
     @Test func `a host is replaced, and none is sent twice`() throws {
         let outcome = try self.stage(["replace": ["headers": ["Host:in.example:81"]]]).ask()
-        #expect(outcome.order?.host.map { String(decoding: $0, as: UTF8.self) } == "in.example:81")
+        #expect(outcome.order?.words.host.map { String(decoding: $0, as: UTF8.self) } == "in.example:81")
         #expect(!outcome.upstream.adds(.host))
     }
 
     @Test func `a method is replaced, but HEAD's never`() throws {
         let stage = try self.stage(["http_method": "POST"])
-        #expect(try stage.ask("GET http://x/").order?.method != nil)
-        #expect(try stage.ask("HEAD http://x/").order?.method == nil)
-        #expect(try self.stage([:]).ask("GET http://x/").order?.method == nil)
+        #expect(try stage.ask("GET http://x/").order?.words.method != nil)
+        #expect(try stage.ask("HEAD http://x/").order?.words.method == nil)
+        #expect(try self.stage([:]).ask("GET http://x/").order?.words.method == nil)
     }
 
     static let wrong: [(JSONValue, String)] =

@@ -88,7 +88,7 @@ package enum RequestCheck {
 
     private static func writeAgain(_ head: RequestHead, isTrusted: Bool) throws(Finding) {
         var order = ForwardOrder(ForwardTerms(endpoint: Endpoint(host: "10.0.0.1", port: 8080)))
-        if !head.authority.isEmpty { order.host = Array(head.authority) }
+        if !head.authority.isEmpty { order.words.host = Array(head.authority) }
         let peer = IPAddress(v4: 0x0A00_0002)
         let client = ClientFacts(peer: peer, isTrustedPeer: isTrusted)
         var output: [UInt8] = []

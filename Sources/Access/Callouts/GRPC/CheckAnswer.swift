@@ -30,9 +30,9 @@ enum CheckAnswer {
         var writer = HeaderWriter { $0.hasPrefix("x-auth-request-") || removes(passage.upstream, $0) }
         pass.forEachIdentity { name, value in if !value.isEmpty { writer.add(name, value) } }
         said.headers = writer.options
-        said.headersToRemove = pass.takenOff.map(\.description)
-        if !pass.takenOff.contains(CalloutPass.accessToken) {
-            said.headersToRemove.append(CalloutPass.accessToken.description)
+        said.headersToRemove = pass.takenOff.names
+        if !pass.takenOff.contains(ToldIdentity.accessToken) {
+            said.headersToRemove.append(ToldIdentity.accessToken.description)
         }
         said.responseHeadersToAdd = added(passage)
         said.queryParametersToSet = query.set.map { name, value in
@@ -51,9 +51,7 @@ enum CheckAnswer {
     /// Fields of whatever answer the client gets; the upstream's own cookies stay beside ours.
     private static func added(_ passage: Passage) -> [EnvoyHeaderValueOption] {
         var writer = HeaderWriter { name in removes(passage.answer, name) }
-        passage.answer.forEachAdded { name, value in
-            writer.add(name.description, String(decoding: value, as: UTF8.self))
-        }
+        for (name, value) in passage.answer.added { writer.add(name, value) }
         return writer.options
     }
 
@@ -92,9 +90,7 @@ enum CheckAnswer {
         where !ofTheHop.contains(name.lowercased()) && !removes(passage.answer, name) {
             writer.add(name, value)
         }
-        passage.answer.forEachAdded { name, value in
-            writer.add(name.description, String(decoding: value, as: UTF8.self))
-        }
+        for (name, value) in passage.answer.added { writer.add(name, value) }
         said.headers = writer.options
         var response = EnvoyCheckResponse()
         // A redirect leads to a login.

@@ -145,7 +145,7 @@ extension Setting {
         Setting(
             "session_store",
             "cookie",
-            "Where sessions live: `cookie`, or a Redis: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://…`, `unix:///PATH`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE`."
+            "Where sessions live: `cookie`, or a Redis: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://…`, `unix:///PATH`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE`, `redis+cluster://HOST:PORT,HOST:PORT`."
         ),
         Setting(
             "session_store_down",

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from bench import servers
+from bench import servers, websocket
 from bench.contestants import SESSION_SECONDS, World
 from bench.machine import LOAD_CPU, pin
 from bench.measuring import measure_row
@@ -60,16 +60,18 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as temporary, Issuer() as issuer:
         folder, backend, grpc_backend = pathlib.Path(temporary), free_port(), free_port()
+        echo = free_port()
         folder.chmod(0o755)
         serving = []
         try:
             serving.append(servers.backend(folder / "backend", backend))
             serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_backend, backend))
+            serving.append(websocket.echo(folder / "echo", echo))
             store = Redis(folder / "redis").start()
             serving.append(store.process)
             for one in serving:
                 pin(one.popen.pid, {LOAD_CPU})
-            world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend, store.url)
+            world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend, store.url, echo)
             figures = {
                 row.name: measure_row(row, world, arguments, arguments.peers)
                 for row in ROWS if row.name in arguments.only}

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from bench import servers
+from bench import servers, websocket
 from bench.allocations import allocations
 from bench.contestants import Contestant, World
 from bench.figures import row_figures
@@ -34,7 +34,7 @@ def peer(name: str, row: Row, world: World, folder: pathlib.Path, first: Contest
 
 def backend(row: Row, world: World) -> int:
     """The port of what the row's proxies ask."""
-    return world.grpc_backend if row.speaks == "grpc" else world.backend
+    return {"grpc": world.grpc_backend, "websocket": world.echo}.get(row.speaks, world.backend)
 
 
 def load(row: Row, one: Contestant, seconds: float, connections: int, folder: pathlib.Path) -> dict:
@@ -42,6 +42,8 @@ def load(row: Row, one: Contestant, seconds: float, connections: int, folder: pa
     if row.speaks in ("http1", "tls"):
         scheme = "https" if row.speaks == "tls" else "http"
         return wrk(one, seconds, connections, folder, cpus(row), scheme)
+    if row.speaks == "websocket":
+        return websocket.load(one, seconds, connections, folder, cpus(row))
     return h2load(one, seconds, connections, folder, cpus(row), row.speaks in ("grpc", "call"))
 
 
@@ -84,6 +86,9 @@ def probe(row: Row, world: World, one: Contestant, checks: bool):
         wait_until(lambda: asked_over_tls(one.port), f"{one.name} answers over TLS", 30)
         return
     if row.speaks == "call":
+        return
+    if row.speaks == "websocket":
+        wait_until(lambda: websocket.answers(one.port, world.folder), f"{one.name} passes a message on", 30)
         return
     if row.speaks != "http1":
         wait_until(lambda: asked_over_http2(one.port, row.speaks == "grpc"), f"{one.name} answers over HTTP/2", 30)

@@ -60,6 +60,7 @@ ROWS = (
     Row("handshakes", "a TLS connection for each request, nothing resumed", (ours.HANDSHAKES,), (), PEERS, speaks="tls"),
     Row("http2", "`plain` from clients of HTTP/2", (ours.HTTP2,), (Goal(1.2, to="envoy"),), PEERS, speaks="http2"),
     Row("grpc", "a unary call of gRPC", (ours.GRPC,), (Goal(1.2, to="envoy"),), PEERS, speaks="grpc"),
+    Row("websocket", "a message of 64 octets and its echo", (ours.WEBSOCKET,), (), PEERS, speaks="websocket"),
     Row("callout", "a verdict for another gateway, one RS256 token", (ours.CALLOUT,), (Goal(1.2),), (), "RS256", callout=True),
     Row("callout-grpc", "the same, asked by gRPC", (ours.CALL,), (), (), "RS256", speaks="call", callout=True),
     Row("workers-2", "`plain` with two workers", (ours.PLAIN,), (), PEERS, workers=2),

@@ -77,6 +77,13 @@ PROXY = """upstream backend {{
       proxy_buffer_size 32k; proxy_buffers 4 32k; proxy_busy_buffers_size 96k;
     }}
   }}"""
+TUNNELS = """server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://127.0.0.1:{backend}; proxy_http_version 1.1; proxy_read_timeout 600s;
+      proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;
+    }}
+  }}"""
 TLS_LINES = """
   ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_tickets on;
   """
@@ -104,6 +111,7 @@ defaults
   timeout client 600s
   timeout server 600s
   timeout http-keep-alive 600s
+  timeout tunnel 600s
   http-reuse always
 frontend clients
   bind 127.0.0.1:{port} backlog 4096{bind}
@@ -190,6 +198,8 @@ def reference(folder: pathlib.Path, port: int, upstream: int, workers: int, spea
     if speaks == "tls":
         form = TLS_LINES.format(certificate=pem) + PROXY.format(port=f"{port} ssl", backend=upstream)
         return nginx(folder, port, form, workers)
+    if speaks == "websocket":
+        return nginx(folder, port, TUNNELS.format(port=port, backend=upstream), workers)
     form = PROXY if speaks == "http1" else HTTP2_PROXY
     return nginx(folder, port, form.format(port=port, backend=upstream, carries=CARRIES.get(speaks, "")), workers)
 
@@ -209,7 +219,7 @@ def haproxy(folder: pathlib.Path, port: int, upstream: int, workers: int, token:
         algorithm=token.algorithm, issuer=token.issuer, audience=token.audience, key=token.pem) if token else ""
     file = folder / "haproxy.cfg"
     file.write_text(HAPROXY.format(
-        workers=workers, port=port, backend=upstream, rules=rules, bind={"http1": "", "tls": f" ssl crt {pem} ssl-min-ver TLSv1.3"}.get(speaks, " proto h2"),
+        workers=workers, port=port, backend=upstream, rules=rules, bind={"http1": "", "websocket": "", "tls": f" ssl crt {pem} ssl-min-ver TLSv1.3"}.get(speaks, " proto h2"),
         server=" proto h2" if speaks == "grpc" else ""))
     return started(["/usr/sbin/haproxy", "-db", "-f", str(file)], folder, port, "haproxy")
 
@@ -234,6 +244,7 @@ def envoy_configuration(port: int, upstream: int, token: TokenRule | None, speak
     manager = {
         "@type": f"{kinds}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "clients", "generate_request_id": False,
+        **({"upgrade_configs": [{"upgrade_type": "websocket"}]} if speaks == "websocket" else {}),
         "route_config": {"name": "all", "virtual_hosts": [{
             "name": "all", "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}]}]},

@@ -154,6 +154,15 @@ package struct FieldEdits: Sendable {
         self.addedLengths & Self.bit(name.octets.count) != 0 && self.additions.contains { $0.name == name }
     }
 
+    /// Whether a field of that name is set, added or removed.
+    func concerns(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
+        self.hides(bytes, range, folding: folding)
+            || self.additions.contains {
+                bytes.matches(range, lowercased: $0.name.octets)
+                    || (folding && bytes.matches(range, folding: $0.name.octets))
+            }
+    }
+
     private func names(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
         for name in self.removals {
             if bytes.matches(range, lowercased: name.octets) { return true }

@@ -29,7 +29,12 @@ extension EntityFields {
                 status: .inert,
                 help: "Our hashing needs none."
             ),
-            FieldSchema("use_srv_name", .boolean, default: false, status: .notYet),
+            FieldSchema(
+                "use_srv_name",
+                .boolean,
+                default: false,
+                help: "Whether `Host` is the host that a record of SRV names, not the target's name."
+            ),
             FieldSchema("client_certificate", .any, status: .notYet),
         ] + Self.hashing
 
@@ -103,7 +108,8 @@ extension EntityFields {
             .string,
             default: "http",
             oneOf: ["http", "tcp", "https", "grpc", "grpcs"],
-            help: "What is asked; `http` (as services speak to it) and `tcp` are served."
+            help:
+                "What is asked: a GET (`http`, `https`), gRPC's health service (`grpc`, `grpcs`) or a connection (`tcp`)."
         ),
         FieldSchema("timeout", .number, default: 1, range: 0.001...65535, help: "Seconds for one check."),
         FieldSchema("concurrency", .integer, default: 10, range: 1...1000, help: "Checks at once."),
@@ -123,8 +129,17 @@ extension EntityFields {
             default: [:],
             help: "For targets that are not, and what makes one so."
         ),
-        FieldSchema("https_verify_certificate", .boolean, default: true, status: .notYet),
-        FieldSchema("https_sni", .string, status: .notYet),
+        FieldSchema(
+            "https_verify_certificate",
+            .boolean,
+            default: true,
+            help: "Whether a target has to prove its name to checks over TLS."
+        ),
+        FieldSchema(
+            "https_sni",
+            .string,
+            help: "The name that these checks ask for and want proven; the target's own where it is left out."
+        ),
     ]
 
     private static let passive: [FieldSchema] = [
@@ -187,7 +202,8 @@ extension EntityFields {
                 "target",
                 .string,
                 required: true,
-                help: "`host:port`; without a port, 8000 as in Kong."
+                help:
+                    "`host:port`; without a port, 8000 as in Kong. `_service._proto.name` is looked up as SRV, port and weight with it."
             ),
             FieldSchema("weight", .integer, default: 100, range: 0...65535, help: "Its share; 0 is none."),
             FieldSchema(

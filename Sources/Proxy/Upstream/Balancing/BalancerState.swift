@@ -19,7 +19,7 @@ package struct BalancerState: Sendable {
         var endpoint: Endpoint
         var seed: UInt64
         var weight: Double
-        var isFailover: Bool
+        var level: Int
         /// Whether the upstream has it now; if not, it only waits for its last request.
         var isListed = true
         var health = TargetHealth()
@@ -36,9 +36,9 @@ package struct BalancerState: Sendable {
 
         init(_ target: Target) {
             self.endpoint = target.endpoint
-            self.seed = StableHash(target.endpoint.authority).number
+            self.seed = StableHash(target.endpoint.place).number
             self.weight = Double(target.weight)
-            self.isFailover = target.isFailover
+            self.level = target.level
         }
     }
 
@@ -69,7 +69,7 @@ package struct BalancerState: Sendable {
             }
             if let known {
                 self.seats[known].weight = Double(target.weight)
-                self.seats[known].isFailover = target.isFailover
+                self.seats[known].level = target.level
                 self.seats[known].isListed = true
             } else if let free = self.free(listed) {
                 self.seats[free] = Seat(target)
@@ -96,14 +96,14 @@ package struct BalancerState: Sendable {
     package mutating func pick(hash: UInt64?, tried: [Pick] = [], at now: NIODeadline) -> Pick? {
         if tried.isEmpty { self.budget.earn(self.rules.retryPercent) }
         let isUsable = self.isUsable
-        let hasPrimary = self.seats.contains { $0.isOpen && !$0.isFailover && $0.health.state == .healthy }
+        let highest = self.highestLevel(tried)
         var best: Int?
         var bestCost = (Double.infinity, UInt64.max)
         var total = 0.0
         let usual = self.usualLatency
         for index in self.seats.indices where self.seats[index].isOpen {
             let seat = self.seats[index]
-            guard !(hasPrimary && seat.isFailover), !tried.contains(where: { $0.seat == index }) else {
+            guard seat.level <= highest, !tried.contains(where: { $0.seat == index }) else {
                 continue
             }
             switch seat.health.admittance(self.rules, at: now) {
@@ -125,6 +125,20 @@ package struct BalancerState: Sendable {
             if (cost, seat.turn) < bestCost { (best, bestCost) = (index, (cost, seat.turn)) }
         }
         return best.map { self.take($0, total) }
+    }
+
+    /// The level up to which targets may be chosen: that of the best healthy one which has not failed the request.
+    ///
+    /// Failover targets wait until no other is healthy at all.
+    private func highestLevel(_ tried: [Pick]) -> Int {
+        var (level, hasPrimary) = (Int.max, false)
+        for index in self.seats.indices where self.seats[index].isOpen {
+            guard self.seats[index].health.state == .healthy else { continue }
+            let own = self.seats[index].level
+            if own < Target.failoverLevel { hasPrimary = true }
+            if own < level, !tried.contains(where: { $0.seat == index }) { level = own }
+        }
+        return hasPrimary ? min(level, Target.failoverLevel - 1) : level
     }
 
     private mutating func take(_ index: Int, _ total: Double) -> Pick {

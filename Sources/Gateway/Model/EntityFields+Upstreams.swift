@@ -14,7 +14,9 @@ extension EntityFields {
                 "algorithm",
                 .string,
                 default: "round-robin",
-                oneOf: ["round-robin", "least-connections", "consistent-hashing", "latency"],
+                oneOf: [
+                    "round-robin", "least-connections", "consistent-hashing", "latency", "sticky-sessions",
+                ],
                 help: "How a target is chosen."
             ),
             FieldSchema("host_header", .string, help: "The `Host` to send in place of the target's."),
@@ -44,13 +46,13 @@ extension EntityFields {
             .string,
             default: "none",
             oneOf: Self.hashWords,
-            help: "What `consistent-hashing` chooses by; `uri_capture` is not served yet."
+            help: "What `consistent-hashing` chooses by."
         ),
         FieldSchema("hash_on_header", .string, help: "The header of `hash_on: header`."),
         FieldSchema("hash_on_cookie", .string, help: "The cookie of `cookie`; set where a client has none."),
         FieldSchema("hash_on_cookie_path", .string, default: "/", help: "The path for which it is set."),
         FieldSchema("hash_on_query_arg", .string, help: "The argument of `hash_on: query_arg`."),
-        FieldSchema("hash_on_uri_capture", .string, status: .notYet),
+        FieldSchema("hash_on_uri_capture", .string, help: Self.captureHelp),
         FieldSchema(
             "hash_fallback",
             .string,
@@ -60,8 +62,22 @@ extension EntityFields {
         ),
         FieldSchema("hash_fallback_header", .string, help: "The header of `hash_fallback: header`."),
         FieldSchema("hash_fallback_query_arg", .string, help: "The argument of `hash_fallback: query_arg`."),
-        FieldSchema("hash_fallback_uri_capture", .string, status: .notYet),
+        FieldSchema("hash_fallback_uri_capture", .string, help: "The same, of `hash_fallback: uri_capture`."),
+        FieldSchema(
+            "sticky_sessions_cookie",
+            .string,
+            help: "The cookie of `sticky-sessions`; it tells which target a client is with."
+        ),
+        FieldSchema(
+            "sticky_sessions_cookie_path",
+            .string,
+            default: "/",
+            help: "The path for which it is set."
+        ),
     ]
+
+    private static let captureHelp =
+        "The named group of the path's pattern that `hash_on: uri_capture` means."
 
     private static let own: [FieldSchema] = [
         FieldSchema(

@@ -8,6 +8,8 @@ package enum HashSource: Sendable, Hashable {
     /// The cookie's name, and the path for which it is set where a client has none.
     case cookie(String, path: String)
     case queryArgument(String)
+    /// A named group of the pattern that the path matched.
+    case capture(String)
 }
 
 /// One of an upstream's targets.

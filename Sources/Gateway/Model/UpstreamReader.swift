@@ -26,6 +26,9 @@ package struct UpstreamReader {
     private mutating func readRules(_ settings: Settings, _ upstream: inout Upstream) {
         upstream.rules.algorithm =
             settings.string("algorithm").flatMap(BalancingAlgorithm.init) ?? .roundRobin
+        if upstream.rules.algorithm == .stickySessions {
+            upstream.rules.stickyCookie = self.stickyCookie(settings)
+        }
         upstream.rules.hostHeader = settings.string("host_header")
         upstream.rules.tellsServiceHost = settings.flag("use_srv_name")
         if let own = settings.record("gatehouse") {
@@ -167,6 +170,8 @@ package struct UpstreamReader {
             return .header(name)
         case "query_arg":
             return self.companion("\(field)_query_arg", of: field, settings).map { .queryArgument($0) }
+        case "uri_capture":
+            return self.companion("\(field)_uri_capture", of: field, settings).map { .capture($0) }
         case "cookie" where field == "hash_on": return self.cookie(settings)
         case "none": return nil
         default:
@@ -178,15 +183,32 @@ package struct UpstreamReader {
     private mutating func cookie(_ settings: Settings) -> HashSource? {
         guard let name = self.companion("hash_on_cookie", of: "hash_on", settings) else { return nil }
         let path = settings.string("hash_on_cookie_path") ?? "/"
+        return self.isCookie(name, path, "hash_on_cookie", settings) ? .cookie(name, path: path) : nil
+    }
+
+    /// The cookie that keeps clients with their targets.
+    private mutating func stickyCookie(_ settings: Settings) -> StickyCookie? {
+        let field = "sticky_sessions_cookie"
+        guard let name = self.companion(field, of: "algorithm", settings) else { return nil }
+        let path = settings.string("\(field)_path") ?? "/"
+        return self.isCookie(name, path, field, settings) ? StickyCookie(name: name, path: path) : nil
+    }
+
+    private mutating func isCookie(
+        _ name: String,
+        _ path: String,
+        _ field: String,
+        _ settings: Settings
+    ) -> Bool {
         let isPath = path.hasPrefix("/") && path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3B }
         guard FieldName(name) != nil, isPath else {
             self.fail(
-                at: settings.position(of: "hash_on_cookie"),
-                "hash_on_cookie: expected a cookie's name, and a path that begins with '/'"
+                at: settings.position(of: field),
+                "\(field): expected a cookie's name, and a path that begins with '/'"
             )
-            return nil
+            return false
         }
-        return .cookie(name, path: path)
+        return true
     }
 
     /// A text that another field's word needs.

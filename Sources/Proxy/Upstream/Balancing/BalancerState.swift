@@ -36,7 +36,7 @@ package struct BalancerState: Sendable {
 
         init(_ target: Target) {
             self.endpoint = target.endpoint
-            self.seed = StableHash(target.endpoint.place).number
+            self.seed = StickyCookie.number(of: target.endpoint)
             self.weight = Double(target.weight)
             self.level = target.level
         }
@@ -97,6 +97,11 @@ package struct BalancerState: Sendable {
         if tried.isEmpty { self.budget.earn(self.rules.retryPercent) }
         let isUsable = self.isUsable
         let highest = self.highestLevel(tried)
+        let isSticky = self.rules.algorithm == .stickySessions
+        if isSticky, isUsable, let home = hash.flatMap({ self.home($0, tried, highest, at: now) }) {
+            return self.take(home, 0)
+        }
+        let hash = isSticky ? nil : hash
         var best: Int?
         var bestCost = (Double.infinity, UInt64.max)
         var total = 0.0
@@ -115,7 +120,7 @@ package struct BalancerState: Sendable {
             let cost: Double
             switch (self.rules.algorithm, hash) {
             case (.consistentHashing, .some(let hash)): cost = Self.distance(hash, seat.seed, weight)
-            case (.roundRobin, _), (.consistentHashing, nil):
+            case (.roundRobin, _), (.consistentHashing, nil), (.stickySessions, _):
                 self.seats[index].credit += weight
                 total += weight
                 cost = -self.seats[index].credit
@@ -125,6 +130,16 @@ package struct BalancerState: Sendable {
             if (cost, seat.turn) < bestCost { (best, bestCost) = (index, (cost, seat.turn)) }
         }
         return best.map { self.take($0, total) }
+    }
+
+    /// The target that a client was with, while it may have requests; with no weight left it keeps those who are there.
+    private func home(_ number: UInt64, _ tried: [Pick], _ highest: Int, at now: NIODeadline) -> Int? {
+        self.seats.indices.first { index in
+            let seat = self.seats[index]
+            return seat.seed == number && seat.isListed && seat.level <= highest
+                && seat.health.admittance(self.rules, at: now) == .all
+                && !tried.contains { $0.seat == index }
+        }
     }
 
     /// The level up to which targets may be chosen: that of the best healthy one which has not failed the request.

@@ -6,6 +6,8 @@ package enum BalancingAlgorithm: String, Sendable, CaseIterable {
     case leastConnections = "least-connections"
     case consistentHashing = "consistent-hashing"
     case latency
+    /// Whoever comes again goes where he was, by a cookie; others by turns.
+    case stickySessions = "sticky-sessions"
 }
 
 /// One of the places that an upstream's requests may go to.
@@ -94,6 +96,8 @@ package struct ActiveChecks: Sendable, Equatable {
 /// The rules of an upstream.
 package struct BalancingRules: Sendable, Equatable {
     package var algorithm = BalancingAlgorithm.roundRobin
+    /// How clients are kept with their targets, where they are.
+    package var stickyCookie: StickyCookie?
     package var passive = HealthLimits()
     package var active = ActiveChecks()
     /// Percent of all weight that has to be healthy for the upstream to be used.

@@ -2,6 +2,7 @@
 import Access
 import Gateway
 import Logging
+import Names
 import Proxy
 import Store
 
@@ -38,6 +39,8 @@ struct ProgramSettings: Sendable {
     var tls: TLSSettings
     /// How long answers about upstreams' names count.
     var names = NameRules()
+    /// Who is asked for them; the system's resolver if there are none.
+    var nameServers: [NameServer] = []
     /// What a client may ask of us.
     var limits: ProxyLimits
 }
@@ -116,6 +119,7 @@ extension ProgramSettings {
         self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
         let listeners = self.proxyListen + self.callsListen
         self.tls = try TLSSettings(read, isServed: listeners.contains(where: \.isTLS))
+        self.nameServers = try read.nameServers("dns_resolver")
         self.names.validSeconds = Double(try read.integer("dns_valid_ttl", in: 1...86_400))
         self.names.staleSeconds = Double(try read.integer("dns_stale_ttl", in: 0...604_800))
         self.names.errorSeconds = Double(try read.integer("dns_error_ttl", in: 1...86_400))

@@ -43,6 +43,7 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("session_store_down")) var sessionStoreDown: String?
     @Option(help: .setting("callout_headers")) var calloutHeaders: String?
     @Option(help: .setting("path_allows")) var pathAllows: String?
+    @Option(help: .setting("dns_resolver")) var dnsResolver: String?
     @Option(help: .setting("dns_valid_ttl")) var dnsValidTtl: String?
     @Option(help: .setting("dns_stale_ttl")) var dnsStaleTtl: String?
     @Option(help: .setting("dns_error_ttl")) var dnsErrorTtl: String?
@@ -80,6 +81,7 @@ struct SettingsFlags: ParsableArguments {
             ("token_cache_bytes", self.tokenCacheBytes), ("session_store", self.sessionStore),
             ("session_store_down", self.sessionStoreDown), ("callout_headers", self.calloutHeaders),
             ("path_allows", self.pathAllows),
+            ("dns_resolver", self.dnsResolver),
             ("dns_valid_ttl", self.dnsValidTtl),
             ("dns_stale_ttl", self.dnsStaleTtl),
             ("dns_error_ttl", self.dnsErrorTtl),

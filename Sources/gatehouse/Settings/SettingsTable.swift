@@ -165,9 +165,15 @@ extension Setting {
             "Forms of a path that are let in though they are refused by default: `semicolon`, `encoded-slash`."
         ),
         Setting(
+            "dns_resolver",
+            "",
+            isList: true,
+            "Servers that are asked for the names of upstreams: up to three addresses, with a port if it is not 53. Empty: the system's."
+        ),
+        Setting(
             "dns_valid_ttl",
             "10",
-            "Seconds after which the name of an upstream in use is resolved anew, whatever its record says."
+            "Seconds after which the name of an upstream in use is resolved anew, whatever its record says; a service (SRV) sooner if its record says so."
         ),
         Setting(
             "dns_stale_ttl",

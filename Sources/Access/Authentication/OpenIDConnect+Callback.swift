@@ -170,11 +170,12 @@ extension OpenIDConnect {
     private func refusal(ofIssuer error: String, _ state: String?, _ passage: Passage) -> Refusal {
         switch error {
         case "login_required", "interaction_required", "consent_required", "account_selection_required":
-            // It was asked with `prompt=none`, and would have to ask the user (OIDC Core §3.1.2.6).
+            // It would have to ask the user, and was told not to (OIDC Core §3.1.2.6).
             var cause = settings.cause("login-refused", detail: error)
             cause.message = "Your identity provider has to ask you first"
-            let target = state.flatMap { states.target(of: $0, at: passage.now) } ?? "/"
-            cause.wayOn = Page.Link(target: startPath(target), label: "Sign in")
+            if let target = state.flatMap({ states.target(of: $0, at: passage.now) }), isSilent(target) {
+                cause.wayOn = Page.Link(target: startPath(target), label: "Sign in")
+            }
             return .unauthenticated(cause)
         case "temporarily_unavailable", "server_error": return issuerUnavailable("issuer-failed")
         case "access_denied":

@@ -107,6 +107,11 @@ extension OpenIDConnect {
     /// Longest value that a client may hand through to the issuer, in octets.
     static let longestHandedThrough = 512
 
+    /// Whether a login for that place is to ask its user nothing, because the address says so.
+    func isSilent(_ target: String) -> Bool {
+        extraParameters(target: target, hint: nil, by: .request).contains { $0 == ("prompt", "none") }
+    }
+
     /// A posted answer needs a cookie that crosses sites, and browsers keep those over https alone (K2).
     private func requireCookies(_ passage: Passage) throws(Refusal) {
         guard settings.login.responseMode.isPosted, !isHTTPS(passage) else { return }

@@ -160,6 +160,8 @@ final class AccessState: Sendable {
     let revocations = Revocations()
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
+    /// Sessions on their way back.
+    let returns = SingleFlight<ReturnOutcome>()
     /// Look-ups of stored sessions under way.
     let lookups = SingleFlight<StoredLookup>()
     /// Renewals of stored sessions under way.

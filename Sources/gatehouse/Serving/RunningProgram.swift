@@ -276,7 +276,8 @@ struct RunningProgram: Sendable {
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
             notice: { logger.warning("\($0)") },
             standings: { [ended = services.endedSessions] in ended.revision },
-            theme: settings.theme
+            theme: settings.theme,
+            hstsSeconds: settings.hstsSeconds
         )
         return ProxyServer(
             ServerSettings(

@@ -21,6 +21,8 @@ struct ProgramSettings: Sendable {
     var tokenIssuer: String
     /// What our pages look like.
     var theme: PageTheme
+    /// Seconds for which browsers are told to come by https alone; 0 tells them nothing.
+    var hstsSeconds: Int
     var trustedAddresses: [String]
     var redirectHosts: [String]
     var trustedAuthorityFile: String?
@@ -103,6 +105,7 @@ extension ProgramSettings {
         self.introspectionGroup = groups.first
         self.tokenIssuer = try read.text("token_issuer")
         self.theme = try ThemeFiles.theme(read)
+        self.hstsSeconds = try read.integer("hsts_max_age", in: 0...63_072_000)
         self.trustedAddresses = read.list("trusted_ips")
         self.redirectHosts = read.list("redirect_hosts").map { $0.lowercased() }
         let authorities = read.list("trusted_ca_file").first

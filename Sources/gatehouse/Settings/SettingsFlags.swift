@@ -30,6 +30,7 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("page_name")) var pageName: String?
     @Option(help: .setting("page_logo_file")) var pageLogoFile: String?
     @Option(help: .setting("page_style_file")) var pageStyleFile: String?
+    @Option(help: .setting("hsts_max_age")) var hstsMaxAge: String?
     @Option(help: .setting("trusted_ips")) var trustedIps: String?
     @Option(help: .setting("redirect_hosts")) var redirectHosts: String?
     @Option(help: .setting("trusted_ca_file")) var trustedCaFile: String?
@@ -73,6 +74,7 @@ struct SettingsFlags: ParsableArguments {
             ("auth_prefix", self.authPrefix), ("introspection_group", self.introspectionGroup),
             ("token_issuer", self.tokenIssuer), ("page_name", self.pageName),
             ("page_logo_file", self.pageLogoFile), ("page_style_file", self.pageStyleFile),
+            ("hsts_max_age", self.hstsMaxAge),
             ("trusted_ips", self.trustedIps),
             ("redirect_hosts", self.redirectHosts), ("trusted_ca_file", self.trustedCaFile),
             ("allow_http_issuers", self.allowHttpIssuers), ("access_log", self.accessLog),

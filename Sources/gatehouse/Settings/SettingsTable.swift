@@ -94,6 +94,11 @@ extension Setting {
             "CSS that follows our own on our pages, at most 64 KiB; it loads nothing. Empty: none."
         ),
         Setting(
+            "hsts_max_age",
+            "31536000",
+            "Seconds for which our own answers over https tell browsers to come to that host by https alone; 0 tells them nothing."
+        ),
+        Setting(
             "introspection_group",
             "",
             "The acl group whose consumers may ask about tokens at `/oauth2/introspect`; empty: nobody may."

@@ -157,7 +157,7 @@ if Context.environment["GATEHOUSE_FUZZ"] != nil {
     let watched = strict + [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
     package.products = []
     package.targets.removeAll { $0.type == .test || $0.type == .executable }
-    for target in package.targets where ["Proxy", "JOSE"].contains(target.name) {
+    for target in package.targets where ["Cryptography", "Proxy", "JOSE"].contains(target.name) {
         target.swiftSettings = watched
     }
     func checks(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -171,10 +171,11 @@ if Context.environment["GATEHOUSE_FUZZ"] != nil {
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/LibFuzzer"),
         checks("Proxy", [nioCore, nioEmbedded, nioHTTP1]),
+        checks("Cryptography", []),
         checks("JOSE", ["Cryptography", "JSON"]),
         .executableTarget(
             name: "fuzz",
-            dependencies: ["CLibFuzzer", "JOSEChecks", "ProxyChecks"],
+            dependencies: ["CLibFuzzer", "CryptographyChecks", "JOSEChecks", "ProxyChecks"],
             path: "Tests/Fuzz/Driver",
             swiftSettings: strict
         ),

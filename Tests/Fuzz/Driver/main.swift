@@ -1,6 +1,7 @@
 // Hands octets from libFuzzer to the check that `FUZZ_CHECK` names; libFuzzer starts the program anew with its own arguments.
 
 import CLibFuzzer
+import CryptographyChecks
 import Glibc
 import JOSEChecks
 import ProxyChecks
@@ -19,6 +20,8 @@ enum Chosen {
         "token": { try TokenCheck.run($0) },
         "keys": { try KeySetCheck.run($0) },
         "claims": { try ClaimsCheck.run($0) },
+        "proof": { try ProofCheck.run($0) },
+        "certificate": { try CertificateCheck.run($0) },
     ]
     static let name = unsafe getenv("FUZZ_CHECK").map { unsafe String(cString: $0) } ?? ""
     static let check = Self.checks[Self.name]

@@ -168,16 +168,26 @@ if Context.environment["GATEHOUSE_FUZZ"] != nil {
             swiftSettings: watched
         )
     }
+    func fuzzer(_ name: String, _ folder: String, _ checks: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name,
+            dependencies: ["FuzzRunner"] + checks,
+            path: "Tests/Fuzz/\(folder)",
+            swiftSettings: strict
+        )
+    }
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/LibFuzzer"),
         checks("Proxy", [nioCore, nioEmbedded, nioHTTP1]),
         checks("Cryptography", []),
         checks("JOSE", ["Cryptography", "JSON"]),
-        .executableTarget(
-            name: "fuzz",
-            dependencies: ["CLibFuzzer", "CryptographyChecks", "JOSEChecks", "ProxyChecks"],
-            path: "Tests/Fuzz/Driver",
+        .target(
+            name: "FuzzRunner",
+            dependencies: ["CLibFuzzer"],
+            path: "Tests/Fuzz/Runner",
             swiftSettings: strict
         ),
+        fuzzer("fuzz-tokens", "Tokens", ["CryptographyChecks", "JOSEChecks"]),
+        fuzzer("fuzz-connections", "Connections", ["ProxyChecks"]),
     ]
 }

@@ -74,7 +74,7 @@ class World:
         self.certificate = certificate(folder)
         self.made: dict[str, list[str]] = {}
         issuer.access_seconds = 6 * 3600
-        self.keys = {"RS256": issuer.keys[0], "ES256": Key("second-1", "ES256")}
+        self.keys = {"RS256": issuer.keys[0], "ES256": Key("second-1", "ES256"), "EdDSA": Key("third-1", "EdDSA")}
         issuer.published = list(self.keys.values())
         self.rules = {
             name: TokenRule(issuer.url, issuer.client_id, key, folder) for name, key in self.keys.items()}
@@ -228,6 +228,7 @@ DISTINCT_TOKENS = Ours(
     plugins=token_check, requests=lambda world: world.bearer("RS256", True), refuses=401, environment=SMALL_CACHE)
 ELLIPTIC_TOKENS = Ours(
     plugins=token_check, requests=lambda world: world.bearer("ES256", True), refuses=401, environment=SMALL_CACHE)
+EDWARDS_TOKENS = dataclasses.replace(ELLIPTIC_TOKENS, requests=lambda world: world.bearer("EdDSA", True))
 SESSION = Ours(
     plugins=lambda world: [openid_connect(world.issuer, auth_methods=["authorization_code", "session"])],
     logs_in=True, refuses=401)

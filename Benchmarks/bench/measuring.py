@@ -14,7 +14,7 @@ from bench.rows import Row
 from support.processes import free_port, wait_until
 from support.rawsocket import get
 
-PEER_STARTS = {"haproxy": servers.haproxy, "envoy": servers.envoy}
+PEER_STARTS = {"haproxy": servers.haproxy, "envoy": servers.envoy, "apache": servers.apache}
 
 
 def say(text: str):
@@ -107,7 +107,8 @@ def cpus(row: Row) -> set[int]:
 
 def verify_us(algorithm: str) -> float:
     """One signature's verification by `openssl speed`, in microseconds, on the proxy's CPU."""
-    name, line = {"RS256": ("rsa2048", r"^rsa +2048 bits.*"), "ES256": ("ecdsap256", r"^ *256 bits ecdsa.*")}[algorithm]
+    name, line = {"RS256": ("rsa2048", r"^rsa +2048 bits.*"), "ES256": ("ecdsap256", r"^ *256 bits ecdsa.*"),
+                  "EdDSA": ("ed25519", r"^ *253 bits EdDSA.*")}[algorithm]
     said = subprocess.run(
         ["taskset", "-c", str(PROXY_CPU), "openssl", "speed", "-seconds", "1", name], capture_output=True, text=True,
         check=True).stdout

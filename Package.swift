@@ -157,7 +157,7 @@ if Context.environment["GATEHOUSE_FUZZ"] != nil {
     let watched = strict + [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
     package.products = []
     package.targets.removeAll { $0.type == .test || $0.type == .executable }
-    for target in package.targets where ["Proxy", "JOSE"].contains(target.name) {
+    for target in package.targets where ["Cryptography", "Proxy", "JOSE"].contains(target.name) {
         target.swiftSettings = watched
     }
     func checks(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -168,15 +168,26 @@ if Context.environment["GATEHOUSE_FUZZ"] != nil {
             swiftSettings: watched
         )
     }
+    func fuzzer(_ name: String, _ folder: String, _ checks: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name,
+            dependencies: ["FuzzRunner"] + checks,
+            path: "Tests/Fuzz/\(folder)",
+            swiftSettings: strict
+        )
+    }
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/LibFuzzer"),
         checks("Proxy", [nioCore, nioEmbedded, nioHTTP1]),
+        checks("Cryptography", []),
         checks("JOSE", ["Cryptography", "JSON"]),
-        .executableTarget(
-            name: "fuzz",
-            dependencies: ["CLibFuzzer", "JOSEChecks", "ProxyChecks"],
-            path: "Tests/Fuzz/Driver",
+        .target(
+            name: "FuzzRunner",
+            dependencies: ["CLibFuzzer"],
+            path: "Tests/Fuzz/Runner",
             swiftSettings: strict
         ),
+        fuzzer("fuzz-tokens", "Tokens", ["CryptographyChecks", "JOSEChecks"]),
+        fuzzer("fuzz-connections", "Connections", ["ProxyChecks"]),
     ]
 }

@@ -1,6 +1,6 @@
-"""Gatehouse next to nginx, HAProxy and Envoy in the same run. Benchmarks/README.md says how to read it.
+"""Gatehouse next to nginx, HAProxy, Envoy and Apache in the same run. Benchmarks/README.md says how to read it.
 
-    scripts/bench [--rounds N] [--seconds S] [--only plain,session] [--peers haproxy,envoy] [--json FILE]
+    scripts/bench [--rounds N] [--seconds S] [--only plain,session] [--peers haproxy,envoy,apache] [--json FILE]
 """
 import argparse
 import json
@@ -12,12 +12,12 @@ import sys
 import tempfile
 import time
 
-from bench import servers
+from bench import servers, websocket
 from bench.contestants import SESSION_SECONDS, World
 from bench.machine import LOAD_CPU, pin
 from bench.measuring import measure_row
 from bench.report import report
-from bench.rows import PEERS, ROWS
+from bench.rows import ROWS, TOKEN_PEERS
 from support.gatehouse import program, run
 from support.issuer import Issuer
 from support.processes import free_port
@@ -25,7 +25,7 @@ from support.redis import Redis
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Gatehouse next to nginx, HAProxy and Envoy")
+    parser = argparse.ArgumentParser(description="Gatehouse next to nginx, HAProxy, Envoy and Apache")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--warm-up", type=int, default=1, help="seconds before the first round")
@@ -34,13 +34,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--routes", type=int, default=100_000, help="how many routes are many")
     parser.add_argument("--idle", type=int, default=10_000, help="idle connections")
     parser.add_argument("--only", default=",".join(row.name for row in ROWS), help="rows, by comma (default: %(default)s)")
-    parser.add_argument("--peers", default=",".join(PEERS), help="by comma; '' for none (default: %(default)s)")
+    parser.add_argument("--peers", default=",".join(TOKEN_PEERS), help="by comma; '' for none (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="a file for all figures")
     arguments = parser.parse_args()
     arguments.only = list(filter(None, arguments.only.split(",")))
     arguments.peers = set(filter(None, arguments.peers.split(",")))
     for kind, named, known in (
-            ("row", arguments.only, [row.name for row in ROWS]), ("peer", arguments.peers, PEERS)):
+            ("row", arguments.only, [row.name for row in ROWS]), ("peer", arguments.peers, TOKEN_PEERS)):
         unknown = sorted(set(named) - set(known))
         if unknown:
             parser.error(f"no {kind} {', '.join(unknown)}; there are {', '.join(known)}")
@@ -60,16 +60,18 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as temporary, Issuer() as issuer:
         folder, backend, grpc_backend = pathlib.Path(temporary), free_port(), free_port()
+        echo = free_port()
         folder.chmod(0o755)
         serving = []
         try:
             serving.append(servers.backend(folder / "backend", backend))
             serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_backend, backend))
+            serving.append(websocket.echo(folder / "echo", echo))
             store = Redis(folder / "redis").start()
             serving.append(store.process)
             for one in serving:
                 pin(one.popen.pid, {LOAD_CPU})
-            world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend, store.url)
+            world = World(folder, issuer, backend, arguments.tokens, arguments.routes, grpc_backend, store.url, echo)
             figures = {
                 row.name: measure_row(row, world, arguments, arguments.peers)
                 for row in ROWS if row.name in arguments.only}

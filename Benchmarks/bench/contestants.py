@@ -67,13 +67,14 @@ class World:
     """What all rows share: the folder, the backend, the issuer, the tokens and how many routes are many."""
 
     def __init__(self, folder: pathlib.Path, issuer: Issuer, backend: int, tokens: int, routes: int = 100_000,
-                 grpc_backend: int = 0, store: str = ""):
+                 grpc_backend: int = 0, store: str = "", echo: int = 0):
         self.folder, self.issuer, self.backend, self.grpc_backend = folder, issuer, backend, grpc_backend
+        self.echo = echo
         self.tokens, self.routes, self.store = tokens, routes, store
         self.certificate = certificate(folder)
         self.made: dict[str, list[str]] = {}
         issuer.access_seconds = 6 * 3600
-        self.keys = {"RS256": issuer.keys[0], "ES256": Key("second-1", "ES256")}
+        self.keys = {"RS256": issuer.keys[0], "ES256": Key("second-1", "ES256"), "EdDSA": Key("third-1", "EdDSA")}
         issuer.published = list(self.keys.values())
         self.rules = {
             name: TokenRule(issuer.url, issuer.client_id, key, folder) for name, key in self.keys.items()}
@@ -121,7 +122,7 @@ class Ours:
     speaks: str = "http1"
 
     def configuration(self, world: World) -> dict | str:
-        upstream = f"http://127.0.0.1:{world.backend}"
+        upstream = f"http://127.0.0.1:{world.echo if self.speaks == 'websocket' else world.backend}"
         if self.speaks == "grpc":
             return {"services": [{"name": "api", "url": f"grpc://127.0.0.1:{world.grpc_backend}", "routes": [
                 {"name": "all", "protocols": ["grpc"], "paths": ["/"]}]}]}
@@ -227,6 +228,7 @@ DISTINCT_TOKENS = Ours(
     plugins=token_check, requests=lambda world: world.bearer("RS256", True), refuses=401, environment=SMALL_CACHE)
 ELLIPTIC_TOKENS = Ours(
     plugins=token_check, requests=lambda world: world.bearer("ES256", True), refuses=401, environment=SMALL_CACHE)
+EDWARDS_TOKENS = dataclasses.replace(ELLIPTIC_TOKENS, requests=lambda world: world.bearer("EdDSA", True))
 SESSION = Ours(
     plugins=lambda world: [openid_connect(world.issuer, auth_methods=["authorization_code", "session"])],
     logs_in=True, refuses=401)
@@ -240,6 +242,7 @@ TLS = Ours(speaks="tls")
 HANDSHAKES = Ours(speaks="tls", requests=lambda world: [Request(field="Connection: close")])
 HTTP2 = Ours(speaks="http2")
 GRPC = Ours(speaks="grpc")
+WEBSOCKET = Ours(speaks="websocket")
 TRUSTS = {"GATEHOUSE_TRUSTED_IPS": "127.0.0.1/32"}
 CALLOUT = Ours(
     plugins=token_check, refuses=401, environment=TRUSTS, requests=lambda world: [

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import socket
+import ssl
 import struct
 import subprocess
 
@@ -90,10 +91,14 @@ def asked_over_http2(port: int, is_grpc: bool) -> bool:
 class Client:
     """One connection that stays, asking one request after the other."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, is_secure: bool = False):
         self.port = port
         self.socket = socket.create_connection(("127.0.0.1", port), 60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if is_secure:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
 
     def ask(self, raw: bytes, method: str = "GET") -> int:
         """The answer's status, its body read."""
@@ -121,9 +126,9 @@ class Client:
         self.socket.close()
 
 
-def ask_in_turn(contestant: Contestant, count: int):
+def ask_in_turn(contestant: Contestant, count: int, is_secure: bool = False):
     """`count` requests over one connection; each must be answered with 200."""
-    client = Client(contestant.port)
+    client = Client(contestant.port, is_secure)
     try:
         for number in range(count):
             request = contestant.requests[number % len(contestant.requests)]

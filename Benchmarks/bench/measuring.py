@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from bench import servers
+from bench import servers, websocket
 from bench.allocations import allocations
 from bench.contestants import Contestant, World
 from bench.figures import row_figures
@@ -14,7 +14,7 @@ from bench.rows import Row
 from support.processes import free_port, wait_until
 from support.rawsocket import get
 
-PEER_STARTS = {"haproxy": servers.haproxy, "envoy": servers.envoy}
+PEER_STARTS = {"haproxy": servers.haproxy, "envoy": servers.envoy, "apache": servers.apache}
 
 
 def say(text: str):
@@ -34,7 +34,7 @@ def peer(name: str, row: Row, world: World, folder: pathlib.Path, first: Contest
 
 def backend(row: Row, world: World) -> int:
     """The port of what the row's proxies ask."""
-    return world.grpc_backend if row.speaks == "grpc" else world.backend
+    return {"grpc": world.grpc_backend, "websocket": world.echo}.get(row.speaks, world.backend)
 
 
 def load(row: Row, one: Contestant, seconds: float, connections: int, folder: pathlib.Path) -> dict:
@@ -42,6 +42,8 @@ def load(row: Row, one: Contestant, seconds: float, connections: int, folder: pa
     if row.speaks in ("http1", "tls"):
         scheme = "https" if row.speaks == "tls" else "http"
         return wrk(one, seconds, connections, folder, cpus(row), scheme)
+    if row.speaks == "websocket":
+        return websocket.load(one, seconds, connections, folder, cpus(row))
     return h2load(one, seconds, connections, folder, cpus(row), row.speaks in ("grpc", "call"))
 
 
@@ -85,6 +87,9 @@ def probe(row: Row, world: World, one: Contestant, checks: bool):
         return
     if row.speaks == "call":
         return
+    if row.speaks == "websocket":
+        wait_until(lambda: websocket.answers(one.port, world.folder), f"{one.name} passes a message on", 30)
+        return
     if row.speaks != "http1":
         wait_until(lambda: asked_over_http2(one.port, row.speaks == "grpc"), f"{one.name} answers over HTTP/2", 30)
         return
@@ -102,7 +107,8 @@ def cpus(row: Row) -> set[int]:
 
 def verify_us(algorithm: str) -> float:
     """One signature's verification by `openssl speed`, in microseconds, on the proxy's CPU."""
-    name, line = {"RS256": ("rsa2048", r"^rsa +2048 bits.*"), "ES256": ("ecdsap256", r"^ *256 bits ecdsa.*")}[algorithm]
+    name, line = {"RS256": ("rsa2048", r"^rsa +2048 bits.*"), "ES256": ("ecdsap256", r"^ *256 bits ecdsa.*"),
+                  "EdDSA": ("ed25519", r"^ *253 bits EdDSA.*")}[algorithm]
     said = subprocess.run(
         ["taskset", "-c", str(PROXY_CPU), "openssl", "speed", "-seconds", "1", name], capture_output=True, text=True,
         check=True).stdout

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from bench import servers
+from bench import servers, websocket
 from bench.callgrind import Callgrind
 from bench.contestants import Contestant, Ours, World
 from bench.load import ask_in_turn, ask_over_http2
@@ -75,8 +75,10 @@ def ask(row: Row, one: Contestant, count: int, folder: pathlib.Path):
     """`count` requests over one connection, in the protocol that the row speaks."""
     if row.speaks in ("http2", "grpc"):
         ask_over_http2(one, count, folder, row.speaks == "grpc")
+    elif row.speaks == "websocket":
+        websocket.ask(one, count, folder)
     else:
-        ask_in_turn(one, count)
+        ask_in_turn(one, count, is_secure=row.speaks == "tls")
 
 
 def sampled(row: Row, contestant: Contestant, arguments, folder: pathlib.Path):
@@ -125,7 +127,7 @@ def counted(row: Row, ours: Ours, world: World, arguments, folder: pathlib.Path)
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="where a row's CPU time goes")
-    parser.add_argument("row", choices=[row.name for row in ROWS if not row.idle and row.speaks != "tls"])
+    parser.add_argument("row", choices=[row.name for row in ROWS if not row.idle and row.name != "handshakes"])
     parser.add_argument("--of", help="which Gatehouse of a row that has several, such as `many routes`")
     parser.add_argument("--routes", type=int, default=10_000, help="how many routes are many")
     parser.add_argument("--seconds", type=int, default=5)
@@ -162,13 +164,14 @@ def main() -> int:
         pathlib.Path(temporary).chmod(0o755)
         folder = (arguments.keep or pathlib.Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        port, grpc_port, serving = free_port(), free_port(), []
+        port, grpc_port, echo, serving = free_port(), free_port(), free_port(), []
         try:
             serving.append(servers.backend(folder / "backend", port))
             serving.append(servers.grpc_backend(folder / "grpc-backend", grpc_port, port))
+            serving.append(websocket.echo(folder / "echo", echo))
             for one in serving:
                 pin(one.popen.pid, {LOAD_CPU})
-            world = World(folder, issuer, port, arguments.tokens, arguments.routes, grpc_port)
+            world = World(folder, issuer, port, arguments.tokens, arguments.routes, grpc_port, echo=echo)
             if not arguments.no_perf:
                 contestant = ours.start(world, folder / "sampled")
                 try:

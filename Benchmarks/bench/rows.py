@@ -5,6 +5,8 @@ from bench import contestants as ours
 from bench.contestants import Ours
 
 PEERS = ("haproxy", "envoy")
+# Those that check tokens by their own means; HAProxy and mod_auth_openidc know no EdDSA.
+TOKEN_PEERS = (*PEERS, "apache")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +46,11 @@ class Row:
 
 ROWS = (
     Row("plain", "a 200-byte answer, no check", (ours.PLAIN,), (Goal(1.0, 1.05),), PEERS),
-    Row("jwt-same", "one RS256 token on every request", (ours.SAME_TOKEN,), (Goal(1.0, 1.15),), PEERS, "RS256"),
+    Row("jwt-same", "one RS256 token on every request", (ours.SAME_TOKEN,), (Goal(1.0, 1.15),), TOKEN_PEERS, "RS256"),
     Row("jwt-distinct", "distinct RS256 tokens", (ours.DISTINCT_TOKENS,), (Goal(1.1, figure="verifications"),),
-        PEERS, "RS256", verifies="RS256"),
-    Row("jwt-es256", "distinct ES256 tokens", (ours.ELLIPTIC_TOKENS,), (), PEERS, "ES256", verifies="ES256"),
+        TOKEN_PEERS, "RS256", verifies="RS256"),
+    Row("jwt-es256", "distinct ES256 tokens", (ours.ELLIPTIC_TOKENS,), (), TOKEN_PEERS, "ES256", verifies="ES256"),
+    Row("jwt-eddsa", "distinct EdDSA tokens", (ours.EDWARDS_TOKENS,), (), ("envoy",), "EdDSA", verifies="EdDSA"),
     Row("session", "twenty login sessions in turn", (ours.SESSION,), (Goal(1.2),)),
     Row("session-redis", "the same, with sessions in Redis", (ours.STORED_SESSION,)),
     Row("key-auth", "one API key on every request", (ours.KEY,)),
@@ -60,6 +63,7 @@ ROWS = (
     Row("handshakes", "a TLS connection for each request, nothing resumed", (ours.HANDSHAKES,), (), PEERS, speaks="tls"),
     Row("http2", "`plain` from clients of HTTP/2", (ours.HTTP2,), (Goal(1.2, to="envoy"),), PEERS, speaks="http2"),
     Row("grpc", "a unary call of gRPC", (ours.GRPC,), (Goal(1.2, to="envoy"),), PEERS, speaks="grpc"),
+    Row("websocket", "a message of 64 octets and its echo", (ours.WEBSOCKET,), (), PEERS, speaks="websocket"),
     Row("callout", "a verdict for another gateway, one RS256 token", (ours.CALLOUT,), (Goal(1.2),), (), "RS256", callout=True),
     Row("callout-grpc", "the same, asked by gRPC", (ours.CALL,), (), (), "RS256", speaks="call", callout=True),
     Row("workers-2", "`plain` with two workers", (ours.PLAIN,), (), PEERS, workers=2),

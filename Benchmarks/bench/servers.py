@@ -1,19 +1,23 @@
-"""nginx as the backend and as the reference, HAProxy and Envoy as peers: how each is written and started."""
+"""nginx as the backend and as the reference, HAProxy, Envoy and Apache as peers: how each is written and started."""
 import json
 import pathlib
 import re
+import secrets
 import shutil
 import subprocess
 
 from bench import ROOT
 from bench.machine import tree
-from support.processes import Process, accepts, wait_until
+from support.processes import Process, accepts, free_port, wait_until
 
 ANSWER = json.dumps({"message": "pong", "items": [{"id": n, "name": f"item {n}"} for n in range(5)]})
 LARGE = 64 * 1024
 ENVOY = ROOT / ".build/python/bench/bin/envoy"
 PROGRAMS = {
-    "nginx": ["/usr/sbin/nginx", "-v"], "haproxy": ["/usr/sbin/haproxy", "-v"], "envoy": [str(ENVOY), "--version"]}
+    "nginx": ["/usr/sbin/nginx", "-v"], "haproxy": ["/usr/sbin/haproxy", "-v"], "envoy": [str(ENVOY), "--version"],
+    "apache": ["/usr/sbin/apache2", "-v"]}
+# What a peer is besides its program.
+MODULES = {"apache": pathlib.Path("/usr/lib/apache2/modules/mod_auth_openidc.so")}
 
 NGINX = """
 daemon off;
@@ -77,6 +81,13 @@ PROXY = """upstream backend {{
       proxy_buffer_size 32k; proxy_buffers 4 32k; proxy_busy_buffers_size 96k;
     }}
   }}"""
+TUNNELS = """server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://127.0.0.1:{backend}; proxy_http_version 1.1; proxy_read_timeout 600s;
+      proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;
+    }}
+  }}"""
 TLS_LINES = """
   ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_tickets on;
   """
@@ -104,6 +115,7 @@ defaults
   timeout client 600s
   timeout server 600s
   timeout http-keep-alive 600s
+  timeout tunnel 600s
   http-reuse always
 frontend clients
   bind 127.0.0.1:{port} backlog 4096{bind}
@@ -124,6 +136,54 @@ HAPROXY_TOKEN = """
   http-request deny deny_status 401 unless {{ var(txn.end) -m found }}
   http-request deny deny_status 401 if {{ var(txn.end),sub(txn.now) -m int lt 1 }}
   http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify("{algorithm}","{key}") -m int 1 }}
+"""
+
+# One process whose threads do all the work. mod_auth_openidc takes keys by TLS alone, so that it serves them to itself;
+# issuer and audience are rules of one's own.
+APACHE = """
+ServerRoot {folder}
+ServerName localhost
+PidFile {folder}/apache.pid
+ErrorLog {folder}/error.log
+LogLevel crit
+User www-data
+Group www-data
+{modules}
+ServerLimit {workers}
+StartServers {workers}
+ThreadsPerChild 64
+MaxRequestWorkers {threads}
+AsyncRequestWorkerFactor 64
+ListenBackLog 4096
+MaxKeepAliveRequests 0
+KeepAliveTimeout 600
+Listen 127.0.0.1:{port}
+Listen 127.0.0.1:{keys_port}
+<VirtualHost 127.0.0.1:{keys_port}>
+  SSLEngine on
+  SSLCertificateFile {certificate}
+  SSLCertificateKeyFile {certificate}
+  DocumentRoot {folder}/keys
+</VirtualHost>
+<VirtualHost 127.0.0.1:{port}>
+  ProxyPass / http://127.0.0.1:{backend}/ keepalive=On
+  {rules}
+</VirtualHost>
+"""
+APACHE_MODULES = ("mpm_event", "authz_core", "authn_core", "authz_user", "proxy", "proxy_http", "ssl", "auth_openidc")
+APACHE_TOKEN = """
+  OIDCCryptoPassphrase {secret}
+  OIDCSSLValidateServer Off
+  OIDCOAuthSSLValidateServer Off
+  OIDCOAuthVerifyJwksUri https://127.0.0.1:{keys_port}/{keys}
+  OIDCOAuthAcceptTokenAs header
+  <Location />
+    AuthType oauth20
+    <RequireAll>
+      Require claim iss:{issuer}
+      Require claim aud:{audience}
+    </RequireAll>
+  </Location>
 """
 
 
@@ -190,6 +250,8 @@ def reference(folder: pathlib.Path, port: int, upstream: int, workers: int, spea
     if speaks == "tls":
         form = TLS_LINES.format(certificate=pem) + PROXY.format(port=f"{port} ssl", backend=upstream)
         return nginx(folder, port, form, workers)
+    if speaks == "websocket":
+        return nginx(folder, port, TUNNELS.format(port=port, backend=upstream), workers)
     form = PROXY if speaks == "http1" else HTTP2_PROXY
     return nginx(folder, port, form.format(port=port, backend=upstream, carries=CARRIES.get(speaks, "")), workers)
 
@@ -209,9 +271,26 @@ def haproxy(folder: pathlib.Path, port: int, upstream: int, workers: int, token:
         algorithm=token.algorithm, issuer=token.issuer, audience=token.audience, key=token.pem) if token else ""
     file = folder / "haproxy.cfg"
     file.write_text(HAPROXY.format(
-        workers=workers, port=port, backend=upstream, rules=rules, bind={"http1": "", "tls": f" ssl crt {pem} ssl-min-ver TLSv1.3"}.get(speaks, " proto h2"),
+        workers=workers, port=port, backend=upstream, rules=rules, bind={"http1": "", "websocket": "", "tls": f" ssl crt {pem} ssl-min-ver TLSv1.3"}.get(speaks, " proto h2"),
         server=" proto h2" if speaks == "grpc" else ""))
     return started(["/usr/sbin/haproxy", "-db", "-f", str(file)], folder, port, "haproxy")
+
+
+def apache(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None,
+           speaks: str = "http1", pem: pathlib.Path | None = None) -> Process:
+    """Apache, with mod_auth_openidc if there is a rule; it speaks HTTP/1.1 alone here."""
+    (folder / "keys").mkdir(parents=True, exist_ok=True)
+    keys_port, rules = free_port(), ""
+    if token:
+        shutil.copy(token.jwks, folder / "keys")
+        rules = APACHE_TOKEN.format(
+            issuer=token.issuer, audience=token.audience, secret=secrets.token_hex(16), keys_port=keys_port, keys=token.jwks.name)
+    modules = "\n".join(f"LoadModule {name}_module {MODULES['apache'].parent}/mod_{name}.so" for name in APACHE_MODULES)
+    file = folder / "apache.conf"
+    file.write_text(APACHE.format(
+        folder=folder, port=port, keys_port=keys_port, backend=upstream, workers=workers, threads=64 * workers, modules=modules,
+        certificate=pem, rules=rules))
+    return started(["/usr/sbin/apache2", "-D", "FOREGROUND", "-f", str(file)], folder, port, "apache")
 
 
 def envoy(folder: pathlib.Path, port: int, upstream: int, workers: int, token: TokenRule | None,
@@ -234,6 +313,7 @@ def envoy_configuration(port: int, upstream: int, token: TokenRule | None, speak
     manager = {
         "@type": f"{kinds}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "clients", "generate_request_id": False,
+        **({"upgrade_configs": [{"upgrade_type": "websocket"}]} if speaks == "websocket" else {}),
         "route_config": {"name": "all", "virtual_hosts": [{
             "name": "all", "domains": ["*"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}]}]},
@@ -275,7 +355,7 @@ def envoy_token_filter(kinds: str, token: TokenRule) -> dict:
 
 def missing(peers: set[str]) -> list[str]:
     """Those of the named peers that are not installed."""
-    return [name for name in sorted(peers) if not shutil.which(PROGRAMS[name][0])]
+    return [name for name in sorted(peers) if not shutil.which(PROGRAMS[name][0]) or not MODULES.get(name, ROOT).exists()]
 
 
 def versions(peers: set[str]) -> dict[str, str]:

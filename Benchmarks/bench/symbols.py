@@ -19,7 +19,9 @@ RUNTIME = (
     ("Swift runtime, rest", r"^_*swift|^_ZNK?5swift|^_ZN12_GLOBAL__N_1|getCanonical|MetadataCacheKey"),
 )
 GROUPS = ("kernel", "our code", "NIO", "ARC", "exclusivity", "allocation", "memory moves", "Swift runtime, rest",
-          "Swift library", "libcrypto", "libc and others")
+          "Swift library", "NIOSSL", "BoringSSL", "libcrypto", "libc and others")
+# NIOSSL's own copy of BoringSSL, whose names have a prefix or a namespace, and its assembly.
+BORING = re.compile(r"BoringSSL|^_ZN?K?4bssl|bssl::|^_?(aes|aesni|aes_hw|gcm|vpaes|chacha20|poly1305)_|^check_iovec_alias")
 
 
 def module(symbol: str) -> str | None:
@@ -40,7 +42,11 @@ def group(symbol: str, image: str) -> str:
     for name, pattern in RUNTIME:
         if re.search(pattern, symbol):
             return name
+    if BORING.search(symbol):
+        return "BoringSSL"
     home = module(symbol)
+    if home == "NIOSSL" or "6NIOSSL" in symbol:
+        return "NIOSSL"
     if home in OURS:
         return "our code"
     if (home and "NIO" in home) or "NIO" in symbol and symbol.startswith("$s") or symbol.startswith(("CNIO", "catmc_")):

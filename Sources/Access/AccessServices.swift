@@ -142,6 +142,11 @@ package struct AccessServices: Sendable {
         }
     }
 
+    /// This worker's memory of the headers of tokens that were proven; a quarter of a million octets at most.
+    func headers(_ worker: Worker) -> ProvenCache<ReadHeader> {
+        worker.state(state.headerSlot) { ProvenCache(maximumBytes: 1 << 18) }
+    }
+
     /// This worker's memory of the keys that proofs were signed with; a million octets at most.
     func proofKeys(_ worker: Worker) -> ProvenCache<DPoPKey> {
         worker.state(state.proofKeySlot) { ProvenCache(maximumBytes: 1 << 20) }
@@ -160,6 +165,8 @@ final class AccessState: Sendable {
     let revocations = Revocations()
     /// Refreshes under way.
     let refreshes = SingleFlight<RefreshOutcome>()
+    /// Sessions on their way back.
+    let returns = SingleFlight<ReturnOutcome>()
     /// Look-ups of stored sessions under way.
     let lookups = SingleFlight<StoredLookup>()
     /// Renewals of stored sessions under way.
@@ -186,6 +193,8 @@ final class AccessState: Sendable {
     let slot = WorkerSlot<ProvenCache<ProvenCredential>>()
     /// Names the slot of each worker's memory of proofs' keys.
     let proofKeySlot = WorkerSlot<ProvenCache<DPoPKey>>()
+    /// Names the slot of each worker's memory of tokens' headers.
+    let headerSlot = WorkerSlot<ProvenCache<ReadHeader>>()
     /// Names the slot of each worker's memory of signed identities.
     let signedSlot = WorkerSlot<SignedIdentities>()
     /// Proofs that were taken.

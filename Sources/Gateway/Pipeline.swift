@@ -18,6 +18,8 @@ package struct PipelineSettings: Sendable {
     package var standings: @Sendable () -> UInt64
     /// What our pages look like.
     package var theme: PageTheme
+    /// Seconds for which browsers are told to come by https alone; 0 tells them nothing.
+    package var hstsSeconds: Int
 
     /// Settings of pipelines.
     package init(
@@ -27,7 +29,8 @@ package struct PipelineSettings: Sendable {
         accessLog: LogSink? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in },
         standings: @escaping @Sendable () -> UInt64 = { 0 },
-        theme: PageTheme = .plain
+        theme: PageTheme = .plain,
+        hstsSeconds: Int = 0
     ) {
         self.ownPaths = ownPaths
         self.calls = calls
@@ -36,6 +39,7 @@ package struct PipelineSettings: Sendable {
         self.notice = notice
         self.standings = standings
         self.theme = theme
+        self.hstsSeconds = hstsSeconds
     }
 }
 
@@ -51,6 +55,7 @@ package final class Pipeline: ExchangeHandler {
     private var plan: Plan
     private var revision: UInt64
     private var hasNoticedStranger = false
+    private let guidance: BrowserGuidance
     private var date = HTTPDate()
 
     /// Makes the pipeline of a loop.
@@ -64,6 +69,7 @@ package final class Pipeline: ExchangeHandler {
     ) {
         self.worker = Worker(index: worker, theme: settings.theme)
         self.settings = settings
+        self.guidance = BrowserGuidance(hstsSeconds: settings.hstsSeconds)
         self.holder = holder
         self.ownPaths = OwnPaths(settings.ownPaths)
         self.calls = OwnCalls(settings.calls)
@@ -286,6 +292,7 @@ package final class Pipeline: ExchangeHandler {
 
     private func answer(_ passage: Passage, _ answer: consuming Answer) {
         guard let exchange = passage.exchange else { return }
+        if passage.door == .proxy { self.guidance.add(to: passage) }
         if answer.lines.isEmpty {
             answer = self.dated(answer, passage)
         } else if !answer.isDated, !passage.towardsClient.removes(.date) {

@@ -31,6 +31,26 @@ package enum Algorithm: String, Sendable, CaseIterable, Hashable {
         case hmac(Digest)
     }
 
+    /// Its place in the table.
+    var place: Int {
+        switch self {
+        case .rs256: 0
+        case .rs384: 1
+        case .rs512: 2
+        case .ps256: 3
+        case .ps384: 4
+        case .ps512: 5
+        case .es256: 6
+        case .es384: 7
+        case .es512: 8
+        case .es256K: 9
+        case .edDSA: 10
+        case .hs256: 11
+        case .hs384: 12
+        case .hs512: 13
+        }
+    }
+
     /// The row of the table.
     package var method: Method {
         switch self {

@@ -47,30 +47,60 @@ package enum Base64URL {
         let whole = text.count &- tail
         // Beyond the 24 bits of a group: some letter is not of the alphabet, or a bit left over is not zero.
         var seen: UInt32 = 0
-        let output = [UInt8](capacity: whole / 4 * 3 + 2) { output in
-            var index = 0
-            while index &+ 4 <= whole {
-                let letters = text.extracting(index..<(index &+ 4))
-                let group =
-                    places[Int(letters[0])] | places[256 &+ Int(letters[1])]
-                    | places[512 &+ Int(letters[2])] | places[768 &+ Int(letters[3])]
-                seen |= group
-                output.append(UInt8(truncatingIfNeeded: group &>> 16))
-                output.append(UInt8(truncatingIfNeeded: group &>> 8))
-                output.append(UInt8(truncatingIfNeeded: group))
-                index &+= 4
+        var octets = [UInt8](repeating: 0, count: whole / 4 * 3 + max(0, tail - 1))
+        var output = octets.mutableSpan
+        var (index, end) = (0, 0)
+        // Sixteen letters at a time, so that their places are checked once.
+        while index &+ 16 <= whole, end &+ 12 <= output.count {
+            let letters = text.extracting(index..<(index &+ 16))
+            for group in 0..<4 {
+                seen |= write(letters, 4 &* group, places, to: &output, end &+ 3 &* group)
             }
-            guard tail > 0 else { return }
-            var group = places[Int(text[whole])] | places[256 &+ Int(text[whole &+ 1])]
-            output.append(UInt8(truncatingIfNeeded: group &>> 16))
-            if tail == 3 {
-                group |= places[512 &+ Int(text[whole &+ 2])]
-                output.append(UInt8(truncatingIfNeeded: group &>> 8))
-            }
-            let left: UInt32 = tail == 3 ? 0xFF : 0xFFFF
-            seen |= group & ~left | (group & left != 0 ? invalid : 0)
+            index &+= 16
+            end &+= 12
         }
-        return seen < invalid ? output : nil
+        while index &+ 4 <= whole {
+            seen |= write(text, index, places, to: &output, end)
+            index &+= 4
+            end &+= 3
+        }
+        if tail > 0 { seen |= write(text.extracting(whole...), places, to: &output, end) }
+        return seen < invalid ? octets : nil
+    }
+
+    /// Writes what four letters stand for; gives their group, for its faults.
+    @inline(__always)
+    private static func write(
+        _ letters: Span<UInt8>,
+        _ index: Int,
+        _ places: Span<UInt32>,
+        to output: inout MutableSpan<UInt8>,
+        _ end: Int
+    ) -> UInt32 {
+        let group =
+            places[Int(letters[index])] | places[256 &+ Int(letters[index &+ 1])]
+            | places[512 &+ Int(letters[index &+ 2])] | places[768 &+ Int(letters[index &+ 3])]
+        output[end] = UInt8(truncatingIfNeeded: group &>> 16)
+        output[end &+ 1] = UInt8(truncatingIfNeeded: group &>> 8)
+        output[end &+ 2] = UInt8(truncatingIfNeeded: group)
+        return group
+    }
+
+    /// Writes what the last two or three letters stand for; a bit that is left over must be zero.
+    private static func write(
+        _ letters: Span<UInt8>,
+        _ places: Span<UInt32>,
+        to output: inout MutableSpan<UInt8>,
+        _ end: Int
+    ) -> UInt32 {
+        var group = places[Int(letters[0])] | places[256 &+ Int(letters[1])]
+        output[end] = UInt8(truncatingIfNeeded: group &>> 16)
+        if letters.count == 3 {
+            group |= places[512 &+ Int(letters[2])]
+            output[end &+ 1] = UInt8(truncatingIfNeeded: group &>> 8)
+        }
+        let left: UInt32 = letters.count == 3 ? 0xFF : 0xFFFF
+        return group & ~left | (group & left != 0 ? invalid : 0)
     }
 
     /// Decodes a text.

@@ -52,7 +52,12 @@ package struct JSONObjectText: Sendable {
 
     /// The number of the member of this name, if it is one.
     package func number(_ name: String) -> Double? {
-        guard let place = place(name), !isString(place) else { return nil }
+        place(name).flatMap { number(at: $0) }
+    }
+
+    /// The number at a place, if it is one.
+    func number(at place: Range<Int>) -> Double? {
+        guard !isString(place) else { return nil }
         let first = octets[place.lowerBound]
         guard first == UInt8(ascii: "-") || first &- UInt8(ascii: "0") < 10 else { return nil }
         return JSONPiece.number(octets.span, place).number
@@ -64,9 +69,18 @@ package struct JSONObjectText: Sendable {
         return isString(Self.within(place), text)
     }
 
+    /// Says whether what is at a place is a string of just these octets.
+    func isString(at place: Range<Int>, _ text: String) -> Bool {
+        isString(place) && isString(Self.within(place), text)
+    }
+
     /// Says whether the member of this name is a string, or an array of strings alone.
     package func isStringOrStrings(_ name: String) -> Bool {
-        guard let place = place(name) else { return false }
+        place(name).map { isStringOrStrings(at: $0) } ?? false
+    }
+
+    /// Says whether what is at a place is a string, or an array of strings alone.
+    func isStringOrStrings(at place: Range<Int>) -> Bool {
         guard !isString(place) else { return true }
         var isOfStrings = true
         let isArray = forEachElement(place) { element in
@@ -78,7 +92,11 @@ package struct JSONObjectText: Sendable {
 
     /// Says whether the member of this name is one of these texts, or an array that has one of them.
     package func names(_ name: String, oneOf texts: [String]) -> Bool {
-        guard let place = place(name) else { return false }
+        place(name).map { names(at: $0, oneOf: texts) } ?? false
+    }
+
+    /// Says whether what is at a place is one of these texts, or an array that has one of them.
+    func names(at place: Range<Int>, oneOf texts: [String]) -> Bool {
         guard !isString(place) else { return texts.contains { isString(Self.within(place), $0) } }
         var isNamed = false
         forEachElement(place) { element in
@@ -132,10 +150,26 @@ package struct JSONObjectText: Sendable {
 
     // MARK: Places
 
-    private func isString(_ place: Range<Int>) -> Bool { octets[place.lowerBound] == UInt8(ascii: "\"") }
+    /// Says whether what is at a place is a string.
+    func isString(_ place: Range<Int>) -> Bool { octets[place.lowerBound] == UInt8(ascii: "\"") }
 
     private static func within(_ string: Range<Int>) -> Range<Int> {
         (string.lowerBound + 1)..<(string.upperBound - 1)
+    }
+
+    /// Visits the registered claims, with the places of their values.
+    func forEachRegistered(_ visit: (RegisteredClaims.Name, Range<Int>) -> Void) {
+        for index in members.indices {
+            let member = members[index]
+            if member.mark.isPlain {
+                if let name = RegisteredClaims.Name(member.mark) { visit(name, member.value) }
+            } else {
+                let text = JSONPiece.string(octets.span, member.name)
+                if let name = RegisteredClaims.Name(NameMark(text.utf8.span, 0..<text.utf8.count)) {
+                    visit(name, member.value)
+                }
+            }
+        }
     }
 
     /// Where the value of the member of this name is; names are compared octet by octet, after unescaping.

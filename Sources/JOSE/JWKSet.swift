@@ -32,6 +32,8 @@ package struct JWKSet: Sendable {
     /// The keys that cannot; an operator's file should have none.
     package let rejected: [Rejected]
     private let places: [String: [Int]]
+    /// How each key stands to every algorithm.
+    let fits: [KeySelection.Fits]
 
     /// A set of keys made here.
     package init(_ keys: [JWK]) {
@@ -41,6 +43,7 @@ package struct JWKSet: Sendable {
     private init(_ keys: [JWK], rejected: [Rejected]) {
         self.keys = keys
         self.rejected = rejected
+        fits = keys.map { KeySelection.Fits($0) }
         var places: [String: [Int]] = [:]
         for (index, key) in keys.enumerated() {
             if let kid = key.kid { places[kid, default: []].append(index) }
@@ -94,6 +97,7 @@ package struct JWKSet: Sendable {
     /// Where the keys of this name are; to a table, canonically equal names are one, so each is looked at.
     func places(of kid: String) -> [Int] {
         guard let places = places[kid] else { return [] }
+        if places.count == 1, keys[places[0]].kid?.isIdentical(toUTF8Of: kid) == true { return places }
         guard !places.allSatisfy({ keys[$0].kid?.isIdentical(toUTF8Of: kid) ?? false }) else { return places }
         return places.filter { keys[$0].kid?.isIdentical(toUTF8Of: kid) ?? false }
     }

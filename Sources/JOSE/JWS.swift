@@ -6,7 +6,11 @@ package import JSON
 /// A signature over bytes in the compact form (RFC 7515 §7.1).
 package enum JWS {
     /// Checks one signature with one key; the key must fit the algorithm (`KeySelection.fit`).
-    static func isValid(_ token: UnverifiedToken, _ key: borrowing JWK, _ algorithm: Algorithm) -> Bool {
+    static func isValid(
+        _ token: borrowing UnverifiedToken,
+        _ key: JWK.Material,
+        _ algorithm: Algorithm
+    ) -> Bool {
         isValid(token.signature.span, of: token.signed.span, key, algorithm)
     }
 
@@ -14,10 +18,10 @@ package enum JWS {
     static func isValid(
         _ signature: Span<UInt8>,
         of signed: Span<UInt8>,
-        _ key: borrowing JWK,
+        _ key: JWK.Material,
         _ algorithm: Algorithm
     ) -> Bool {
-        switch (algorithm.method, key.material) {
+        switch (algorithm.method, key) {
         case (.hmac(let digest), .symmetric(let secret)):
             guard let hmac = try? HMAC(digest, key: secret) else { return false }
             return (try? hmac.isValid(signature, for: signed)) ?? false

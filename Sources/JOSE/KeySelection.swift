@@ -16,34 +16,66 @@ enum KeySelection {
         case notForThis
     }
 
-    /// Whether a key that fits is the one: of those that the token names or, if it names none, any.
-    static func anyKey(
+    /// The places of a few keys in a set.
+    struct Candidates {
+        fileprivate(set) var count = 0
+        fileprivate(set) var places = InlineArray<4, Int>(repeating: 0)
+    }
+
+    /// The keys that fit: of those that the token names or, if it names none, any.
+    static func candidates(
         of set: JWKSet,
         kid: String?,
-        _ algorithm: Algorithm,
-        _ isTheOne: (borrowing JWK) -> Bool
-    ) throws(TokenError) -> Bool {
-        let candidates = kid.map { set.places(of: $0) } ?? set.keys.indices.map { $0 }
-        var fitting = InlineArray<4, Int>(repeating: 0)
-        var count = 0
-        var isOfOther = !candidates.isEmpty
-        for place in candidates {
-            switch fit(set.keys[place], algorithm) {
+        _ algorithm: Algorithm
+    ) throws(TokenError) -> Candidates {
+        var found = Candidates()
+        var isOfOther = true
+        var isNone = true
+        func look(at place: Int) throws(TokenError) {
+            isNone = false
+            switch set.fits[place].fit(algorithm) {
             case .fits:
                 // More than are tried: which others fit does not matter.
-                guard count < limit else { throw .ambiguousKey(limit: limit) }
-                fitting[count] = place
-                count += 1
-            case .otherAlgorithm: continue
+                guard found.count < limit else { throw .ambiguousKey(limit: limit) }
+                found.places[found.count] = place
+                found.count += 1
+            case .otherAlgorithm: break
             case .notForThis: isOfOther = false
             }
         }
-        guard count > 0 else {
-            if isOfOther { throw .algorithmNotAllowed }
+        if let kid {
+            for place in set.places(of: kid) { try look(at: place) }
+        } else {
+            for place in set.keys.indices { try look(at: place) }
+        }
+        guard found.count > 0 else {
+            if isOfOther, !isNone { throw .algorithmNotAllowed }
             throw .unknownKey
         }
-        for place in 0..<count where isTheOne(set.keys[fitting[place]]) { return true }
-        return false
+        return found
+    }
+
+    /// How one key stands to every algorithm, found out when its set is made.
+    struct Fits: Sendable {
+        private var fitting: UInt32 = 0
+        private var forOthers: UInt32 = 0
+
+        init(_ key: JWK) {
+            for algorithm in Algorithm.allCases {
+                switch KeySelection.fit(key, algorithm) {
+                case .fits: fitting |= Self.bit(algorithm)
+                case .otherAlgorithm: forOthers |= Self.bit(algorithm)
+                case .notForThis: break
+                }
+            }
+        }
+
+        func fit(_ algorithm: Algorithm) -> Fit {
+            if fitting & Self.bit(algorithm) != 0 { return .fits }
+            return forOthers & Self.bit(algorithm) != 0 ? .otherAlgorithm : .notForThis
+        }
+
+        private static func bit(_ algorithm: Algorithm) -> UInt32 { 1 << UInt32(algorithm.place) }
     }
 
     /// Key and algorithm are one value: a public key is never a MAC's secret (J2), a short secret never a key (J3).

@@ -39,11 +39,25 @@ enum TokenHeader {
         _ header: JSONObjectText,
         allowed: Set<Algorithm>
     ) throws(TokenError) -> Algorithm {
+        try algorithm(named(header), allowed: allowed)
+    }
+
+    /// The same of a name that was looked up.
+    static func algorithm(
+        _ named: Algorithm?,
+        allowed: Set<Algorithm>
+    ) throws(TokenError) -> Algorithm {
+        guard let named else { throw .unsupportedAlgorithm }
+        guard allowed.contains(named) else { throw .algorithmNotAllowed }
+        return named
+    }
+
+    /// What `alg` names, if it is known here.
+    static func named(_ header: JSONObjectText) -> Algorithm? {
         // Once more by bytes: `Algorithm(rawValue:)` compares as Unicode does.
         guard let name = header.string("alg"), let algorithm = Algorithm(rawValue: name),
             algorithm.rawValue.isIdentical(toUTF8Of: name)
-        else { throw .unsupportedAlgorithm }
-        guard allowed.contains(algorithm) else { throw .algorithmNotAllowed }
+        else { return nil }
         return algorithm
     }
 }
@@ -68,19 +82,17 @@ package struct TokenType: Sendable, Hashable {
     /// A logout token (OIDC Back-Channel Logout §2.4).
     package static let logout = TokenType("logout+jwt")
 
-    private static let usual = ["JWT", "at+jwt"]
-
     /// Checks the header's `typ`: the one that is wanted, or else absent, `JWT` or `at+jwt` (B10).
     static func check(_ header: JSONObjectText, wanted: TokenType?) throws(TokenError) {
-        // As most tokens write it, which is seen without making a text of it.
-        for usual in wanted.map({ [$0.name] }) ?? Self.usual where header.string("typ", is: usual) == true {
-            return
-        }
-        let found = header.string("typ").map(TokenType.init)
+        try check(header.string("typ").map(TokenType.init), wanted: wanted)
+    }
+
+    /// The same of a type that was read.
+    static func check(_ found: TokenType?, wanted: TokenType?) throws(TokenError) {
         if let wanted {
             guard found == wanted else { throw .wrongType }
         } else if let found {
-            guard found == .jwt || found == .accessToken else { throw .wrongType }
+            guard found == .accessToken || found == .jwt else { throw .wrongType }
         }
     }
 }

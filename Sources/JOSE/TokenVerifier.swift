@@ -14,21 +14,29 @@ package struct VerifiedToken: Sendable {
     package var claims: JSONValue { claimsText.value }
     /// The algorithm of the signature that was checked; nothing for an encrypted token without one.
     package let algorithm: Algorithm?
+    /// What `typ` names.
+    package let type: TokenType?
     /// When it expires; nothing only where an expiry was not asked for.
     package let expires: NumericDate?
+    /// When it was issued, if it says so.
+    package let issued: NumericDate?
     /// The claims that nothing was asked about, of `iss`, `aud` and `exp`.
     package let unchecked: [String]
 
     fileprivate init(
         _ header: JSONObjectText,
+        _ type: TokenType?,
         _ claims: JSONObjectText,
+        _ registered: RegisteredClaims,
         algorithm: Algorithm?,
         _ expectations: TokenExpectations
     ) {
         headerText = header
+        self.type = type
         claimsText = claims
         self.algorithm = algorithm
-        expires = claims.number("exp").map(NumericDate.init)
+        expires = registered.date(.exp).map(NumericDate.init)
+        issued = registered.date(.iat).map(NumericDate.init)
         var unchecked: [String] = []
         if expectations.issuers == nil { unchecked.append("iss") }
         if expectations.audiences == nil { unchecked.append("aud") }
@@ -79,11 +87,18 @@ package enum TokenVerifier {
         at now: NumericDate
     ) throws(TokenError) -> VerifiedToken {
         let algorithm = try checkSignature(token, keys, expectations)
-        try TokenType.check(token.header, wanted: expectations.type)
+        try TokenType.check(token.read.type, wanted: expectations.type)
         // A form without claims was not meant for this.
         guard let claims = token.claims else { throw .malformed(.payload) }
-        try check(claims, expectations, now)
-        return VerifiedToken(token.header, claims, algorithm: algorithm, expectations)
+        let registered = try check(claims, expectations, now)
+        return VerifiedToken(
+            token.header,
+            token.read.type,
+            claims,
+            registered,
+            algorithm: algorithm,
+            expectations
+        )
     }
 
     /// Checks the signature and the header's rules alone: the payload may be anything.
@@ -95,7 +110,7 @@ package enum TokenVerifier {
         expecting expectations: TokenExpectations
     ) throws(TokenError) -> VerifiedPayload {
         let algorithm = try checkSignature(token, keys, expectations)
-        if let type = expectations.type { try TokenType.check(token.header, wanted: type) }
+        if let type = expectations.type { try TokenType.check(token.read.type, wanted: type) }
         return VerifiedPayload(header: token.header, bytes: token.payload, algorithm: algorithm)
     }
 
@@ -118,9 +133,10 @@ package enum TokenVerifier {
         }
         guard content.provesSender else { throw .badSignature }
         let claims = try UnverifiedToken.claims(content.plaintext)
-        try TokenType.check(content.headerText, wanted: expectations.type)
-        try check(claims, expectations, now)
-        return VerifiedToken(content.headerText, claims, algorithm: nil, expectations)
+        let type = content.headerText.string("typ").map(TokenType.init)
+        try TokenType.check(type, wanted: expectations.type)
+        let registered = try check(claims, expectations, now)
+        return VerifiedToken(content.headerText, type, claims, registered, algorithm: nil, expectations)
     }
 
     /// Checks the signature and the header's rules of a token, signed or encrypted; the payload may be anything.
@@ -168,21 +184,23 @@ package enum TokenVerifier {
         _ keys: JWKSet,
         _ expectations: TokenExpectations
     ) throws(TokenError) -> Algorithm {
-        if !token.isUnencoded { try TokenHeader.checkCritical(token.header) }
-        let algorithm = try TokenHeader.algorithm(token.header, allowed: expectations.algorithms)
-        let isSigned = try KeySelection.anyKey(of: keys, kid: token.kid, algorithm) { key in
-            JWS.isValid(token, key, algorithm)
+        guard token.isUnencoded || !token.read.isCritical else { throw .criticalHeader }
+        let algorithm = try TokenHeader.algorithm(token.read.algorithm, allowed: expectations.algorithms)
+        let candidates = try KeySelection.candidates(of: keys, kid: token.kid, algorithm)
+        for place in 0..<candidates.count {
+            let key = keys.keys[candidates.places[place]].material
+            guard !JWS.isValid(token, key, algorithm) else { return algorithm }
         }
-        guard isSigned else { throw .badSignature }
-        return algorithm
+        throw .badSignature
     }
 
     private static func check(
         _ claims: JSONObjectText,
         _ expectations: TokenExpectations,
         _ now: NumericDate
-    ) throws(TokenError) {
-        let token = ClaimRule.Case(claims: claims, expectations: expectations, now: now)
+    ) throws(TokenError) -> RegisteredClaims {
+        let token = ClaimRule.Case(claims, expectations, now)
         for rule in ClaimRules.all { try rule.check(token) }
+        return token.registered
     }
 }

@@ -31,8 +31,8 @@ package struct TokenForm: Sendable {
 
 /// A compact JWS taken apart (RFC 7515 §7.1): nothing in it may be acted upon but to find the key.
 package struct UnverifiedToken: Sendable {
-    /// The header, a JSON object with a string `alg`.
-    package let header: JSONObjectText
+    /// The header, and what the rules ask of it.
+    let read: ReadHeader
     /// The payload's bytes.
     let payload: [UInt8]
     /// The payload as an object; nothing where the form asks for bytes alone.
@@ -41,20 +41,29 @@ package struct UnverifiedToken: Sendable {
     /// Whether the payload is not base64url, as the header says and the form allows.
     let isUnencoded: Bool
     private let text: [UInt8]
+    private let headerCount: Int
+    private let isHeaderKnown: Bool
     private let signedCount: Int
 
     /// Takes a token apart; judges size, form and JSON and nothing else.
     ///
     /// A token of five parts is encrypted and refused before anything of it is decoded (J7).
-    package init(parsing bytes: [UInt8], form: TokenForm = .standard) throws(TokenError) {
+    ///
+    /// - Parameter known: headers that need not be read again.
+    package init(
+        parsing bytes: [UInt8],
+        form: TokenForm = .standard,
+        known: (any HeaderMemory)? = nil
+    ) throws(TokenError) {
         let text = bytes.span
         let dots = try Self.dots(in: text, form)
         guard dots.count != 4 else { throw .unsupportedAlgorithm }
         guard dots.count == 2 else { throw .malformed(.parts) }
         let (first, second) = (dots.places[0], dots.places[1])
-        guard let headerBytes = Base64URL.decode(text.extracting(..<first)) else {
-            throw .malformed(.encoding(part: "header"))
-        }
+        let headerText = text.extracting(..<first)
+        let knownHeader = known?.header(headerText)
+        let headerBytes = knownHeader == nil ? Base64URL.decode(headerText) : []
+        guard let headerBytes else { throw .malformed(.encoding(part: "header")) }
         let payloadText = text.extracting((first + 1)..<second)
         let decoded = Base64URL.decode(payloadText)
         guard decoded != nil || form.payload == .bytesOrUnencoded else {
@@ -63,26 +72,43 @@ package struct UnverifiedToken: Sendable {
         guard let signature = Base64URL.decode(text.extracting((second + 1)...)) else {
             throw .malformed(.encoding(part: "signature"))
         }
-        header = try TokenHeader.parse(headerBytes)
-        isUnencoded = form.payload == .bytesOrUnencoded && TokenHeader.isUnencoded(header)
+        let read: ReadHeader
+        if let knownHeader { read = knownHeader } else { read = try ReadHeader(headerBytes) }
+        let isUnencoded = form.payload == .bytesOrUnencoded && TokenHeader.isUnencoded(read.text)
         guard let payload = isUnencoded ? payloadText.copy() : decoded else {
             throw .malformed(.encoding(part: "payload"))
         }
         claims = form.payload == .claims ? try Self.claims(payload) : nil
+        self.read = read
+        self.isUnencoded = isUnencoded
         self.payload = payload
         self.signature = signature
         self.text = bytes
+        headerCount = first
+        isHeaderKnown = knownHeader != nil
         signedCount = second
+    }
+
+    /// The header, a JSON object with a string `alg`.
+    package var header: JSONObjectText { read.text }
+
+    /// Lets a memory keep the header; called once the token is proven.
+    package func keepHeader(in memory: any HeaderMemory) {
+        guard !isHeaderKnown else { return }
+        memory.keep(read, for: text.span.extracting(..<headerCount))
     }
 
     /// What was signed: the first two parts with the dot between them (RFC 7515 §5.1).
     var signed: ArraySlice<UInt8> { text[..<signedCount] }
 
     /// The key's name as the header gives it; never a path, a query or a URL to follow (J10, B9).
-    package var kid: String? { header.string("kid") }
+    package var kid: String? { read.kid }
 
     /// The issuer as the token claims it: to choose the keys that may prove it, for nothing else.
     package var unverifiedIssuer: String? { claims?.string("iss") }
+
+    /// Whether the token claims to be of just this issuer.
+    package func claimsToBe(of issuer: String) -> Bool { claims?.string("iss", is: issuer) ?? false }
 
     /// Whether the token claims to be for `audience`: to choose who may prove it, for nothing else.
     package func claimsToBe(for audience: String) -> Bool { claims?.names("aud", oneOf: [audience]) ?? false }

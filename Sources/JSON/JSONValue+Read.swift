@@ -149,6 +149,9 @@ extension String {
     /// `==` takes canonically equal texts for one; identifiers are compared code point by code point (RFC 8725 §3.6,
     /// RFC 7519 §2 StringOrURI).
     package func isIdentical(toUTF8Of other: String) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+        let (mine, theirs) = (utf8.span, other.utf8.span)
+        guard mine.count == theirs.count else { return false }
+        for place in mine.indices where mine[place] != theirs[place] { return false }
+        return true
     }
 }

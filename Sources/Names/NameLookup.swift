@@ -5,6 +5,12 @@ import CNames
 package struct NameLookupError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The system's words.
     package let description: String
+    /// Whether somebody knows that there is nothing, and not only that nobody answers.
+    package let isDefinite: Bool
+
+    init(description: String, isDefinite: Bool = false) {
+        (self.description, self.isDefinite) = (description, isDefinite)
+    }
 }
 
 /// The system's resolver: files, DNS, and whatever else it is set up with.

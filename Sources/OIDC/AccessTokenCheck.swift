@@ -60,39 +60,51 @@ package struct AccessTokenCheck: Sendable {
     /// The issuers that are taken, the configured one first; each is proven by its own keys alone (B7).
     package let issuers: [Issuer]
     /// The audiences of which a token must name one; nil where the configuration asks for none.
-    package var audiences: [String]?
+    package var audiences: [String]? { didSet { prepare() } }
     /// The algorithms that are taken.
-    package var algorithms = Algorithm.asymmetric
+    package var algorithms = Algorithm.asymmetric { didSet { prepare() } }
     /// The leeway, in seconds.
-    package var leeway = 0.0
+    package var leeway = 0.0 { didSet { prepare() } }
     /// Whether the caller asks for the proof of a token with `cnf`; else such a token is refused here.
     package var ignoresConfirmation = false
     /// Whether a token must be what RFC 9068 asks for: `typ` and every claim of its §2.2.
-    package var isTyped = false
+    package var isTyped = false { didSet { prepare() } }
+    /// What a token of each issuer must say, in their order: made once, and not for each token.
+    private var expected: [TokenExpectations] = []
 
     /// The rules for tokens of `issuer`, and of others that are allowed besides.
     package init(issuer: Issuer, allowed: [Issuer] = [], audiences: [String]?) {
         self.issuers = [issuer] + allowed
         self.audiences = audiences
+        prepare()
+    }
+
+    private mutating func prepare() {
+        self.expected = self.issuers.map { self.made(for: $0) }
     }
 
     /// Judges a token at once, with the keys that are known.
+    ///
+    /// - Parameter headers: those that were read of proven tokens, and where this one's is kept.
     package func verdict(
         on text: [UInt8],
-        at now: NumericDate
+        at now: NumericDate,
+        headers: (any HeaderMemory)? = nil
     ) throws(AccessTokenError) -> AccessTokenVerdict {
         let token: UnverifiedToken
-        do throws(TokenError) { token = try UnverifiedToken(parsing: text) } catch { throw .token(error) }
-        let named = self.named(token)
+        do throws(TokenError) { token = try UnverifiedToken(parsing: text, known: headers) } catch {
+            throw .token(error)
+        }
+        let named = self.place(token)
         // A token of nobody we know is judged with the first issuer's keys, so that the reason stays in order.
-        let issuer = named ?? self.issuers[0]
+        let issuer = self.issuers[named ?? 0]
         let snapshot = issuer.keySnapshot
         let verified: VerifiedToken
         do throws(TokenError) {
             verified = try TokenVerifier.verify(
                 token,
                 keys: snapshot.keys,
-                expecting: self.expectations(issuer),
+                expecting: self.expected[named ?? 0],
                 at: now
             )
             try Self.checkPurpose(verified)
@@ -105,9 +117,8 @@ package struct AccessTokenCheck: Sendable {
             return .needsKeys(issuer, seen: snapshot.version)
         }
         // A second is what rounding explains.
-        if let issued = verified.claimsText.number("iat"), issued > now.seconds + 1 {
-            issuer.noteClock(verified, at: now.seconds)
-        }
+        if let issued = verified.issued, issued > now + 1 { issuer.noteClock(verified, at: now.seconds) }
+        if let headers { token.keepHeader(in: headers) }
         guard self.ignoresConfirmation || !verified.claimsText.has("cnf") else { throw .proofRequired }
         return .accepted(AcceptedToken(token: verified, issuer: issuer))
     }
@@ -136,13 +147,21 @@ package struct AccessTokenCheck: Sendable {
     }
 
     /// The issuer that a token names, if it is one of ours: only its keys, audiences and algorithms count (B7).
-    func named(_ token: UnverifiedToken) -> Issuer? {
-        token.unverifiedIssuer.flatMap { name in
-            self.issuers.first { $0.settings.issuer.isIdentical(toUTF8Of: name) }
+    func named(_ token: UnverifiedToken) -> Issuer? { self.place(token).map { self.issuers[$0] } }
+
+    private func place(_ token: UnverifiedToken) -> Int? {
+        for place in self.issuers.indices where token.claimsToBe(of: self.issuers[place].settings.issuer) {
+            return place
         }
+        return nil
     }
 
+    /// What a token of one of the issuers must say.
     func expectations(_ issuer: Issuer) -> TokenExpectations {
+        self.issuers.firstIndex { $0 === issuer }.map { self.expected[$0] } ?? self.made(for: issuer)
+    }
+
+    private func made(for issuer: Issuer) -> TokenExpectations {
         var expectations = TokenExpectations(
             issuers: [issuer.settings.issuer],
             audiences: self.audiences,
@@ -160,7 +179,7 @@ package struct AccessTokenCheck: Sendable {
     ///
     /// `typ: at+jwt` settles it (RFC 9068 §4); without it the marks of the other kinds are looked for.
     private static func checkPurpose(_ token: VerifiedToken) throws(TokenError) {
-        if let type = token.headerText.string("typ"), TokenType(type) == .accessToken { return }
+        if token.type == .accessToken { return }
         let claims = token.claimsText
         let marks = ["at_hash", "c_hash", "s_hash", "events"]
         guard !marks.contains(where: claims.has) else { throw .wrongType }

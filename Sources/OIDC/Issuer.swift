@@ -57,8 +57,8 @@ package final class Issuer: Sendable {
 
     /// Learns of the issuer's clock by a token that was just made for us.
     func noteClock(_ token: VerifiedToken, at now: Double) {
-        guard let issued = token.claimsText.number("iat") else { return }
-        self.line.issuerClock.saw(issued: issued, at: now)
+        guard let issued = token.issued else { return }
+        self.line.issuerClock.saw(issued: issued.seconds, at: now)
     }
 
     /// Learns of the issuer's clock by a token that verified and is of the future.

@@ -38,6 +38,8 @@ package struct RelyingParty: Sendable {
     package var audiences: [String] = []
     /// Further parameters of every grant.
     package var extraParameters: [(String, String)] = []
+    /// Parameters that a client hands through to a grant; they stand in the place of ours of the same name.
+    package var handedParameters: [(String, String)] = []
     /// Further fields of every grant.
     package var extraFields: [(String, String)] = []
     /// The algorithms of ID tokens; nil for the asymmetric ones that the metadata names, or RS256.
@@ -71,4 +73,6 @@ package struct TokenSet: Sendable {
     package let scope: String?
     /// The whole answer.
     package let answer: JSONValue
+    /// The fields that came with it.
+    package var fields: [(String, String)] = []
 }

@@ -28,7 +28,7 @@ extension RelyingParty {
             ("grant_type", "authorization_code"), ("code", code), ("redirect_uri", request.redirectURI),
         ]
         if let verifier = request.verifier { parameters.append(("code_verifier", verifier)) }
-        let answer = try await self.grant(parameters)
+        let (answer, _) = try await self.grant(parameters)
         var expected = IDTokenExpectations(clientID: self.clientID)
         expected.nonce = request.nonce
         expected.code = code
@@ -47,18 +47,22 @@ extension RelyingParty {
     ) async throws(OIDCError) -> TokenSet {
         var parameters = [("grant_type", "refresh_token"), ("refresh_token", refreshToken)]
         if let scope { parameters.append(("scope", scope)) }
-        let answer = try await self.grant(parameters)
+        let (answer, fields) = try await self.grant(parameters)
         var expected = IDTokenExpectations(clientID: self.clientID)
         expected.previous = previous
-        return try await self.tokens(answer, expected)
+        var tokens = try await self.tokens(answer, expected)
+        tokens.fields = fields
+        return tokens
     }
 
     /// Gets a token for ourselves (RFC 6749 §4.4).
     package func clientCredentials(scope: String? = nil) async throws(OIDCError) -> TokenSet {
         let parameters = [("grant_type", "client_credentials")] + self.asked(scope)
-        let answer = try await self.grant(parameters)
+        let (answer, fields) = try await self.grant(parameters)
         // Some issuers add an ID token here; it is about nobody and is not looked at.
-        return try self.tokens(answer, idToken: nil, raw: nil)
+        var tokens = try self.tokens(answer, idToken: nil, raw: nil)
+        tokens.fields = fields
+        return tokens
     }
 
     /// Gets a token with a user's own password (RFC 6749 §4.3); only where it was switched on by name (A13).
@@ -70,8 +74,10 @@ extension RelyingParty {
         let parameters =
             [("grant_type", "password"), ("username", username), ("password", password)]
             + self.asked(scope)
-        let answer = try await self.grant(parameters)
-        return try await self.tokens(answer, IDTokenExpectations(clientID: self.clientID))
+        let (answer, fields) = try await self.grant(parameters)
+        var tokens = try await self.tokens(answer, IDTokenExpectations(clientID: self.clientID))
+        tokens.fields = fields
+        return tokens
     }
 
     private func asked(_ scope: String?) -> [(String, String)] {
@@ -81,7 +87,10 @@ extension RelyingParty {
 
     // MARK: The request
 
-    private func grant(_ parameters: [(String, String)]) async throws(OIDCError) -> JSONValue {
+    /// Asks for tokens; gives what the answer says, and the fields that came with it.
+    private func grant(
+        _ parameters: [(String, String)]
+    ) async throws(OIDCError) -> (JSONValue, fields: [(String, String)]) {
         let metadata = try await self.issuer.ready(within: .infinity)
         let method =
             self.authentication
@@ -92,7 +101,7 @@ extension RelyingParty {
         let endpoint = try metadata.endpoint(\.token, "token_endpoint", by: method)
         do throws(OIDCError) {
             let response = try await self.post(
-                parameters + self.extraParameters,
+                self.handing(parameters + self.extraParameters),
                 fields: [("Accept", "application/json")] + self.extraFields,
                 to: endpoint,
                 by: method,
@@ -100,11 +109,17 @@ extension RelyingParty {
             )
             let answer = try TokenAnswer.read(response)
             self.issuer.line.report(.token, nil)
-            return answer
+            return (answer, response.fields)
         } catch {
             self.issuer.line.report(.token, error)
             throw error
         }
+    }
+
+    private func handing(_ parameters: [(String, String)]) -> [(String, String)] {
+        guard !self.handedParameters.isEmpty else { return parameters }
+        let names = Set(self.handedParameters.map(\.0))
+        return parameters.filter { !names.contains($0.0) } + self.handedParameters
     }
 
     // MARK: The answer

@@ -104,6 +104,23 @@ package enum PatternError: Error, Sendable, Equatable {
         return nil
     }
 
+    /// Where a named group is in a match that begins with the subject; nil if it has no part in it, or nothing matches.
+    package func capture(
+        _ name: String,
+        in subject: Span<UInt8>,
+        budget: inout PatternBudget
+    ) throws(PatternError) -> Range<Int>? {
+        let number = unsafe pcre2_substring_number_from_name_8(self.code, Array(name.utf8) + [0])
+        guard number > 0 else { return nil }
+        return try unsafe budget.match(
+            self.code,
+            at: 0,
+            of: subject,
+            frameBytes: self.frameBytes,
+            group: Int(number)
+        )
+    }
+
     private func match(
         at place: Int,
         of subject: Span<UInt8>,

@@ -44,14 +44,22 @@ import CPCRE2
         self.units -= price
     }
 
-    /// Matches at one place of a subject and nowhere else.
+    /// Matches at one place of a subject and nowhere else; gives where a group is, the whole match if it is 0.
     mutating func match(
         _ code: OpaquePointer,
         at start: Int,
         of subject: Span<UInt8>,
-        frameBytes: Int
+        frameBytes: Int,
+        group: Int = 0
     ) throws(PatternError) -> Range<Int>? {
-        let tools = try self.readyTools()
+        var tools = try self.readyTools()
+        if group > 0 {
+            // What is kept ready has room for the whole match alone.
+            let groups = unsafe pcre2_match_data_create_from_pattern_8(code, nil)
+            guard let groups = unsafe groups else { throw .outOfMemory }
+            tools = unsafe Tools(data: groups, context: tools.context)
+        }
+        defer { if group > 0 { unsafe pcre2_match_data_free_8(tools.data) } }
         let stepPrice = 1 + frameBytes / 256 + (subject.count - start) / 16
         var steps = Self.firstSteps
         var isLast = false
@@ -67,7 +75,7 @@ import CPCRE2
                 throw .outOfMemory
             }
             let result = unsafe Self.run(code, at: start, of: subject, tools)
-            guard result == PCRE2_ERROR_MATCHLIMIT else { return try Self.range(result, tools) }
+            guard result == PCRE2_ERROR_MATCHLIMIT else { return try Self.range(result, tools, group) }
             guard !isLast else { throw .exhausted }
             steps *= 4
         }
@@ -122,13 +130,19 @@ import CPCRE2
     }
 
     /// What PCRE2's answer means.
-    private static func range(_ result: Int32, _ tools: Tools) throws(PatternError) -> Range<Int>? {
+    private static func range(
+        _ result: Int32,
+        _ tools: Tools,
+        _ group: Int
+    ) throws(PatternError) -> Range<Int>? {
         switch result {
         case PCRE2_ERROR_NOMATCH: return nil
         // 0 says that there were more groups than places: the whole match is there all the same.
         case 0...:
             guard let places = unsafe pcre2_get_ovector_pointer_8(tools.data) else { throw .outOfMemory }
-            let (lower, upper) = unsafe (places[0], places[1])
+            let (lower, upper) = unsafe (places[2 * group], places[2 * group + 1])
+            // A group that had no part in the match is nowhere.
+            guard lower >= 0, upper >= 0 else { return nil }
             // \K may move the start past the end; such a match is empty.
             return min(lower, upper)..<upper
         case PCRE2_ERROR_NOMEMORY: throw .outOfMemory

@@ -19,6 +19,14 @@ package struct LinkLimits: Sendable, Equatable {
     /// Seconds that what has to outlive a failover is kept for the next master, and how many commands at most.
     package var recallSeconds = 60.0
     package var recalled = 4096
+    /// Seconds that one server of a cluster is given to say what it knows of it; the next is asked then.
+    package var lookSeconds = 0.5
+    /// Seconds between two looks at a cluster at least, whatever happens.
+    package var lookGapSeconds = 0.05
+    /// Seconds until a command is tried again that a cluster is not ready for.
+    package var retrySeconds = 0.1
+    /// Seconds after which a server that has no slots is left.
+    package var idleSeconds = 10.0
 
     /// The usual limits.
     package init() {}
@@ -40,6 +48,10 @@ package enum LinkTrouble: Sendable, Equatable {
     case notMaster
     /// It knows no master of that name.
     case unknownMaster
+    /// It is part of no cluster.
+    case notCluster
+    /// The cluster says that it does not serve: some of its slots have no master.
+    case clusterDown
     /// No sentinel names the master, for this reason.
     indirect case sentinel(LinkTrouble)
 
@@ -53,6 +65,8 @@ package enum LinkTrouble: Sendable, Equatable {
         case .malformed: "malformed-reply"
         case .notMaster: "not-a-master"
         case .unknownMaster: "unknown-master"
+        case .notCluster: "not-a-cluster"
+        case .clusterDown: "cluster-down"
         case .sentinel(let trouble): "sentinel-\(trouble.reason)"
         }
     }

@@ -284,8 +284,11 @@ struct LinkState: Sendable {
         _ attempt: Attempt,
         at now: Double
     ) -> [Action] {
-        guard let code = reply.errorCode else { return entry.id.map { [.succeed($0, reply)] } ?? [] }
-        let failure = entry.id.map { [Action.fail($0, .refused(code))] } ?? []
+        guard case .error(let text) = reply, let code = reply.errorCode else {
+            return entry.id.map { [.succeed($0, reply)] } ?? []
+        }
+        let error = Redirection(error: text).map(StoreError.redirected) ?? .refused(code)
+        let failure = entry.id.map { [Action.fail($0, error)] } ?? []
         guard Self.elsewhere.contains(code) else { return failure }
         return failure + [.close(attempt)] + self.lost(at: now)
     }

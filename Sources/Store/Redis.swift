@@ -31,6 +31,19 @@ final class StoreBoard: Sendable {
         self.events.storeUp(self.title)
     }
 
+    /// A part of it is there again.
+    func isBack() {
+        self.facts.withLock { if $0.upSince != nil { $0.upSince = RedisLink.now() } }
+    }
+
+    func node(_ node: String, is trouble: LinkTrouble?) {
+        if let trouble {
+            self.events.storeNodeDown(self.title, node: node, reason: trouble.reason)
+        } else {
+            self.events.storeNodeUp(self.title, node: node)
+        }
+    }
+
     func isDown(_ reason: String) {
         self.facts.withLock { $0.isDown = true }
         self.events.storeDown(self.title, reason: reason)
@@ -76,7 +89,8 @@ package struct StoreReport: Sendable {
     package let totalSeconds: Double
 }
 
-/// A Redis server, or the one that sentinels name: one connection that all loops share, on which commands are pipelined.
+/// A Redis server, the one that sentinels name, or a cluster: one connection to each server that all loops share, on which commands
+/// are pipelined.
 ///
 /// It connects when it is first asked, and again by itself when the connection ends.
 package final class Redis: Sendable {
@@ -84,7 +98,7 @@ package final class Redis: Sendable {
     package let address: RedisAddress
     private let board: StoreBoard
     private let loop: any EventLoop
-    private let link: NIOLoopBoundBox<RedisLink>
+    private let link: NIOLoopBoundBox<any RedisCarrier>
 
     /// Makes the link; nothing is connected yet.
     ///
@@ -106,9 +120,24 @@ package final class Redis: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         self.loop = loop
         self.link = NIOLoopBoundBox.makeBoxSendingValue(
-            RedisLink(address, tls: tls, board: board, limits: terms, loop: loop),
+            Self.carrier(address, tls, board, terms, loop),
             eventLoop: loop
         )
+    }
+
+    private static func carrier(
+        _ address: RedisAddress,
+        _ tls: NIOSSLContext?,
+        _ board: StoreBoard,
+        _ limits: LinkLimits,
+        _ loop: any EventLoop
+    ) -> any RedisCarrier {
+        if let cluster = address.cluster {
+            return ClusterLink(address, cluster, tls: tls, board: board, limits: limits, loop: loop)
+        }
+        return RedisLink(address, tls: tls, limits: limits, loop: loop) { trouble in
+            if let trouble { board.isDown(trouble.reason) } else { board.isUp() }
+        }
     }
 
     private static func context(
@@ -184,7 +213,7 @@ package final class Redis: Sendable {
 
     private static func call(
         _ commands: [RedisCommand],
-        _ link: RedisLink,
+        _ link: any RedisCarrier,
         _ done: @escaping @Sendable ([Result<RedisReply, StoreError>]) -> Void
     ) {
         let gathered = Gathered(commands.count, done)
@@ -211,16 +240,17 @@ package final class Redis: Sendable {
         }
     }
 
-    /// Runs a script, whole and undisturbed, on these keys.
+    /// Runs a script, whole and undisturbed, on this key; on no second one, which may lie with another server.
     package func run(
         _ script: String,
-        keys: [RedisWord],
+        key: RedisWord,
         _ arguments: [RedisWord],
         outlivesFailover: Bool = false
     ) async throws(StoreError) -> RedisReply {
         try await self.call(
             RedisCommand(
-                [RedisWord("EVAL"), RedisWord(script), RedisWord(keys.count)] + keys + arguments,
+                [RedisWord("EVAL"), RedisWord(script), "1", key] + arguments,
+                keyAt: 3,
                 outlivesFailover: outlivesFailover
             )
         )

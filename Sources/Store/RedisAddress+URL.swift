@@ -3,7 +3,8 @@
 extension RedisAddress {
     /// Reads `redis://[user:password@]host[:port][/database]`, `rediss://…`, `unix:///path[?db=N]` and
     /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/master[/database]`, `rediss+sentinel://…`, with
-    /// `?sentinel_username=` and `sentinel_password=` for the sentinels themselves.
+    /// `?sentinel_username=` and `sentinel_password=` for the sentinels themselves, and
+    /// `redis+cluster://[user:password@]host[:port][,host[:port]…]`, `rediss+cluster://…`.
     ///
     /// - Throws: a sentence for people; never the URL, which may hold a password.
     package init(url: String) throws(RedisAddressError) {
@@ -22,9 +23,14 @@ extension RedisAddress {
         case "rediss+sentinel":
             try self.init(sentinels: rest)
             self.tls = TLS()
-        case "redis+cluster", "redis-cluster", "rediss+cluster":
-            throw .init("a cluster is not served yet; name one server by redis://, or its sentinels")
-        default: throw .init("expected the scheme redis, rediss, redis+sentinel or unix, found '\(scheme)'")
+        case "redis+cluster", "redis-cluster": try self.init(cluster: rest)
+        case "rediss+cluster":
+            try self.init(cluster: rest)
+            self.tls = TLS()
+        default:
+            throw .init(
+                "expected the scheme redis, rediss, redis+sentinel, redis+cluster or unix, found '\(scheme)'"
+            )
         }
     }
 
@@ -36,16 +42,35 @@ extension RedisAddress {
             Sentinels.isName(master), Int(master) == nil
         else { throw .init("expected redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE") }
         let (pair, places) = Self.halves(parts[0])
-        var nodes: [Node] = []
-        for place in places.split(separator: ",", omittingEmptySubsequences: false) {
-            let (host, port) = try Self.hostAndPort(place, usual: 26_379)
-            nodes.append(Node(host: host, port: port))
-        }
-        var sentinels = Sentinels(master: master, nodes: nodes)
+        var sentinels = Sentinels(master: master, nodes: try Self.nodes(places, usual: 26_379))
         try sentinels.read(halves.count == 2 ? halves[1] : "")
         self.init(.sentinels(sentinels))
         if let pair { try self.read(pair) }
         if parts.count == 3 { try self.readDatabase(parts[2]) }
+    }
+
+    private init(cluster rest: String) throws(RedisAddressError) {
+        let parts = rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let (pair, places) = Self.halves(parts[0])
+        // A cluster has one database.
+        guard !rest.contains("?"), !rest.contains("#"),
+            parts.count == 1 || parts[1].isEmpty || parts[1] == "0"
+        else {
+            throw .init(
+                "expected redis+cluster://HOST:PORT,HOST:PORT and nothing after it: a cluster has no database but 0"
+            )
+        }
+        self.init(.cluster(Cluster(nodes: try Self.nodes(places, usual: 6379))))
+        if let pair { try self.read(pair) }
+    }
+
+    private static func nodes(_ places: Substring, usual: Int) throws(RedisAddressError) -> [Node] {
+        var nodes: [Node] = []
+        for place in places.split(separator: ",", omittingEmptySubsequences: false) {
+            let (host, port) = try Self.hostAndPort(place, usual: usual)
+            nodes.append(Node(host: host, port: port))
+        }
+        return nodes
     }
 
     /// What stands before the last `@`, if there is one, and what stands behind it.
@@ -93,7 +118,7 @@ extension RedisAddress {
         let (pair, place) = Self.halves(parts[0])
         guard !place.contains(",") else {
             throw .init(
-                "several hosts are a cluster, which is not served yet, or sentinels: redis+sentinel://"
+                "several hosts are a cluster, redis+cluster://, or sentinels, redis+sentinel://"
             )
         }
         let (host, port) = try Self.hostAndPort(place, usual: 6379)

@@ -8,6 +8,8 @@ package struct RedisAddress: Sendable, Hashable {
         case socket(path: String)
         /// Wherever the sentinels say that the master is.
         case sentinels(Sentinels)
+        /// Whichever of a cluster's servers has the key.
+        case cluster(Cluster)
     }
 
     /// One server of several.
@@ -21,7 +23,8 @@ package struct RedisAddress: Sendable, Hashable {
             self.port = port
         }
 
-        fileprivate var title: String {
+        /// Names it for logs.
+        var title: String {
             "\(self.host.contains(":") ? "[\(self.host)]" : self.host):\(self.port)"
         }
     }
@@ -49,6 +52,17 @@ package struct RedisAddress: Sendable, Hashable {
             return !text.isEmpty
                 && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || signs.contains($0)) }
         }
+    }
+
+    /// Servers that have the keys among them.
+    package struct Cluster: Sendable, Hashable {
+        /// Those that are asked first of all what the cluster is; at least one.
+        package var nodes: [Node]
+        /// How often one command is sent on to another server at most.
+        package var maximumRedirections = 5
+
+        /// A cluster that these tell of.
+        package init(nodes: [Node]) { self.nodes = nodes }
     }
 
     /// How TLS is spoken.
@@ -87,6 +101,9 @@ package struct RedisAddress: Sendable, Hashable {
         if case .sentinels(let sentinels) = self.place { sentinels } else { nil }
     }
 
+    /// The cluster that it is, if it is one.
+    package var cluster: Cluster? { if case .cluster(let cluster) = self.place { cluster } else { nil } }
+
     /// Names it for logs and metrics: no user, no password.
     package var title: String {
         let scheme = self.tls == nil ? "redis" : "rediss"
@@ -97,6 +114,8 @@ package struct RedisAddress: Sendable, Hashable {
         case .sentinels(let sentinels):
             let nodes = sentinels.nodes.map(\.title).joined(separator: ",")
             return "\(scheme)+sentinel://\(nodes)/\(sentinels.master)/\(self.database)"
+        case .cluster(let cluster):
+            return "\(scheme)+cluster://\(cluster.nodes.map(\.title).joined(separator: ","))"
         }
     }
 }

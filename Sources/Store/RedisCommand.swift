@@ -18,6 +18,8 @@ package struct RedisWord: Sendable, Equatable, ExpressibleByStringLiteral {
 package struct RedisCommand: Sendable, Equatable {
     /// The octets for the wire.
     let octets: [UInt8]
+    /// The key that it is about; nothing where it is about none.
+    let key: [UInt8]
     /// Whether it may be carried out twice: then it is asked again when its connection ends before the answer.
     let isRepeatable: Bool
     /// Whether a master that takes another's place has to hear it again.
@@ -27,7 +29,15 @@ package struct RedisCommand: Sendable, Equatable {
     let outlivesFailover: Bool
 
     /// A command of these words.
-    package init(_ words: [RedisWord], isRepeatable: Bool = false, outlivesFailover: Bool = false) {
+    ///
+    /// - Parameter keyAt: where among them the key stands that it is about. No command is about two: in a cluster they would lie
+    ///   with different servers.
+    package init(
+        _ words: [RedisWord],
+        keyAt: Int = 1,
+        isRepeatable: Bool = false,
+        outlivesFailover: Bool = false
+    ) {
         var octets: [UInt8] = []
         octets.reserveCapacity(words.reduce(16) { $0 + $1.octets.count + 16 })
         octets.append(contentsOf: "*\(words.count)\r\n".utf8)
@@ -37,6 +47,7 @@ package struct RedisCommand: Sendable, Equatable {
             octets.append(contentsOf: [0x0D, 0x0A])
         }
         self.octets = octets
+        self.key = words.indices.contains(keyAt) ? words[keyAt].octets : []
         self.isRepeatable = isRepeatable
         self.outlivesFailover = outlivesFailover
     }
@@ -45,4 +56,10 @@ package struct RedisCommand: Sendable, Equatable {
     static let ping = RedisCommand(["PING"], isRepeatable: true)
     /// Asks whether it is a master.
     static let role = RedisCommand(["ROLE"], isRepeatable: true)
+    /// Asks a cluster's server how the cluster is.
+    static let clusterInfo = RedisCommand(["CLUSTER", "INFO"], isRepeatable: true)
+    /// Asks a cluster's server which masters have which slots.
+    static let clusterSlots = RedisCommand(["CLUSTER", "SLOTS"], isRepeatable: true)
+    /// Says that the next command is for a slot on its way here.
+    static let asking = RedisCommand(["ASKING"], isRepeatable: true)
 }

@@ -10,17 +10,32 @@ package protocol StoreEvents: Sendable {
     func storeUp(_ title: String)
     /// It is gone, and does not come back at once.
     func storeDown(_ title: String, reason: String)
+    /// One server of a cluster is there, or there again.
+    func storeNodeUp(_ title: String, node: String)
+    /// One server of a cluster is gone, and does not come back at once.
+    func storeNodeDown(_ title: String, node: String, reason: String)
 }
 
-/// The link of one address; lives on its loop, and never ends but by `stop`.
-final class RedisLink {
+/// What brings commands to a Redis and answers back; lives on its loop, and never ends but by `stop`.
+protocol RedisCarrier: AnyObject {
     /// Takes an answer.
     typealias Completion = @Sendable (Result<RedisReply, StoreError>) -> Void
 
+    /// Sends a command; `completion` runs on the loop.
+    func call(_ command: RedisCommand, _ completion: @escaping Completion)
+    /// Connects, if nobody has wanted anything yet.
+    func start()
+    /// Ends it.
+    func stop()
+}
+
+/// The link of one address.
+final class RedisLink: RedisCarrier {
     private let loop: any EventLoop
     private let address: RedisAddress
     private let tls: NIOSSLContext?
-    private let board: StoreBoard
+    /// Hears that it is up (nil), or why it is down.
+    private let tell: (LinkTrouble?) -> Void
     private var state: LinkState
     private var completions: [LinkState.CommandID: Completion] = [:]
     private var channels: [LinkState.Attempt: any Channel] = [:]
@@ -32,13 +47,13 @@ final class RedisLink {
     init(
         _ address: RedisAddress,
         tls: NIOSSLContext?,
-        board: StoreBoard,
         limits: LinkLimits,
-        loop: any EventLoop
+        loop: any EventLoop,
+        tell: @escaping (LinkTrouble?) -> Void
     ) {
         self.address = address
         self.tls = tls
-        self.board = board
+        self.tell = tell
         self.loop = loop
         self.state = LinkState(
             limits: limits,
@@ -60,17 +75,14 @@ final class RedisLink {
 
     // MARK: Commands
 
-    /// Sends a command; `completion` runs on the loop.
     func call(_ command: RedisCommand, _ completion: @escaping Completion) {
         self.nextID += 1
         self.completions[self.nextID] = completion
         self.carryOut(self.state.submit(self.nextID, command, at: Self.now()))
     }
 
-    /// Connects, if nobody has wanted anything yet.
     func start() { self.carryOut(self.state.start(at: Self.now())) }
 
-    /// Ends it.
     func stop() { self.carryOut(self.state.stop()) }
 
     static func now() -> Double { Double(NIODeadline.now().uptimeNanoseconds) / 1e9 }
@@ -86,8 +98,8 @@ final class RedisLink {
                 self.channels.removeValue(forKey: attempt)?.close(mode: .all, promise: nil)
             case .succeed(let id, let reply): self.complete(id, .success(reply))
             case .fail(let id, let error): self.complete(id, .failure(error))
-            case .tellUp: self.board.isUp()
-            case .tellDown(let trouble): self.board.isDown(trouble.reason)
+            case .tellUp: self.tell(nil)
+            case .tellDown(let trouble): self.tell(trouble)
             }
         }
         self.setTimer()
@@ -160,7 +172,7 @@ final class RedisLink {
                 bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
             case .socket(let path): bootstrap.connect(unixDomainSocketPath: path)
             // They are asked before anything is connected to.
-            case .sentinels: self.loop.makeFailedFuture(StoreError.notConnected)
+            case .sentinels, .cluster: self.loop.makeFailedFuture(StoreError.notConnected)
             }
         connection.assumeIsolated().whenComplete { result in
             switch result {

@@ -47,6 +47,8 @@ package enum StoreError: Error, Sendable, Equatable {
     case malformedReply
     /// The store refuses; the first word of its error.
     case refused(String)
+    /// A cluster's server names another, and that so often that it is followed no further.
+    case redirected(Redirection)
     /// The reader cannot be made: there is no memory.
     case outOfMemory
 
@@ -59,6 +61,7 @@ package enum StoreError: Error, Sendable, Equatable {
         case .busy: "too-many-waiting"
         case .malformedReply: "malformed-reply"
         case .refused: "refused"
+        case .redirected: "redirected"
         case .outOfMemory: "out-of-memory"
         }
     }

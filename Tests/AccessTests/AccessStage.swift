@@ -60,6 +60,8 @@ final class Browser {
     var cookies: [String: String] = [:]
     /// Those that it forgets within a minute.
     var brief: [String: String] = [:]
+    /// Names of those that outlive it, with the seconds that they may.
+    var lasting: [String: Int] = [:]
 
     var field: String? {
         let all = cookies.merging(brief) { one, _ in one }
@@ -75,10 +77,27 @@ final class Browser {
                 omittingEmptySubsequences: false
             )
             let (name, value) = (String(pair[0]), String(pair[1]))
-            (cookies[name], brief[name]) = (nil, nil)
+            (cookies[name], brief[name], lasting[name]) = (nil, nil, nil)
+            let age = line.split(separator: "; ").first { $0.hasPrefix("Max-Age=") }
+            lasting[name] = age.flatMap { Int($0.dropFirst(8)) }
             guard !line.contains("Max-Age=0;") else { continue }
             if line.contains("Max-Age=60;") { brief[name] = value } else { cookies[name] = value }
         }
+    }
+}
+
+extension Browser {
+    /// Closes it and opens it again: what ends with the browser is gone.
+    func restart() {
+        cookies = cookies.filter { lasting[$0.key] != nil }
+        brief = [:]
+    }
+
+    /// Another browser with the same cookies.
+    func copy() -> Browser {
+        let other = Browser()
+        (other.cookies, other.lasting) = (cookies, lasting)
+        return other
     }
 }
 

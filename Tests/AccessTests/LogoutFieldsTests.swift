@@ -96,7 +96,7 @@ struct LogoutFieldsTests {
     @Test(
         arguments: [
             ["logout_uri_suffix": "/"], ["logout_uri_suffix": ""], ["logout_query_arg": ""],
-            ["logout_methods": []], ["logout_post_arg": "bye"], ["revocation_token_param_name": ""],
+            ["logout_methods": []], ["logout_post_arg": ""], ["revocation_token_param_name": ""],
         ] as [[String: JSONValue]]
     )
     func `what could not be meant, or is not served, is an error`(_ config: [String: JSONValue]) {

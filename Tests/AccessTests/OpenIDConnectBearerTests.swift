@@ -53,6 +53,30 @@ struct OpenIDConnectBearerTests {
         #expect(stage.issuer.count("/jwks") == 1)
     }
 
+    // H4: what a stranger wrote is kept nowhere.
+    @Test func `a header is read once for all proven tokens that have it, and none of a forged one is kept`()
+        async throws
+    {
+        let stage = try AccessStage()
+        let headers = stage.services.headers(stage.worker)
+        let forged = try stage.bearer()[0].1.dropLast(8) + "AAAAAAAA"
+        let outcome = try await stage.ask("GET https://app.example/", [("authorization", String(forged))])
+        #expect(outcome.reason == "bad-signature")
+        #expect(headers.count == 0)
+        for subject in ["alice", "bob", "carol"] {
+            let fields = try stage.bearer(["sub": .string(subject)])
+            #expect(try await stage.ask("GET https://app.example/", fields).passes)
+            #expect(headers.count == 1)
+        }
+        #expect(headers.hits.value == 2)
+        // A header that is known is judged as it was: with another's payload it proves nothing.
+        let parts = try stage.bearer()[0].1.split(separator: ".")
+        let other = try stage.bearer(["sub": "mallory"])[0].1.split(separator: ".")
+        let mixed = [parts[0], other[1], parts[2]].joined(separator: ".")
+        let refused = try await stage.ask("GET https://app.example/", [("authorization", mixed)])
+        #expect(refused.reason == "bad-signature")
+    }
+
     // J10, D6
     @Test func `a key that was taken back proves nothing any more`() async throws {
         let stage = try AccessStage()

@@ -24,7 +24,8 @@ struct OpenIDConnectSettingsTests {
         // Kong's 234, and ours.
         let ours = [
             "access_token_profile", "acr_values", "client_assertion_audience", "client_key",
-            "csrf_protection", "csrf_trusted_origins", "kept_body_bytes", "login_title",
+            "csrf_protection", "csrf_token", "csrf_token_cookie_name", "csrf_token_header_name",
+            "csrf_trusted_origins", "kept_body_bytes", "login_title",
             "protected_resource_metadata", "stream_leeway", "upstream_identity_audience",
             "upstream_identity_claims",
             "upstream_identity_header", "upstream_identity_lifetime",
@@ -160,10 +161,6 @@ struct OpenIDConnectSettingsTests {
             (
                 "session_memcached_host", "cache",
                 "'session_memcached_host' is known, but not served yet; remove it"
-            ),
-            (
-                "logout_post_arg", "bye",
-                "'logout_post_arg' is known, but not served yet; remove it"
             ),
             ("jwks_endpoint", "https://i/k", "jwks_endpoint: is read only with using_pseudo_issuer: true"),
             (

@@ -149,3 +149,50 @@ def test_a_session_counts_with_the_client_that_began_it(start, upstream, issuer,
     assert httpx.get(gatehouse.url + "/oauth2/userinfo", headers=stolen).status_code == 401
     assert len(upstream.seen) == before
     assert browser.open(gatehouse.url + "/api").status_code == 200
+
+
+def test_a_request_that_says_nothing_shows_a_token(start, upstream, issuer, light):
+    """Old browsers and embedded views: the cookie that scripts read, in a field; nothing of it reaches the upstream."""
+    gatehouse = gateway(start, upstream, issuer, csrf_token=True)
+    person = signed_in(light(), gatehouse)
+    token = person.cookies["csrf-token"]
+    cookies = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+
+    def post(**fields) -> int:
+        return httpx.post(gatehouse.url + "/api/orders", headers={"Cookie": cookies, **fields}).status_code
+    upstream.seen.clear()
+    assert post() == 403 and reason(gatehouse, 403) == "csrf-token-missing"
+    assert post(**{"X-CSRF-Token": token[:-2] + "AA"}) == 403 and upstream.seen == []
+    assert post(**{"X-CSRF-Token": token}) == 200 == post(**{"Sec-Fetch-Site": "same-origin"})
+    assert all("csrf" not in (seen.first("cookie") or "") for seen in upstream.seen)
+
+
+# Silent renewal
+
+RENEW = """
+    const done = arguments[1];
+    fetch(arguments[0], {method: "POST", credentials: "include"}).then(
+        async answer => done([answer.status, await answer.json()]), error => done([0, "" + error]));
+"""
+
+
+def test_a_page_renews_its_session_in_a_real_browser(start, upstream, issuer, browser):
+    """The page's script holds no token and sees no login; when the session is gone it is told where one begins."""
+    issuer.access_seconds = 2
+    gatehouse = gateway(start, upstream, issuer)
+    browser.open(gatehouse.url + "/api/page")
+    wait_until(lambda: browser.address == gatehouse.url + "/api/page", "the login's end")
+
+    def renew() -> tuple[int, dict]:
+        return tuple(browser.driver.execute_async_script(RENEW, gatehouse.url + "/oauth2/renew"))
+    status, told = renew()
+    assert status == 200 and 0 < told["expires_in"] <= 900 and 0 <= told["token_expires_in"] <= 2
+    wait_until(lambda: renew()[0] == 200 and issuer.count("/token") >= 2, "the renewal")
+    # A page of another origin keeps nobody's session going.
+    browser.open(f"http://127.0.0.1:{upstream.port}/elsewhere")
+    asked = issuer.count("/token")
+    assert renew()[0] == 0 and reason(gatehouse, 403) == "cross-site-request" and issuer.count("/token") == asked
+    browser.open(gatehouse.url + "/page")
+    browser.driver.delete_all_cookies()
+    status, told = renew()
+    assert (status, told["login_url"]) == (401, "/oauth2/start?rd=%2Fpage")

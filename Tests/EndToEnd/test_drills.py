@@ -15,6 +15,7 @@ from Drills.__main__ import drills  # noqa: E402
 from Drills.bars import NotHere, judge, least, most  # noqa: E402
 from Drills.crosstalk import Crosstalk, Talker  # noqa: E402
 from Drills.crowd import Crowd, Member  # noqa: E402
+from Drills.d20_secrets import found  # noqa: E402
 from Drills.d4_origin_kill import at_the_origin, is_whole, last_failure  # noqa: E402
 from Drills.paced import Asked  # noqa: E402
 
@@ -26,7 +27,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         [sys.executable, "-B", "-m", "Drills", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
 
 
-@pytest.mark.parametrize("name", ["d4", "d6", "d7", "d8", "d13", "d17", "d22", "e7"])
+@pytest.mark.parametrize("name", ["d4", "d6", "d7", "d8", "d9", "d13", "d15", "d17", "d20", "d22", "e7"])
 def test_a_quick_drill_holds(tmp_path, name):
     answer = run("--quick", "--json", str(tmp_path / "figures.json"), name)
     assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -120,3 +121,10 @@ def test_slow_clients_that_stay_are_counted():
         member.opened = 0.0
         assert crowd.closed_within(15) == pytest.approx(100 / 3)
         crowd.members.clear()
+
+
+def test_a_secret_that_stands_somewhere_is_found_and_not_shown():
+    """D20."""
+    secrets = {"token-of-somebody": "access token", "word-of-somebody": "password"}
+    assert found('{"path":"/?a=token-of-somebody"}', secrets) == ["access token"]
+    assert found("token-of-nobody", secrets) == []

@@ -117,6 +117,11 @@ def check_closed(connection: RawConnection):
     assert connection.wire.rest() == b"", "octets behind the last answer"
 
 
+def pairs(lines: tuple[bytes, ...]) -> list[tuple[bytes, bytes]]:
+    """Names and values of field lines."""
+    return [tuple(part.strip(b" \t") for part in line.split(b":", 1)) for line in lines]
+
+
 def check_seen(saw: Saw, record: Recorded, port: int, upstream_port: int):
     """The upstream got the request to the octet: what the client said, what may cross of it, and our own fields."""
     message = record.message
@@ -130,14 +135,14 @@ def check_seen(saw: Saw, record: Recorded, port: int, upstream_port: int):
         ours.append((b"Transfer-Encoding", b"chunked"))
     elif message.whole and (saw.body or saw.line.startswith((b"POST ", b"PUT ", b"PATCH "))):
         ours.append((b"Content-Length", b"%d" % len(saw.body)))
-    theirs = [tuple(part.strip(b" \t") for part in field.split(b":", 1)) for field in saw.fields]
+    theirs = pairs(saw.fields)
     got = [field for field in message.fields if field[0].lower() not in OF_EACH]
     if not message.whole:
         got = [field for field in got if field[0] != b"Content-Length"]
     elif path == b"/kept" and saw.host:
         ours[0] = next(field for field in got if field[0] == b"Host")
         assert ours[0][1].lower().partition(b":")[0] == saw.host
-    assert message.line == saw.line and message.trailers == []
+    assert message.line == saw.line and message.trailers == (pairs(saw.trailers) if message.whole else [])
     assert sorted(got) == sorted(ours + theirs)
     assert [field for field in got if field in theirs] == theirs
     for name, form in OF_EACH.items():
@@ -236,7 +241,7 @@ def check_answer(case: Hostile, answer: Message | None):
     assert answer.status == case.status, answer
     assert answer.whole == case.whole, answer
     assert [one.status for one in answer.interim] == list(case.interim)
-    assert answer.trailers == []
+    assert answer.trailers == pairs(case.trailers)
     if case.body is None:
         assert not case.whole or is_ours(answer), answer
     else:

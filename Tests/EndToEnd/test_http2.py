@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from support.gatehouse import Gatehouse, plugin, route, service
-from support.http2 import (CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, PADDED, REFUSED_STREAM,
-                           Exchange, RawHTTP2, request)
+from support.http2 import (CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, PADDED, PROTOCOL_ERROR,
+                           REFUSED_STREAM, Exchange, RawHTTP2, request)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_the_upstream_sees_an_ordinary_request(gatehouse, upstream):
     saw = upstream.last
     assert saw.target == "/a?b=c" and saw.all("cookie") == ["one=1; two=2"] and saw.first("x-custom") == "kept"
     assert saw.first("via") == "2 gatehouse" and saw.first("x-forwarded-host") == "app.test"
-    assert saw.first("te") is None and saw.first("transfer-encoding") is None
+    assert saw.first("te") == "trailers" and saw.first("transfer-encoding") is None
 
 
 def test_fields_of_a_connection_do_not_cross_back(gatehouse):
@@ -127,7 +127,7 @@ def test_a_body_in_pieces_with_padding_crosses(gatehouse, upstream):
         stream = client.open(request("POST", "/"), end=False)
         client.frame(DATA, PADDED, stream, bytes([5]) + b"hello " + bytes(5))
         client.data(stream, b"world")
-        client.frame(HEADERS, END_HEADERS | END_STREAM, stream, client.block([("x-trailer", "dropped")]))
+        client.frame(HEADERS, END_HEADERS | END_STREAM, stream, client.block([("x-trailer", "ends-there")]))
         assert client.finish(stream).status == 200
     assert upstream.last.body == b"hello world" and upstream.last.first("x-trailer") is None
 
@@ -248,6 +248,30 @@ def test_a_client_that_was_asked_to_leave_and_stays_is_made_to(tmp_path, upstrea
             assert client.goaway.code == ENHANCE_YOUR_CALM
 
 
+@pytest.mark.parametrize("code, ends", [
+    (PROTOCOL_ERROR, lambda client: client.frame(DATA, 0, 0, b"x")),
+    (NO_ERROR, lambda client: client.until(lambda: client.goaway is not None)),
+], ids=["fault", "idle"])
+def test_a_client_that_goes_on_sending_reads_why_the_connection_ended(tmp_path, upstream, code, ends):
+    """RFC 9113 §5.4.1, §6.8: what it sends meanwhile is read and dropped, so that no reset takes GOAWAY away."""
+    with listening(tmp_path / "g", {"services": [service(upstream.url, route("api", "/"))]},
+                   GATEHOUSE_LIMIT_IDLE_SECONDS="1", GATEHOUSE_LIMIT_HEAD_SECONDS="1") as program:
+        with RawHTTP2(program.port) as client:
+            assert client.get("/").status == 200
+            ends(client)
+            for _ in range(10):
+                late = client.open(request("POST", "/late"), end=False)
+                client.data(late, b"x" * 16_000)
+            # Up to its end, which a reset would not be.
+            while part := client.socket.recv(65536):
+                client.buffer += part
+            while client.read() is not None:
+                pass
+            assert client.goaway.code == code
+            assert int.from_bytes(client.goaway.payload[:4], "big") == 1
+        assert not any(one.target == "/late" for one in upstream.seen)
+
+
 # Floods (E3)
 
 
@@ -258,8 +282,8 @@ def resident(gatehouse: Gatehouse) -> int:
 
 
 def code(client: RawHTTP2) -> int:
-    """Why the connection ended; who still sends when it ends may see a reset instead of the reason."""
-    return client.goaway.code if client.goaway else ENHANCE_YOUR_CALM
+    """Why the connection ended."""
+    return client.goaway.code
 
 
 def calm(gatehouse: Gatehouse, flood) -> RawHTTP2:

@@ -229,7 +229,8 @@ def test_the_token_request_carries_what_is_configured(begin, issuer, light):
     ({"response_mode": "fragment.jwt"}, "a fragment never reaches a gateway"),
     ({"response_mode": "form_post", "authorization_cookie_secure": False}, "must not be false"),
     ({"kept_body_bytes": 1048577}, "expected a number from 0 to 1048576"),
-    ({"token_headers_replay": ["x"]}, "not served yet"),
+    ({"token_headers_replay": ["Set-Cookie"]}, "'Set-Cookie' is no field that the issuer may speak by"),
+    ({"token_post_args_client": ["password"]}, "'password' is the gateway's"),
 ])
 def test_what_cannot_be_asked_for_is_an_error(tmp_path, issuer, config, word):
     import yaml

@@ -1,6 +1,4 @@
 """Tokens are renewed exactly once: 200 requests at a time, one node or two, with a provider that kills the chain on reuse."""
-import asyncio
-import collections
 import threading
 import time
 
@@ -8,43 +6,18 @@ import httpx
 import pytest
 
 from support.browser import shown
+from support.crowd import CROWD, crowd, refreshes, slowly, statuses
 from support.gatehouse import openid_connect, plugin, route, service
 from support.processes import free_port, wait_until
 from support.provider import Provider
 from support.tokens import claims_of
 
 METHODS = ["authorization_code", "session", "refresh_token"]
-CROWD = 200
 
 
 def configuration(upstream, issuer, **config) -> dict:
     return {"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
         issuer, auth_methods=METHODS, **config)]))]}
-
-
-def crowd(urls: list[str], fields: dict, count: int = CROWD) -> list[httpx.Response]:
-    """So many requests at once, spread over the nodes."""
-    async def all_of_them():
-        limits = httpx.Limits(max_connections=count, max_keepalive_connections=0)
-        async with httpx.AsyncClient(headers=fields, timeout=60, limits=limits) as client:
-            return await asyncio.gather(*(client.get(urls[number % len(urls)]) for number in range(count)))
-    return asyncio.run(all_of_them())
-
-
-def statuses(answers) -> dict[int, int]:
-    return dict(collections.Counter(answer.status_code for answer in answers))
-
-
-def refreshes(issuer) -> int:
-    return sum(asked.form.get("grant_type") == "refresh_token" for asked in issuer.asked)
-
-
-def slowly(issuer, seconds: float = 0.3):
-    """The token endpoint takes its time, so that a crowd gathers."""
-    def answer(handler):
-        time.sleep(seconds)
-        handler.token(issuer.asked[-1].form)
-    issuer.trouble["/token"] = answer
 
 
 # By script

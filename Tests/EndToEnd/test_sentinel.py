@@ -1,5 +1,4 @@
 """Sessions in a Redis that sentinels name: a failover logs nobody out (complaint 23), and what sentinels may do wrong."""
-import threading
 import time
 
 import httpx
@@ -9,10 +8,9 @@ from support.browser import shown
 from support.gatehouse import openid_connect, route, run, service
 from support.processes import wait_until
 from support.replication import Replication
+from support.visitors import MEMORY, Visitors, good
 
 METHODS = ["authorization_code", "session", "refresh_token"]
-# Longer than what a worker has read is believed.
-MEMORY = 1.1
 
 
 def configuration(upstream, issuer, **config) -> dict:
@@ -37,33 +35,6 @@ def guarded(tmp_path):
     made = Replication(tmp_path / "redis", password="word-of-redis", sentinel_password="word-of-sentinels").start()
     yield made
     made.stop()
-
-
-class Visitors:
-    """Ask with their sessions all the time; every answer is kept."""
-
-    def __init__(self, gatehouse, people):
-        self.gatehouse, self.ends, self.answers = gatehouse, threading.Event(), []
-        self.threads = [threading.Thread(target=self.visit, args=(shown(person),)) for person in people]
-        for thread in self.threads:
-            thread.start()
-
-    def visit(self, fields):
-        with httpx.Client(headers=fields, timeout=30) as client:
-            while not self.ends.wait(0.02):
-                self.answers.append(client.get(self.gatehouse.url))
-
-    def end(self) -> list[httpx.Response]:
-        self.ends.set()
-        for thread in self.threads:
-            thread.join()
-        return self.answers
-
-
-def good(answer: httpx.Response) -> bool:
-    """200, or 503 with `Retry-After`; a cookie is touched by neither."""
-    return not answer.headers.get("set-cookie") and (
-        answer.status_code == 200 or answer.status_code == 503 and answer.headers["retry-after"].isdigit())
 
 
 def test_a_master_that_is_killed_logs_nobody_out(start, replication, upstream, issuer, light):
@@ -209,7 +180,7 @@ def test_what_sentinels_refuse_is_said(start, guarded, upstream, issuer, light):
 
 
 @pytest.mark.parametrize("value, said", [
-    ("redis+cluster://h1,h2/0", "a cluster is not served yet"),
+    ("redis+cluster://h1,h2/1", "a cluster has no database but 0"),
     ("redis+sentinel://h1,h2/0", "expected redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE"),
     ("redis+sentinel://h1/m?sentinel_password=secret-of-sentinels&x=1", "expected sentinel_username")])
 def test_an_address_that_cannot_be_served_is_refused_at_the_start(tmp_path, value, said):

@@ -1,7 +1,5 @@
 """Sessions in Redis: what the browser holds and what the store does, several nodes, keys that change, and a store that fails."""
 import re
-import socket
-import threading
 import time
 
 import httpx
@@ -12,12 +10,10 @@ from support.certificates import Authority
 from support.gatehouse import openid_connect, route, run, service
 from support.processes import free_port, wait_until
 from support.redis import Redis
+from support.relay import Relay
+from support.visitors import MEMORY
 
 METHODS = ["authorization_code", "session", "refresh_token"]
-
-
-# Longer than what a worker has read is believed.
-MEMORY = 1.1
 
 
 def configuration(upstream, issuer, **config) -> dict:
@@ -357,8 +353,8 @@ def test_a_unix_socket_serves_too(start, upstream, issuer, tmp_path, light):
 
 
 @pytest.mark.parametrize("value, said", [
-    ("redis+cluster://h1,h2/0", "a cluster is not served yet"),
-    ("redis://h1,h2/0", "not served yet"), ("redis://u:secret-of-redis@h/x", "number of a database")])
+    ("redis+cluster://h1,h2/2", "a cluster has no database but 0"),
+    ("redis://h1,h2/0", "several hosts are a cluster, redis+cluster://"), ("redis://u:secret-of-redis@h/x", "number of a database")])
 def test_a_store_that_cannot_be_served_is_refused_at_the_start(tmp_path, value, said):
     """The sentence says what is wrong and never shows the URL."""
     done = run("serve", environment={"GATEHOUSE_SESSION_STORE": value}, folder=tmp_path)
@@ -385,50 +381,3 @@ def test_what_was_proven_goes_on_for_the_grace(start, upstream, issuer, redis, l
     redis.start()
     wait_until(lambda: ask(gatehouse, shown(unknown)).status_code == 200, "the store is back", 3)
     assert ask(gatehouse, shown(known)).status_code == 200
-
-
-class Relay:
-    """Passes octets on between the gateway and its store, or swallows them."""
-
-    def __init__(self, port: int):
-        self.target, self.passes = port, threading.Event()
-        self.passes.set()
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.server.accept()
-            except OSError:
-                return
-            try:
-                far = socket.create_connection(("127.0.0.1", self.target))
-            except OSError:
-                near.close()
-                continue
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self.carry, args=(one, other), daemon=True).start()
-
-    def carry(self, one, other):
-        try:
-            while octets := one.recv(65536):
-                if self.passes.is_set():
-                    other.sendall(octets)
-        except OSError:
-            pass
-        for end in (one, other):
-            try:
-                end.close()
-            except OSError:
-                pass
-
-    def swallow(self):
-        self.passes.clear()
-
-    def go_on(self):
-        self.passes.set()
-
-    def close(self):
-        self.server.close()

@@ -139,6 +139,57 @@ def test_a_cookie_is_set_once_and_sticks(start, zones):
     assert len(seen) > 1
 
 
+def test_sticky_sessions_stay_where_they_are_until_that_is_lost(start, zones):
+    a, b, c = zones
+    sticky = {"algorithm": "sticky-sessions", "sticky_sessions_cookie": "zone", "healthchecks": QUICK,
+              "gatehouse": {"trial_seconds": 0}}
+    gatehouse = start(configuration([a, b], **sticky))
+    with httpx.Client(base_url=gatehouse.url) as first, httpx.Client(base_url=gatehouse.url) as second:
+        def home(client, count: int = 6) -> str:
+            answers = [client.get("/") for _ in range(count)]
+            seen = {answer.headers["x-zone"] for answer in answers}
+            assert len(seen) == 1, seen
+            return seen.pop()
+
+        answer = first.get("/")
+        assert answer.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax")
+        homes = {client: home(client) for client in (first, second)}
+        assert homes[first] == answer.headers["x-zone"]
+        while homes[first] == homes[second]:
+            second.cookies.clear()
+            homes[second] = home(second)
+        assert not any("set-cookie" in first.get("/").headers for _ in range(4))
+        # Another zone moves nobody, and one without weight keeps who is there.
+        lost, kept = (a, b) if homes[first] == "a" else (b, a)
+        reload(gatehouse, configuration([{"target": lost.target, "weight": 0}, kept, c], **sticky))
+        wait_until(lambda: health(gatehouse, c, "healthy") == 2, "the new file serves")
+        assert home(first) == homes[first] and home(second) == homes[second]
+        assert lost.name not in names(gatehouse, 20)
+        lost.kill()
+        wait_until(lambda: first.get("/").status_code == 200, "another zone answers")
+        moved = home(first)
+        assert moved != lost.name
+        assert home(second) == homes[second]
+        # It does not go back either.
+        lost.start()
+        assert home(first) == moved
+
+
+def test_a_group_of_the_path_chooses_the_zone(start, zones):
+    upstream = configuration(
+        zones, algorithm="consistent-hashing", hash_on="uri_capture", hash_on_uri_capture="user", hash_fallback="none")
+    upstream["services"][0]["routes"] = [{
+        "name": "users", "paths": [r"~/users/(?<user>[^/]+)", "/"], "strip_path": False}]
+    gatehouse = start(upstream)
+    homes = {}
+    for user in map(str, range(30)):
+        seen = {httpx.get(f"{gatehouse.url}/users/{user}/{tail}").headers["x-zone"] for tail in "xyz"}
+        assert len(seen) == 1, (user, seen)
+        homes[user] = seen.pop()
+    assert set(homes.values()) == {"a", "b", "c"}
+    assert len(set(names(gatehouse, 9))) == 3, "without a group requests take turns"
+
+
 # Who is left out, and comes back
 
 

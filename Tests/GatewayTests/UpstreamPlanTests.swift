@@ -143,6 +143,47 @@ struct UpstreamPlanTests {
         }
     }
 
+    @Test func `a group of the path's pattern is hashed, of the pattern that matched`() throws {
+        var configuration = Configuration()
+        configuration.services = [Self.service]
+        configuration.upstreams = [
+            self.upstream {
+                $0.rules.algorithm = .consistentHashing
+                $0.hashOn = .capture("user")
+                $0.hashFallback = .ip
+            }
+        ]
+        configuration.routes = [
+            route(
+                "r",
+                ["~/a/(?<user>[a-z]+)", "~/b/(?<other>[a-z]+)/(?<user>[a-z]+)", "~/c(?<user>x)?", "/plain"]
+            )
+        ]
+        let plan = try Plan(configuration, kinds: [])
+        func number(_ path: String) throws -> UInt64? {
+            try self.order(plan, "GET http://localhost\(path)").hash
+        }
+        #expect(try number("/a/ann") == StableHash("ann".utf8).number)
+        #expect(try number("/a/ann/more?user=ben") == StableHash("ann".utf8).number)
+        #expect(try number("/b/ann/ben") == StableHash("ben".utf8).number)
+        let address = StableHash("192.0.2.7".utf8).number
+        #expect(try number("/c") == address)
+        #expect(try number("/plain") == address)
+    }
+
+    @Test func `a client is sent where its cookie says`() throws {
+        let plan = try self.plan([
+            self.upstream {
+                $0.rules.algorithm = .stickySessions
+                $0.rules.stickyCookie = StickyCookie(name: "zone", path: "/")
+            }
+        ])
+        #expect(try self.order(plan).hash == nil)
+        let order = try self.order(plan, "GET http://localhost/x", [("Cookie", "a=1; zone=1z")])
+        #expect(order.hash == 71)
+        #expect(try self.order(plan, "GET http://localhost/x", [("Cookie", "zone=1Z")]).hash == nil)
+    }
+
     @Test func `the fallback counts where there is nothing, and else nothing`() throws {
         let name: FieldName = "x-user"
         #expect(try self.order(try self.hashed(.header(name))).hash == nil)

@@ -9,6 +9,7 @@ struct CorpusTests {
     static let checks: [(String, @Sendable ([UInt8]) throws -> Void)] = [
         ("json", { try ObjectTextCheck.run($0) }), ("token", { try TokenCheck.run($0) }),
         ("keys", { try KeySetCheck.run($0) }), ("claims", { try ClaimsCheck.run($0) }),
+        ("proof", { try ProofCheck.run($0) }),
     ]
 
     @Test(arguments: checks.indices) func `the corpus keeps all promises`(index: Int) throws {

@@ -81,7 +81,7 @@ struct DPoPProofTests {
         let signature = try #require(Base64URL.decode(parts[2]))
         let signed = Array("\(parts[0]).\(parts[1])".utf8)
         let key = try DPoPKey(header: Array(Self.header.utf8).span)
-        let isSigned = JWS.isValid(signature.span, of: signed.span, key.key, key.algorithm)
+        let isSigned = JWS.isValid(signature.span, of: signed.span, key.key.material, key.algorithm)
         #expect(isSigned)
     }
 

@@ -32,6 +32,22 @@ struct PatternTests {
         #expect(try pattern.place(in: "xyz") == nil)
     }
 
+    @Test func `a named group says what it took`() throws {
+        let pattern = try Pattern("/users/(?<user>[^/]+)(?:/x(?<more>y)?)?(z)?")
+        func taken(_ name: String, _ text: String, units: Int = PatternBudget.perRequest) throws -> String? {
+            let octets = Array(text.utf8)
+            var budget = PatternBudget(units: units)
+            let range = try pattern.capture(name, in: octets.span, budget: &budget)
+            return range.map { String(decoding: octets[$0], as: UTF8.self) }
+        }
+        #expect(try taken("user", "/users/ann/xy") == "ann")
+        #expect(try taken("more", "/users/ann/xy") == "y")
+        #expect(try taken("more", "/users/ann/x") == nil)
+        #expect(try taken("other", "/users/ann") == nil)
+        #expect(try taken("user", "/x/users/ann") == nil)
+        #expect(throws: PatternError.exhausted) { try taken("user", "/users/ann", units: 3) }
+    }
+
     @Test func `an empty subject is a subject`() throws {
         #expect(try Pattern("^$").matches(""))
         #expect(try !Pattern("a").matches(""))

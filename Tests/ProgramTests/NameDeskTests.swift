@@ -35,30 +35,32 @@ struct NameDeskTests {
 
     /// Answers one question after the other.
     private final class Script: Sendable {
-        private let left: Mutex<[NameDesk.Outcome]>
+        private let left: Mutex<[NameDesk<IPAddress>.Outcome]>
 
-        init(_ outcomes: [NameDesk.Outcome]) { self.left = Mutex(outcomes) }
+        init(_ outcomes: [NameDesk<IPAddress>.Outcome]) { self.left = Mutex(outcomes) }
 
-        @Sendable func answer(_ name: String) -> NameDesk.Outcome {
+        @Sendable func answer(_ name: String) -> NameDesk<IPAddress>.Outcome {
             self.left.withLock { $0.isEmpty ? .success([]) : $0.removeFirst() }
         }
     }
 
     private let lines = Lines()
 
-    private func desk(_ lookUp: @escaping @Sendable (String) -> NameDesk.Outcome) -> NameDesk {
+    private func desk(
+        _ lookUp: @escaping @Sendable (String) -> NameDesk<IPAddress>.Outcome
+    ) -> NameDesk<IPAddress> {
         let lines = self.lines
         return NameDesk(logger: Logger(label: "names") { _ in lines }, lookUp: lookUp)
     }
 
-    private func ask(_ source: NameSource) async -> NameAnswer {
+    private func ask(_ source: NameSource<IPAddress>) async -> NameAnswer<IPAddress> {
         await withCheckedContinuation { done in source.ask("a") { done.resume(returning: $0) } }
     }
 
     @Test func `one line for each change, and none for what stays`() async throws {
         let one = try #require(IPAddress("10.0.0.1"))
         let other = try #require(IPAddress("10.0.0.2"))
-        let away = NameDesk.Outcome.failure(NameLookupError(description: "no server"))
+        let away = NameDesk<IPAddress>.Outcome.failure(NameLookupError(description: "no server"))
         let script = Script([
             .success([one]), .success([one, other]), .success([other, one]), away, away,
             .success([one, other]),

@@ -55,9 +55,38 @@ struct ChunkedBodyTests {
         let many = String(repeating: "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n", count: 512)
         #expect(Self.decode(many).end == .more)
         #expect(Self.decode(many + "1;a\r\n").end == .malformed)
-        let trailers = String(repeating: "X: aaaaaaaaaaa\r\n", count: 511)
+        let trailers = String(repeating: "X: " + String(repeating: "a", count: 123) + "\r\n", count: 63)
         #expect(Self.decode("0\r\n" + trailers + "\r\n").end == .end)
         #expect(Self.decode("0\r\n" + trailers + trailers + "\r\n").end == .malformed)
+        let short = String(repeating: "X:\r\n", count: TrailerRules.maximumFields)
+        #expect(Self.decode("0\r\n" + short + "\r\n").end == .end)
+        #expect(Self.decode("0\r\n" + short + "X:\r\n\r\n").end == .malformed)
+    }
+
+    @Test(arguments: [1, 3, Int.max])
+    func `trailers are kept as they came, and forgotten with the next body (X10)`(_ step: Int) {
+        let octets = Array("1\r\na\r\n0;x=y\r\nX-A: b\r\nX-B:\t c \r\n\r\n".utf8)
+        var (body, start) = (InboundBody(), 0)
+        body.begin(.chunked)
+        while !body.isComplete {
+            let part = Array(octets[start..<min(octets.count, step == .max ? octets.count : start + step)])
+            var index = 0
+            reading: while true {
+                switch body.next(part.span, from: &index) {
+                case .data: continue
+                case .more, .end, .malformed: break reading
+                }
+            }
+            guard index == part.count else { return #expect(Bool(false), "stopped within \(part)") }
+            start += index
+            if start == octets.count, !body.isComplete {
+                var end = 0
+                _ = body.next([UInt8]().span, from: &end)
+            }
+        }
+        #expect(String(decoding: body.trailers, as: UTF8.self) == "X-A: b\r\nX-B:\t c \r\n")
+        body.begin(.chunked)
+        #expect(body.trailers.isEmpty)
     }
 
     @Test func `a chunk of fifteen digits does not overflow (X9)`() {

@@ -30,7 +30,9 @@ import Testing
             Self.plain + [("cookie", "a=1"), ("x-own", " v "), ("cookie", "b=2"), ("te", "trailers")]
         #expect(
             Self.text(fields)
-                == .success("GET /a?b HTTP/1.1\r\nhost: app.test\r\nx-own:  v \r\ncookie: a=1; b=2\r\n\r\n")
+                == .success(
+                    "GET /a?b HTTP/1.1\r\nhost: app.test\r\nx-own:  v \r\nte: trailers\r\ncookie: a=1; b=2\r\n\r\n"
+                )
         )
     }
 
@@ -145,14 +147,29 @@ import Testing
         #expect(!HTTP2Head.write(answer: FieldList(fields), into: &bytes))
     }
 
-    @Test func `trailers that would change the message do not cross`() throws {
-        let trailers = FieldList([
-            ("grpc-status", "0"), ("connection", "close"), ("set-cookie", "session=stolen"),
-            ("content-length", "1"),
-            ("x-a", "b\r\nc"), (":status", "200"), ("X-B", "c"),
-        ])
-        var block: [UInt8] = []
-        HTTP2Head.trailers(trailers, into: &block)
-        #expect(try Self.read(block).map(\.name) == ["grpc-status"])
+    @Test(arguments: [
+        ("connection", "close"), ("transfer-encoding", "chunked"), ("x-a", "b\r\nc"), ("x-a", "b\0"),
+        (":status", "200"), (":path", "/"), ("X-B", "c"), ("", "c"), ("x a", "c"),
+    ])
+    func `trailers that break a rule are none (RFC 9113 §8.1)`(_ field: (String, String)) {
+        var lines: [UInt8] = []
+        #expect(!HTTP2Head.write(trailers: FieldList([("grpc-status", "0"), field]), into: &lines))
+    }
+
+    @Test func `more trailers than the bound are none (X10)`() {
+        for (count, fits) in [(TrailerRules.maximumFields, true), (TrailerRules.maximumFields + 1, false)] {
+            var lines: [UInt8] = []
+            let list = FieldList([(String, String)](repeating: ("x-a", "b"), count: count))
+            #expect(HTTP2Head.write(trailers: list, into: &lines) == fits)
+        }
+    }
+
+    @Test func `trailers go through lines of HTTP/1.1 and back`() throws {
+        let fields = [("grpc-status", "0"), ("x-empty", ""), ("x-a", "b c")]
+        var (lines, block): ([UInt8], [UInt8]) = ([], [])
+        #expect(HTTP2Head.write(trailers: FieldList(fields), into: &lines))
+        #expect(lines == HTTP2Head.lines(fields))
+        HTTP2Head.trailers(lines, into: &block)
+        #expect(try Self.read(block).map { "\($0.name)=\($0.value)" } == fields.map { "\($0.0)=\($0.1)" })
     }
 }

@@ -39,6 +39,7 @@ import Testing
         }
         func opened(_ id: UInt32, _ fields: FieldList, isLast: Bool) {}
         func settingsCame() {}
+        func saidGoodbye() { self.session.context?.close(promise: nil) }
         func peerLeaves(after last: UInt32) { self.lastTaken = last }
 
         func begin(_ owner: Owner, _ id: UInt32) {

@@ -89,7 +89,9 @@ import Testing
             }
             index += FrameHead.count + head.length
         }
-        if case .goAway = end { #expect(!stage.wire.isOpen) } else { #expect(stage.wire.isOpen) }
+        var isEnded = false
+        if case .goAway = end { isEnded = true }
+        #expect(stage.wire.isOutputClosed == isEnded && stage.wire.isOpen)
         try stage.leave()
         return end
     }
@@ -126,6 +128,12 @@ import Testing
         Case("a piece of nothing", .goAway(.protocolError), frame(.continuation, 1, [], 4)),
         Case("a block that is none", .goAway(.compressionError), frame(.headers, 1, [0x80], 4)),
         Case("trailers", .none, open(1), frame(.headers, 1, [0x00, 1, 0x61, 0], 5)),
+        Case(
+            "trailers with a pseudo-field",
+            .reset(.protocolError),
+            open(1),
+            frame(.headers, 1, [0x82], 5)
+        ),
         Case(
             "trailers that are not the end",
             .reset(.protocolError),
@@ -245,6 +253,20 @@ import Testing
 
     @Test(arguments: cases) func `a frame is taken or ends what it belongs to (E3)`(case one: Case) throws {
         #expect(try Self.end(one.frames) == one.end)
+    }
+
+    @Test func `what comes behind GOAWAY is dropped, up to a bound (RFC 9113 §5.4.1)`() throws {
+        let stage = try FramesStage()
+        try stage.perform(.octets(Self.open(1) + Self.frame(.data, 0, [1])))
+        let written = stage.wire.written.count
+        #expect(stage.wire.isOutputClosed && stage.handler.exchanges == [1])
+        let bound = ProxyLimits().drainedBytes * 4
+        for _ in 0..<(bound / 16_384 - 1) {
+            try stage.perform(.octets(Self.open(3) + Self.data(1, Self.zeros)))
+        }
+        #expect(stage.handler.exchanges == [1] && stage.wire.written.count == written)
+        for _ in 0..<2 { try stage.perform(.octets(Self.data(1, Self.zeros))) }
+        #expect(!stage.wire.isOpen)
     }
 
     @Test func `streams that are one too many are refused and the others are not`() throws {

@@ -55,7 +55,7 @@ struct HeadWriterTests {
     }
 
     @Test(arguments: [
-        "Connection: x", "Keep-Alive: 1", "Proxy-Connection: a", "TE: trailers", "Trailer: x",
+        "Connection: x", "Keep-Alive: 1", "Proxy-Connection: a", "TE: gzip", "Trailer: x",
         "Upgrade: websocket",
         "Proxy-Authorization: Basic eA==", "Proxy-Authenticate: x", "HTTP2-Settings: x",
     ])
@@ -64,6 +64,19 @@ struct HeadWriterTests {
         let lines = try self.lines("X-A: 1\r\n\(field)\r\nX-B: 2\r\n")
         #expect(!lines.contains { $0.lowercased().hasPrefix(name + ":") })
         #expect(lines.contains("X-A: 1") && lines.contains("X-B: 2"))
+    }
+
+    @Test func `that a client takes trailers is said anew, of TE nothing else (X10, X11)`() throws {
+        let lines = try self.lines("TE: gzip, trailers\r\nConnection: close, TE, X-Hop\r\n")
+        #expect(lines.filter { $0.hasPrefix("TE") } == ["TE: trailers"])
+        #expect(lines.filter { $0.hasPrefix("Connection") } == ["Connection: TE"])
+    }
+
+    @Test func `trailers of a chunked body are announced, of others not (X10)`() throws {
+        let chunked = try self.lines("Transfer-Encoding: chunked\r\nTrailer: X-A, Host\r\n", method: "POST")
+        #expect(chunked.filter { $0.hasPrefix("Trailer") } == ["Trailer: X-A"])
+        let counted = try self.lines("Content-Length: 1\r\nTrailer: X-A\r\n", method: "POST")
+        #expect(!counted.contains { $0.hasPrefix("Trailer") })
     }
 
     @Test func `what Connection nominates ends here, and what we set does not (H2)`() throws {

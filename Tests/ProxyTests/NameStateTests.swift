@@ -11,7 +11,7 @@ struct NameStateTests {
     private static let c = IPAddress(v4: 3)
 
     /// No answer, and nobody ever had one.
-    private static let away = NameAnswer.failed(last: [], asOf: .distantPast)
+    private static let away = NameAnswer<IPAddress>.failed(last: [], asOf: .distantPast)
 
     private static var rules: NameRules {
         var rules = NameRules()
@@ -24,15 +24,15 @@ struct NameStateTests {
     }
 
     /// A name that was asked for at 0 and got `addresses` there and then.
-    private static func known(_ addresses: [IPAddress] = [a]) -> NameState {
-        var name = NameState(Self.rules)
+    private static func known(_ addresses: [IPAddress] = [a]) -> NameState<IPAddress> {
+        var name = NameState<IPAddress>(Self.rules)
         _ = name.use(at: Self.at(0))
         _ = name.answered(.found(addresses), at: Self.at(0))
         return name
     }
 
     @Test func `who comes first asks, and who comes next waits for the same answer`() {
-        var name = NameState(Self.rules)
+        var name = NameState<IPAddress>(Self.rules)
         #expect(name.use(at: Self.at(0)) == .wait(ask: true))
         #expect(name.use(at: Self.at(0)) == .wait(ask: false))
         #expect(name.asks(at: Self.at(0)) == false)
@@ -83,7 +83,7 @@ struct NameStateTests {
     }
 
     @Test func `what another loop was told is better than nothing, until its own time is over`() {
-        var name = NameState(Self.rules)
+        var name = NameState<IPAddress>(Self.rules)
         _ = name.use(at: Self.at(50))
         #expect(name.answered(.failed(last: [Self.b], asOf: Self.at(0)), at: Self.at(50)) == [])
         #expect(name.use(at: Self.at(50)) == .take([Self.b]))
@@ -95,7 +95,7 @@ struct NameStateTests {
     }
 
     @Test func `a name that never resolved fails at once until it may be asked for again`() {
-        var name = NameState(Self.rules)
+        var name = NameState<IPAddress>(Self.rules)
         _ = name.use(at: Self.at(0))
         _ = name.answered(Self.away, at: Self.at(0))
         #expect(name.use(at: Self.at(0.9)) == .fail)

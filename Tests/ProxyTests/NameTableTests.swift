@@ -10,9 +10,9 @@ import Testing
 struct NameTableTests {
     /// Answers when the test says so.
     private final class Resolver: Sendable {
-        private let questions = Mutex<[(name: String, answer: NameSource.Answer)]>([])
+        private let questions = Mutex<[(name: String, answer: NameSource<IPAddress>.Answer)]>([])
 
-        var source: NameSource {
+        var source: NameSource<IPAddress> {
             var rules = NameRules()
             rules.staleSeconds = 60
             return NameSource(rules) { name, answer in self.questions.withLock { $0.append((name, answer)) } }
@@ -21,7 +21,7 @@ struct NameTableTests {
         var asked: [String] { self.questions.withLock { $0.map(\.name) } }
 
         func answer(_ addresses: [IPAddress]) {
-            let answer: NameAnswer =
+            let answer: NameAnswer<IPAddress> =
                 addresses.isEmpty ? .failed(last: [], asOf: .distantPast) : .found(addresses)
             let questions = self.questions.withLock { questions in
                 defer { questions = [] }
@@ -38,29 +38,29 @@ struct NameTableTests {
 
     @Test func `everybody who waits for a name hears the one answer`() throws {
         let table = NameTable(self.resolver.source, on: self.loop)
-        let first = table.addresses(of: "a", at: self.start)
-        let second = table.addresses(of: "a", at: self.start)
+        let first = table.places(of: "a", at: self.start)
+        let second = table.places(of: "a", at: self.start)
         #expect(self.resolver.asked == ["a"])
         self.resolver.answer([Self.address])
         self.loop.run()
         #expect(try first.wait() == [Self.address])
         #expect(try second.wait() == [Self.address])
-        #expect(try table.addresses(of: "a", at: .now()).wait() == [Self.address])
+        #expect(try table.places(of: "a", at: .now()).wait() == [Self.address])
     }
 
     @Test func `a name that does not resolve gives nothing, now and for a moment after`() throws {
         let table = NameTable(self.resolver.source, on: self.loop)
-        let first = table.addresses(of: "a", at: self.start)
+        let first = table.places(of: "a", at: self.start)
         self.resolver.answer([])
         self.loop.run()
         #expect(try first.wait() == [])
-        #expect(try table.addresses(of: "a", at: .now()).wait() == [])
+        #expect(try table.places(of: "a", at: .now()).wait() == [])
         #expect(self.resolver.asked.isEmpty)
     }
 
     @Test func `names in use are asked for though nobody connects, others are not`() {
         let table = NameTable(self.resolver.source, on: self.loop)
-        for name in ["a", "b"] { _ = table.addresses(of: name, at: self.start) }
+        for name in ["a", "b"] { _ = table.places(of: name, at: self.start) }
         self.resolver.answer([Self.address])
         self.loop.run()
         table.sweep(.now() + .seconds(9)) { ["a"] }
@@ -71,7 +71,7 @@ struct NameTableTests {
 
     @Test func `what nobody uses and is too old is forgotten`() {
         let table = NameTable(self.resolver.source, on: self.loop)
-        _ = table.addresses(of: "a", at: self.start)
+        _ = table.places(of: "a", at: self.start)
         self.resolver.answer([Self.address])
         self.loop.run()
         table.sweep(.now() + .seconds(69)) { [] }
@@ -87,7 +87,7 @@ struct NameTableTests {
             #expect(name == "a")
             gone += addresses
         }
-        _ = table.addresses(of: "a", at: self.start)
+        _ = table.places(of: "a", at: self.start)
         self.resolver.answer([Self.address])
         self.loop.run()
         for round in 1...3 {
@@ -101,10 +101,10 @@ struct NameTableTests {
 
     @Test func `the end lets nobody wait`() throws {
         let table = NameTable(self.resolver.source, on: self.loop)
-        let waiting = table.addresses(of: "a", at: self.start)
+        let waiting = table.places(of: "a", at: self.start)
         table.stop()
         #expect(try waiting.wait() == [])
-        #expect(try table.addresses(of: "a", at: self.start).wait() == [])
+        #expect(try table.places(of: "a", at: self.start).wait() == [])
         self.resolver.answer([Self.address])
         self.loop.run()
     }

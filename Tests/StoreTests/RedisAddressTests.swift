@@ -27,7 +27,7 @@ struct RedisAddressTests {
         "", "redis", "redis:/h", "http://h", "redis://", "redis://:6379", "redis://h:0", "redis://h:65536",
         "redis://h:x", "redis://h/x", "redis://h/-1", "redis://h?x=1", "redis://user@h", "redis://user:@h",
         "redis://u:%zz@h", "redis://::1", "redis://[::1", "redis://[::1]x", "redis://h h", "unix://relative",
-        "unix:///s?x=1", "redis://a,b", "redis+sentinel://h", "redis+cluster://h", "redis://u:%ff@h",
+        "unix:///s?x=1", "redis://a,b", "redis+sentinel://h", "redis+cluster://", "redis://u:%ff@h",
     ])
     func `what is no address is refused, without showing it`(url: String) {
         #expect(throws: RedisAddressError.self) { try RedisAddress(url: url) }
@@ -69,6 +69,30 @@ struct RedisAddressTests {
     func `what is no address of sentinels is refused, without showing it`(url: String) {
         let error = #expect(throws: RedisAddressError.self) { try RedisAddress(url: url) }
         #expect(error?.description.contains("%") == false)
+    }
+
+    @Test func `a URL says servers of a cluster`() throws {
+        let nodes = [
+            RedisAddress.Node(host: "a.example", port: 6379), RedisAddress.Node(host: "::1", port: 7),
+        ]
+        var wanted = RedisAddress(.cluster(RedisAddress.Cluster(nodes: nodes)))
+        for url in ["redis+cluster://a.example,[::1]:7", "redis-cluster://a.example:6379,[::1]:7/0"] {
+            #expect(try RedisAddress(url: url) == wanted)
+        }
+        (wanted.user, wanted.password, wanted.tls) = ("gate", "p@ss", RedisAddress.TLS())
+        #expect(try RedisAddress(url: "rediss+cluster://gate:p%40ss@a.example,[::1]:7/") == wanted)
+        #expect(wanted.title == "rediss+cluster://a.example:6379,[::1]:7")
+        #expect(wanted.cluster?.maximumRedirections == 5 && wanted.sentinels == nil)
+    }
+
+    @Test(arguments: [
+        "redis+cluster://", "redis+cluster:///0", "redis+cluster://h,", "redis+cluster://,h",
+        "redis+cluster://h:0",
+        "redis+cluster://h/1", "redis+cluster://h/m", "redis+cluster://h?x=1", "redis+cluster://u@h",
+        "redis+cluster://h#f", "redis+cluster://h/0/0", "redis+cluster://::1",
+    ])
+    func `what is no address of a cluster is refused`(url: String) {
+        #expect(throws: RedisAddressError.self) { try RedisAddress(url: url) }
     }
 
     @Test func `an address's title shows neither user nor password`() throws {

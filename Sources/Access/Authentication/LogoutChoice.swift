@@ -9,6 +9,8 @@ struct LogoutChoice: Sendable, Equatable {
     let suffix: [UInt8]
     /// The argument of a query that asks for it.
     let argument: String?
+    /// The argument of a form that asks for it.
+    let formArgument: String?
     /// The methods that may.
     let methods: [Method]
     /// The tokens that are given back, in this order.
@@ -21,7 +23,10 @@ struct LogoutChoice: Sendable, Equatable {
         let settings = check.settings
         suffix = Array((settings.string("logout_uri_suffix") ?? "").utf8)
         argument = settings.string("logout_query_arg")
-        for field in ["logout_uri_suffix", "logout_query_arg", "revocation_token_param_name"]
+        formArgument = settings.string("logout_post_arg")
+        for field in [
+            "logout_uri_suffix", "logout_query_arg", "logout_post_arg", "revocation_token_param_name",
+        ]
         where settings.string(field)?.isEmpty == true {
             check.fail(field, "must not be empty")
         }
@@ -31,6 +36,9 @@ struct LogoutChoice: Sendable, Equatable {
         let names: [String: Method] = ["DELETE": .delete, "GET": .get, "POST": .post]
         methods = (settings.strings("logout_methods") ?? []).compactMap { names[$0] }
         if methods.isEmpty { check.fail("logout_methods", "must not be empty") }
+        if formArgument != nil, !methods.contains(.post) {
+            check.fail("logout_post_arg", "needs POST among logout_methods")
+        }
         // A refresh token that is taken back takes its access tokens along at most issuers (RFC 7009 §2.1).
         let kinds: [(RevokedToken.Kind, String)] = [
             (.refresh, "logout_revoke_refresh_token"), (.access, "logout_revoke_access_token"),
@@ -41,7 +49,15 @@ struct LogoutChoice: Sendable, Equatable {
     }
 
     /// Whether any request of a route could ask for a logout.
-    var isAsked: Bool { !suffix.isEmpty || argument != nil }
+    var isAsked: Bool { !suffix.isEmpty || argument != nil || formArgument != nil }
+
+    /// Whether a form that was read does.
+    func isAsked(by read: BodyRead) -> Bool {
+        guard let formArgument, case .whole(let octets) = read, let form = QueryArguments(octets) else {
+            return false
+        }
+        return form.count(of: formArgument) > 0
+    }
 
     /// Whether this request does.
     func isAsked(by request: borrowing RequestHead) -> Bool {

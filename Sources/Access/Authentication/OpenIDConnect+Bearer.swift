@@ -94,6 +94,10 @@ extension OpenIDConnect {
         var place: (range: FieldRange, start: Int)?
         if let range = request.first(.authorization), let start = after("bearer ", range, request) {
             place = (range, start)
+        } else if settings.proof.dpop.isOn, let range = request.first(.authorization),
+            let start = after("dpop ", range, request)
+        {
+            place = (range, start)
         } else if let range = settings.tokens.bearerFields.lazy.compactMap({ request.first($0) }).first {
             place = (range, bareOrScheme(range, request))
         }
@@ -138,7 +142,8 @@ extension OpenIDConnect {
 
     /// Verifies a bearer token with the keys at hand; asks for newer ones once if that may help.
     func verify(_ token: [UInt8], _ passage: Passage, mayAsk: Bool) throws(Refusal) -> Step {
-        switch parties.verify(token, settings, at: passage.now) {
+        let headers = services.headers(passage.worker)
+        switch parties.verify(token, settings, at: passage.now, headers: headers) {
         case .proven(let facts):
             if let choice = settings.question, choice.includesJWT {
                 return try ask(choice, about: token, besides: facts, passage)

@@ -127,7 +127,7 @@ extension OpenIDConnect {
             )
         }
         let answer = AuthorizationAnswer(arguments.pairs.map { ($0.name, $0.value) })
-        if let error = answer.error { throw refusal(ofIssuer: error) }
+        if let error = answer.error { throw refusal(ofIssuer: error, state, passage) }
         guard let code = answer.code else { throw .malformed(settings.callbackCause("missing-code")) }
         return .wait(
             Inquiry { [self] in
@@ -166,9 +166,17 @@ extension OpenIDConnect {
         }
     }
 
-    /// What the issuer answered instead of a code (security row A9).
-    private func refusal(ofIssuer error: String) -> Refusal {
+    /// What the issuer answered instead of a code (security row A9): a page, never another redirect.
+    private func refusal(ofIssuer error: String, _ state: String?, _ passage: Passage) -> Refusal {
         switch error {
+        case "login_required", "interaction_required", "consent_required", "account_selection_required":
+            // It would have to ask the user, and was told not to (OIDC Core §3.1.2.6).
+            var cause = settings.cause("login-refused", detail: error)
+            cause.message = "Your identity provider has to ask you first"
+            if let target = state.flatMap({ states.target(of: $0, at: passage.now) }), isSilent(target) {
+                cause.wayOn = Page.Link(target: startPath(target), label: "Sign in")
+            }
+            return .unauthenticated(cause)
         case "temporarily_unavailable", "server_error": return issuerUnavailable("issuer-failed")
         case "access_denied":
             return .forbidden(settings.cause("login-refused", forbidden: true, detail: "access_denied"))
@@ -237,6 +245,7 @@ extension OpenIDConnect {
         var outcome = outcome
         if case .success(.session(var session)) = outcome {
             session.binding = binding
+            session = remembered(session)
             do throws(StoreUnavailable) {
                 outcome = try await stored(.success(session)).map(Landing.session)
             } catch {
@@ -261,12 +270,14 @@ extension OpenIDConnect {
             refusal = issuerUnavailable(error.reason, detail: error.detail)
         case .failure(let error):
             refusal = .unauthenticated(settings.cause(error.reason, detail: error.detail))
-        case .success(.refused(let error)): refusal = self.refusal(ofIssuer: error)
+        case .success(.refused(let error)): refusal = self.refusal(ofIssuer: error, attempt.state, passage)
         case .success(.session(let session)):
             endFormerSession(passage)
             guard write(session, passage) else {
                 throw .failed(settings.cause("session-too-large", detail: Self.tooLarge))
             }
+            remember(session, passage)
+            handOutToken(of: session, passage)
             count("begun", passage)
             setCookies([rounds.line(attempt.round, https: isHTTPS(passage))], passage)
             let answer = redirect(passage, to: attempt.target)
@@ -308,6 +319,7 @@ extension OpenIDConnect {
             if let store { endStored(shown.id, store) }
             end(shown.id, at: passage.now)
         }
+        endRemembered(passage)
         guard let former = presentedSession(passage) else { return }
         end(former, at: passage.now)
     }

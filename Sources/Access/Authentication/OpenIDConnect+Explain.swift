@@ -8,33 +8,22 @@ extension OpenIDConnect {
     /// Says what would become of the request: of `claims` where they are given, else of what the request shows.
     package func explain(_ passage: Passage, claims: JSONValue?) -> PluginVerdict {
         if let claims { return explain(passage, proven: proven(claims)) }
-        let shown = shownToken(passage).map { parties.rules(on: $0, at: passage.now) } ?? []
+        let token = shownToken(passage)
+        let shown = token.map { parties.rules(on: $0, at: passage.now) } ?? []
         do throws(Refusal) {
             switch try request(passage) {
             case .proceed:
-                return PluginVerdict(.passes, rules: shown + proofRule(shown, passage) + rules(passage))
+                let proof = proofRules(token, shown, passage)
+                return PluginVerdict(.passes, rules: shown + proof + rules(passage))
             case .answer(let answer): return PluginVerdict(.answers(status: answer.status))
             case .wait: return PluginVerdict(.undecided("the issuer would be asked"))
             case .read: return PluginVerdict(.undecided("the body would be read"))
             case .callout: return PluginVerdict(.undecided("the verdict is about another request"))
             }
         } catch {
-            return PluginVerdict(.refuses(error), rules: shown + proofRule(shown, passage) + rules(passage))
+            let proof = proofRules(token, shown, passage)
+            return PluginVerdict(.refuses(error), rules: shown + proof + rules(passage))
         }
-    }
-
-    /// Whether whoever shows the token has proven to hold it: asked after all rules on the token, before all others.
-    private func proofRule(_ shown: [RuleVerdict], _ passage: Passage) -> [RuleVerdict] {
-        guard !shown.isEmpty else { return [] }
-        let isFailed = shown.contains { $0.outcome == .failed }
-        let isAdmitted = passage.note(at: Self.proof) is ProvenCredential
-        return [
-            RuleVerdict(
-                rule: "proof of possession",
-                source: "RFC 7800 §3",
-                outcome: isFailed ? .notReached : isAdmitted ? .passed : .failed
-            )
-        ]
     }
 
     private func explain(_ passage: Passage, proven: ProvenCredential) -> PluginVerdict {

@@ -2,6 +2,17 @@
 import Gateway
 import Proxy
 
+/// A form that was read before, noted on its passage: a body can be read once.
+final class ReadForm {
+    private let read: BodyRead
+
+    init(_ read: BodyRead) { self.read = read }
+
+    static var place: ObjectIdentifier { ObjectIdentifier(ReadForm.self) }
+
+    static func noted(_ passage: Passage) -> BodyRead? { (passage.note(at: place) as? ReadForm)?.read }
+}
+
 extension OpenIDConnect {
     /// The longest form that is searched for a token, in octets.
     private static let maximumFormBytes = 64 << 10
@@ -9,10 +20,11 @@ extension OpenIDConnect {
     /// Reads the form that a request has, where a token may stand in one (RFC 6750 §2.2); nil for any other request.
     ///
     /// The upstream gets the form as it came, with the token in it: that is where the client put it.
-    func formToken(_ passage: Passage) -> Step? {
+    func formToken(_ passage: Passage) throws(Refusal) -> Step? {
         guard settings.takesTokens, settings.tokens.takesBody, passage.door != .callout,
             Self.isForm(passage.request)
         else { return nil }
+        if let read = ReadForm.noted(passage) { return try token(in: read, passage) }
         return .read(
             Reading(upTo: Self.maximumFormBytes, keepsBody: true) { [self] passage, read throws(Refusal) in
                 try orAnonymous(passage) { () throws(Refusal) in
@@ -23,7 +35,7 @@ extension OpenIDConnect {
         )
     }
 
-    private static func isForm(_ request: RequestHead) -> Bool {
+    static func isForm(_ request: RequestHead) -> Bool {
         guard request.method != .get, request.method != .head, request.framing != .none,
             request.count(of: .contentType) == 1, let type = request.string(of: .contentType)
         else { return false }

@@ -24,8 +24,9 @@ enum GrantCredential: Sendable {
 extension OpenIDConnect {
     /// Answers a credential that the issuer must be asked about, unless it said yes before.
     func grant(_ credential: GrantCredential, _ passage: Passage) throws(Refusal) -> Step {
+        let handed = settings.tokenRequest.handed(passage.request)
         let key: [UInt8]
-        do throws(CryptoError) { key = try grantKey(credential) } catch {
+        do throws(CryptoError) { key = try grantKey(credential, handed) } catch {
             throw .failed(settings.cause("internal-error"))
         }
         if settings.cache.keepsTokens, let known = services.state.grants.value(key, at: passage.now) {
@@ -41,7 +42,7 @@ extension OpenIDConnect {
                     clock: services.clock,
                     keep: { _ in 0 }
                 ) {
-                    [self] in await ask(credential)
+                    [self] in await ask(credential, handed)
                 }
                 return { passage throws(Refusal) in try self.resume(after: outcome, key, passage) }
             }
@@ -68,11 +69,15 @@ extension OpenIDConnect {
     }
 
     /// Everything that a grant's outcome depends on, under a keyed hash (security rows H4, A18).
-    private func grantKey(_ credential: GrantCredential) throws(CryptoError) -> [UInt8] {
-        let common = [
-            String(number), settings.issuer.url, settings.client?.id ?? "",
-            settings.login.scopes.joined(separator: " "), settings.login.audiences.joined(separator: " "),
-        ]
+    private func grantKey(
+        _ credential: GrantCredential,
+        _ handed: TokenRequestTerms.Handed
+    ) throws(CryptoError) -> [UInt8] {
+        let common =
+            handed.words + [
+                String(number), settings.issuer.url, settings.client?.id ?? "",
+                settings.login.scopes.joined(separator: " "), settings.login.audiences.joined(separator: " "),
+            ]
         switch credential {
         case .basic(let pair):
             return try services.state.grants.key(for: ["basic", pair.name, pair.secret] + common)
@@ -82,10 +87,13 @@ extension OpenIDConnect {
     }
 
     /// Asks the issuer: for a name and a secret the password first, then the client's own.
-    private func ask(_ credential: GrantCredential) async -> GrantOutcome {
+    private func ask(
+        _ credential: GrantCredential,
+        _ handed: TokenRequestTerms.Handed
+    ) async -> GrantOutcome {
         switch credential {
         case .refreshToken(let token):
-            guard let party = parties.client else {
+            guard let party = parties.client?.handing(handed) else {
                 return .refused(reason: "no-client", detail: "no client_id")
             }
             return await outcome(.refreshToken, subject: nil) { () async throws(OIDCError) in
@@ -93,7 +101,7 @@ extension OpenIDConnect {
             }
         case .basic(let pair):
             var outcome: GrantOutcome?
-            if settings.methods.contains(.password), let party = parties.client {
+            if settings.methods.contains(.password), let party = parties.client?.handing(handed) {
                 outcome = await self.outcome(.password, subject: pair.name) { () async throws(OIDCError) in
                     try await party.password(
                         username: pair.name,
@@ -105,7 +113,7 @@ extension OpenIDConnect {
             guard settings.methods.contains(.clientCredentials) else {
                 return outcome ?? .refused(reason: "grant-refused", detail: "no grant takes it")
             }
-            let party = parties.asClient(pair, settings)
+            let party = parties.asClient(pair, settings).handing(handed)
             return await self.outcome(.clientCredentials, subject: pair.name) { () async throws(OIDCError) in
                 try await party.clientCredentials()
             }
@@ -126,6 +134,7 @@ extension OpenIDConnect {
             let now = services.clock()
             var facts = try await parties.facts(of: tokens, method: method, at: now)
             facts.subject = facts.subject ?? subject
+            facts.replayed = settings.tokenRequest.replayed(tokens, of: method)
             let lifetime = tokens.expiresAt.map { $0.seconds - now }
             return .granted(settings.proven(facts, consumers: consumers), lifetime: lifetime)
         } catch {

@@ -27,6 +27,7 @@ extension OpenIDConnect {
         by cause: LoginCause = .request
     ) throws(Refusal) -> Step {
         guard let party = parties.client else { throw badCredential("no-client") }
+        try requireNavigation(passage)
         let redirectURI = try redirectURI(passage, hosts)
         guard passage.door != .explanation else {
             return .answer(Answer.redirect(to: settings.issuer.url))
@@ -36,7 +37,7 @@ extension OpenIDConnect {
         let target = try safeTarget(target, passage)
         let round = try nextRound(passage, cause, target)
         try requireCookies(passage)
-        let extra = extraParameters(target: target, hint: hint)
+        let extra = extraParameters(target: target, hint: hint, by: cause)
         return .wait(
             Inquiry { [self] in
                 let way = await wayOut(party, redirectURI: redirectURI, target: target, extra: extra)
@@ -49,6 +50,17 @@ extension OpenIDConnect {
                 }
             }
         )
+    }
+
+    /// A login begins where a user goes: neither by what a page loads, nor by what a browser fetches ahead (V7).
+    ///
+    /// A browser that says nothing of that is believed to be where its user is.
+    private func requireNavigation(_ passage: Passage) throws(Refusal) {
+        let request = passage.request
+        let isNavigation = request.string(of: .secFetchMode).map { $0 == "navigate" } ?? true
+        guard isNavigation, request.first("sec-purpose") == nil else {
+            throw .unauthenticated(settings.cause("not-a-navigation"))
+        }
     }
 
     /// Where this passage's request was going, for a login that begins with it.
@@ -66,7 +78,14 @@ extension OpenIDConnect {
     }
 
     /// Parameters of the authorization request that the configuration or the address asks for (security row S6).
-    private func extraParameters(target: String, hint: String?) -> [(String, String)] {
+    ///
+    /// A user who asked for a login gets one that may ask him: `prompt=none` of the address he came from would only say
+    /// once more that he has to.
+    private func extraParameters(
+        target: String,
+        hint: String?,
+        by cause: LoginCause
+    ) -> [(String, String)] {
         let login = settings.login
         var extra = login.arguments.map { ($0.name, $0.value) }
         if !login.handedThrough.isEmpty,
@@ -77,6 +96,7 @@ extension OpenIDConnect {
                 guard let value = arguments.single(name), value.utf8.count <= Self.longestHandedThrough,
                     value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
                 else { continue }
+                if cause == .user, name == "prompt", value == "none" { continue }
                 extra.append((name, value))
             }
         }
@@ -86,6 +106,11 @@ extension OpenIDConnect {
 
     /// Longest value that a client may hand through to the issuer, in octets.
     static let longestHandedThrough = 512
+
+    /// Whether a login for that place is to ask its user nothing, because the address says so.
+    func isSilent(_ target: String) -> Bool {
+        extraParameters(target: target, hint: nil, by: .request).contains { $0 == ("prompt", "none") }
+    }
 
     /// A posted answer needs a cookie that crosses sites, and browsers keep those over https alone (K2).
     private func requireCookies(_ passage: Passage) throws(Refusal) {

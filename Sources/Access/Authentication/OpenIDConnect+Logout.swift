@@ -12,8 +12,12 @@ extension OpenIDConnect {
     /// is named and a page of this origin led the browser there; any other is answered by the page with the button,
     /// so that neither a link elsewhere nor an image nor a prefetch signs anybody out (security row K9).
     func askedLogout(_ passage: Passage) throws(Refusal) -> Step? {
+        guard settings.logout.isAsked(by: passage.request) else { return formLogout(passage) }
+        return try logOut(passage)
+    }
+
+    private func logOut(_ passage: Passage) throws(Refusal) -> Step {
         let request = passage.request
-        guard settings.logout.isAsked(by: request) else { return nil }
         guard let own = RedirectTarget.Origin(passage) else {
             throw .malformed(settings.cause("malformed-host"))
         }
@@ -30,14 +34,30 @@ extension OpenIDConnect {
         }
     }
 
+    /// Reads a form that may ask for a logout; one that does not goes on with its body as it came.
+    private func formLogout(_ passage: Passage) -> Step? {
+        guard settings.logout.formArgument != nil, passage.request.method == .post,
+            Self.isForm(passage.request)
+        else { return nil }
+        let limit = max(65_536, settings.login.keptBytes)
+        return .read(
+            Reading(upTo: limit, keepsBody: true) { [self] passage, read throws(Refusal) in
+                if settings.logout.isAsked(by: read) { return try logOut(passage) }
+                passage.note(ReadForm(read), at: ReadForm.place)
+                return try identify(passage)
+            }
+        )
+    }
+
     /// Whether the browser says that its user went there, and does not only look ahead.
     private static func isPlainNavigation(_ request: RequestHead) -> Bool {
         request.string(of: .secFetchMode) == "navigate" && request.first("sec-purpose") == nil
             && (request.string(of: "sec-fetch-dest").map { $0 == "document" } ?? true)
     }
 
-    /// Whether the request has any part of this instance's session, alive or not.
+    /// Whether the request has any part of this instance's session, or of what brings it back, alive or not.
     func hasSessionCookie(_ passage: Passage) -> Bool {
+        if showsRemembered(passage) { return true }
         guard let field = passage.request.first(.cookie) else { return false }
         return passage.request.withValue(field) {
             sessionCookies.presentParts(in: $0, https: isHTTPS(passage)) > 0

@@ -112,7 +112,9 @@ extension OpenIDConnect {
         else {
             return
         }
-        write(sessionCookies.limits.renewed(session, at: passage.now), passage)
+        let session = sessionCookies.limits.renewed(session, at: passage.now)
+        write(session, passage)
+        rollRemembered(session, passage)
     }
 
     /// Writes a session into the answer's cookies; false if it cannot be.
@@ -133,9 +135,9 @@ extension OpenIDConnect {
         return setCookies(lines, passage)
     }
 
-    /// Removes the session's cookies.
+    /// Removes the session's cookies; left to what brings it back, where the request shows that.
     func dropSessionCookies(_ passage: Passage) {
-        guard passage.door != .explanation else { return }
+        guard passage.door != .explanation, !showsRemembered(passage) else { return }
         setCookies(sessionCookies.removals(https: isHTTPS(passage), present: presentParts(passage)), passage)
     }
 
@@ -144,19 +146,23 @@ extension OpenIDConnect {
         if let session {
             count("ended", passage)
             if let store { endStored(session.id, store) }
+            if let id = session.counterpart, let store = remembering?.store { endStored(id, store) }
             end(session, at: passage.now)
         }
-        dropSessionCookies(passage)
+        endRemembered(passage)
+        dropCookies(passage)
     }
 
-    /// Remembers that a session is over.
+    /// Remembers that a session is over, and what would bring it back.
     func end(_ session: Session, at now: Double) {
-        _ = try? services.state.endedSessions.end(
-            .session(id: session.id),
-            of: session.issuer,
-            beganBy: session.beganAt,
-            at: now
-        )
+        for id in [session.id, session.counterpart].compactMap({ $0 }) {
+            _ = try? services.state.endedSessions.end(
+                .session(id: id),
+                of: session.issuer,
+                beganBy: session.beganAt,
+                at: now
+            )
+        }
     }
 
     /// Remembers that a session is over of which nothing but its name is known: it began by now, by whatever clock.
@@ -317,6 +323,7 @@ extension OpenIDConnect {
             count("refreshed", passage)
             let next = sessionCookies.limits.renewed(next, at: passage.now)
             write(next, passage)
+            remember(next, passage)
             return try admit(self.proven(next), passage)
         case .unavailable:
             keep(session, passage)

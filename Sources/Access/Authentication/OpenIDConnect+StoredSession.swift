@@ -49,7 +49,10 @@ extension OpenIDConnect {
     }
 
     /// The sessions of this instance by whose they are; nil where they live in cookies alone.
-    package var sessionIndex: (any SessionIndex)? { store }
+    package var sessionIndex: (any SessionIndex)? {
+        guard let store, let remembered = remembering?.store else { return store }
+        return RememberedIndex(sessions: store, remembered: remembered)
+    }
 
     // MARK: The request
 
@@ -151,6 +154,7 @@ extension OpenIDConnect {
         switch lookup {
         case .found(let stored):
             let kept = keep(stored, shown, passage)
+            rollStored(stored.session, at: passage.now)
             if shown.isAged { writeHandle(shown.handle.octets, stored.session, passage, store) }
             if let step = try goOn(kept, passage, store) { return step }
             return try withoutSession(passage)
@@ -221,7 +225,9 @@ extension OpenIDConnect {
             endsSession: settings.answers.endsSessionOnUnauthorized
         ) { [self] session in
             guard let token = session.refreshToken else { return .over(reason: "session-expired") }
-            return await renewed(session, token, party)
+            let outcome = await renewed(session, token, party)
+            if case .renewed(let next) = outcome { await rememberTokens(of: next) }
+            return outcome
         }
     }
 
@@ -314,6 +320,7 @@ extension OpenIDConnect {
             throw StoreUnavailable("internal-error")
         }
         try await store.begin(session)
+        try await beginRemembered(session)
         return .success(session)
     }
 

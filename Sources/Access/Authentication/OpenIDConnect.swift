@@ -25,6 +25,10 @@ package final class OpenIDConnect: CookieOwner {
     let sessionCookies: SessionCookies
     /// Where sessions lie; nil for the browser's cookies alone.
     let store: SessionStore?
+    /// What brings sessions back; nil where none come back.
+    let remembering: Remembering?
+    /// Hands out tokens to pages; nil where none are asked for.
+    let csrfTokens: CSRFTokens?
     let logins: LoginKeeping
     private let anonymousConsumer: Consumer?
     /// Nonces for proofs, where they are asked for.
@@ -63,6 +67,8 @@ package final class OpenIDConnect: CookieOwner {
             let name = settings.session.name ?? "session-\(Hexadecimal.encode(digest[..<4]))"
             let purpose = "session " + SealedCookie.tuple(identity)
             store = try Self.store(vault, identity, ring ?? services.keys, settings, services)
+            remembering = try Self.remembering(settings, vault, identity, ring ?? services.keys, services)
+            csrfTokens = try Self.csrfTokens(settings, identity, ring ?? services.keys)
             sessionCookies = SessionCookies(
                 name: name,
                 attributes: settings.session.cookie,
@@ -177,6 +183,11 @@ package final class OpenIDConnect: CookieOwner {
         if settings.logout.isAsked, passage.door == .proxy, let step = try askedLogout(passage) {
             return step
         }
+        return try identify(passage)
+    }
+
+    /// Proves who a request is for that is neither a way back nor a logout.
+    func identify(_ passage: Passage) throws(Refusal) -> Step {
         if !settings.runsOnPreflight, isPreflight(passage) {
             hideCredential(passage)
             return .proceed
@@ -193,11 +204,17 @@ package final class OpenIDConnect: CookieOwner {
         return try withoutSession(passage)
     }
 
-    /// What follows when there is no session: the credential that is shown, or none.
+    /// What follows when there is no session: one that comes back, the credential that is shown, or none.
     func withoutSession(_ passage: Passage) throws(Refusal) -> Step {
+        if remembering != nil, let step = try broughtBack(passage) { return step }
+        return try unproven(passage)
+    }
+
+    /// What follows when none comes back, either.
+    func unproven(_ passage: Passage) throws(Refusal) -> Step {
         try orAnonymous(passage) { () throws(Refusal) in
             if let step = try credential(passage) { return step }
-            if let step = formToken(passage) { return step }
+            if let step = try formToken(passage) { return step }
             return try nothingShown(passage, read: nil)
         }
     }
@@ -246,7 +263,7 @@ package final class OpenIDConnect: CookieOwner {
             _ = try redirectURI(passage, hosts)
             passage.note(self, at: Self.loginOffer)
         }
-        if let step = try keepForm(passage, read: read) { return step }
+        if let step = try keepForm(passage, read: read ?? ReadForm.noted(passage)) { return step }
         // Cookies that contradict each other are somebody's doing: the log says so (security row K4).
         let told = passage.reason.flatMap {
             ["broken-session-cookie", "session-bound-elsewhere", "session-ended"].contains($0) ? $0 : nil
@@ -283,10 +300,10 @@ package final class OpenIDConnect: CookieOwner {
         if let possession = proven.possession { try prove(possession, passage) }
         if let session = proven.session {
             guard isBound(session, passage) else { return try withoutBoundSession(passage) }
-            try refuseCrossSite(passage)
+            try refuseCrossSite(passage, session)
         }
         passage.identity = proven.identity
-        if passage.door != .proxy { passage.note(proven, at: Self.proof) }
+        if passage.door != .proxy || passage.match == nil { passage.note(proven, at: Self.proof) }
         if let refusal = proven.refusal {
             if proven.session != nil, settings.answers.endsSessionOnForbidden, passage.door != .explanation {
                 endSession(proven.session, passage)
@@ -298,7 +315,10 @@ package final class OpenIDConnect: CookieOwner {
         passage.upstream.add(proven.upstream)
         if let choice = settings.signedIdentity { try sign(choice, proven, passage) }
         passage.answer.add(proven.downstream)
-        if let session = proven.session { try tell(of: session, passage) }
+        if let session = proven.session {
+            try tell(of: session, passage)
+            offerToken(of: session, passage)
+        }
         passage.lastsUntil = settings.streamsEnd(proven)
         passage.standing = proven.standing
         return .proceed
@@ -309,6 +329,7 @@ package final class OpenIDConnect: CookieOwner {
     /// Whether a cookie is a session's or a login attempt's of this instance.
     package func owns(cookie name: Span<UInt8>) -> Bool {
         sessionCookies.isOurs(name) || loginCookies.isOurs(name)
+            || (remembering?.cookies.isOurs(name) ?? false) || (csrfTokens?.isOurs(name) ?? false)
     }
 
     /// Whether a cookie is kept from upstreams: our own, and one that carries a credential.

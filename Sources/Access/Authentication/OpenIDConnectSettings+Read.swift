@@ -136,6 +136,9 @@ extension OpenIDConnectSettings {
         limits.idling = settings.number("session_idling_timeout") ?? 900
         limits.rolling = settings.number("session_rolling_timeout") ?? 3600
         limits.absolute = settings.number("session_absolute_timeout") ?? 86_400
+        let remembered = RememberChoice(&check)
+        if let name = remembered?.name { requireCookieName("session_remember_cookie_name", name, &check) }
+        limits.sinceLogin = remembered?.limits.absolute ?? 0
         return SessionChoice(
             audience: settings.string("session_audience") ?? "default",
             name: name,
@@ -143,6 +146,7 @@ extension OpenIDConnectSettings {
             secret: settings.string("session_secret"),
             storage: storage(&check),
             limits: limits,
+            remembered: remembered,
             refreshes: settings.boolean("refresh_tokens") ?? true,
             streamLeeway: settings.number("stream_leeway") ?? 60
         )

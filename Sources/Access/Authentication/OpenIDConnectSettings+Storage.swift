@@ -31,6 +31,9 @@ extension OpenIDConnectSettings {
         }
         address.database = record.integer("database") ?? 0
         if address.database < 0 { check.fail("redis", "database: must not be negative") }
+        if address.cluster != nil, address.database != 0 {
+            check.fail("redis", "database: a cluster has none but 0")
+        }
         if record.flag("ssl") {
             var tls = RedisAddress.TLS()
             tls.verifies = record.boolean("ssl_verify") ?? true
@@ -50,7 +53,12 @@ extension OpenIDConnectSettings {
     }
 
     private static func place(_ record: Settings, _ check: inout SettingsCheck) -> RedisAddress.Place {
-        if let sentinels = sentinels(record, &check) { return .sentinels(sentinels) }
+        let sentinels = sentinels(record, &check)
+        if let cluster = cluster(record, &check) {
+            if sentinels != nil { check.fail("redis", "cluster_nodes: not together with sentinel_nodes") }
+            return .cluster(cluster)
+        }
+        if let sentinels { return .sentinels(sentinels) }
         if let path = record.string("socket") {
             if !path.hasPrefix("/") || path.utf8.count > 103 {
                 check.fail("redis", "socket: expected an absolute path of at most 103 octets")
@@ -64,6 +72,26 @@ extension OpenIDConnectSettings {
         let port = record.integer("port") ?? 6379
         if !(1...65_535).contains(port) { check.fail("redis", "\(field): expected a number from 1 to 65535") }
         return port
+    }
+
+    /// The cluster, if the record names servers of one.
+    private static func cluster(_ record: Settings, _ check: inout SettingsCheck) -> RedisAddress.Cluster? {
+        let nodes = record.records("cluster_nodes")
+        guard !nodes.isEmpty else { return nil }
+        if record.string("socket") != nil { check.fail("redis", "socket: not together with cluster_nodes") }
+        var cluster = RedisAddress.Cluster(
+            nodes: nodes.map {
+                RedisAddress.Node(
+                    host: $0.string("ip") ?? "127.0.0.1",
+                    port: port($0, "cluster_nodes: port", &check)
+                )
+            }
+        )
+        cluster.maximumRedirections = record.integer("cluster_max_redirections") ?? 5
+        if !(1...100).contains(cluster.maximumRedirections) {
+            check.fail("redis", "cluster_max_redirections: expected a number from 1 to 100")
+        }
+        return cluster
     }
 
     /// Who names the server, if the record says that somebody does.

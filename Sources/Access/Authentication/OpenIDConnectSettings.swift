@@ -28,6 +28,8 @@ package struct OpenIDConnectSettings: Sendable {
     package let consumerRule: ConsumerRule
     /// How tokens are shown and judged.
     package let tokens: TokenChoice
+    /// What goes along to the token endpoint with a client's own credential, and what comes back.
+    let tokenRequest: TokenRequestTerms
     /// How proofs are asked for that a token is the client's own.
     let proof: ProofChoice
     /// What is asked of the user's authentication; nil for nothing.
@@ -44,6 +46,8 @@ package struct OpenIDConnectSettings: Sendable {
     let sessionBinding: SessionBinding
     /// Which requests of other sites' pages a cookie lets in.
     let crossSite: CrossSiteRule
+    /// The token that is asked for where a browser does not say whose page sent a request; nil for none.
+    let csrfToken: CSRFTokenChoice?
     /// Where browsers are sent instead of refusals.
     let redirects: RefusalRedirects
     /// Takes every field away in which a credential may stand, where credentials are hidden.
@@ -135,6 +139,8 @@ package struct OpenIDConnectSettings: Sendable {
         /// Where sessions live, as the plugin says; nil for what the program's setting says.
         var storage: SessionStorage?
         var limits: SessionLimits
+        /// What is remembered beside a session; nil for nothing.
+        var remembered: RememberChoice?
         var refreshes: Bool
         /// Seconds that a stream or tunnel may outlive what let it in.
         var streamLeeway: Double
@@ -225,6 +231,7 @@ package struct OpenIDConnectSettings: Sendable {
         policy = Self.policy(settings)
         consumerRule = Self.consumerRule(settings)
         tokens = Self.tokens(&check)
+        tokenRequest = TokenRequestTerms(&check)
         proof = ProofChoice(&check)
         stepUp = StepUpChoice(&check)
         resource = ResourceMetadata(&check, proof)
@@ -233,6 +240,7 @@ package struct OpenIDConnectSettings: Sendable {
         sessionFields = SessionFields(settings)
         sessionBinding = SessionBinding(settings)
         crossSite = CrossSiteRule(&check)
+        csrfToken = CSRFTokenChoice(&check)
         redirects = RefusalRedirects(&check)
         hidesCredentials = settings.flag("hide_credentials")
         credentialRemovals = Self.removals(settings, tokens, proof)
@@ -248,7 +256,7 @@ package struct OpenIDConnectSettings: Sendable {
     func streamsEnd(_ proven: ProvenCredential) -> Double? {
         var end = proven.expires
         if let session = proven.session {
-            if self.session.limits.absolute > 0 { end = session.createdAt + self.session.limits.absolute }
+            end = min(end, self.session.limits.absoluteEnd(of: session))
             // A session that cannot be renewed ends with its access token.
             if let ends = session.accessTokenExpires, !self.session.refreshes || session.refreshToken == nil {
                 end = min(end, ends)

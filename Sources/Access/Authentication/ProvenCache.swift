@@ -1,6 +1,7 @@
 // What was proven before: credentials that need no second proof, for one worker.
 import Cryptography
 import Gateway
+import JOSE
 
 /// A bounded memory of credentials and what they proved; one for each worker, so that nobody waits for a lock.
 ///
@@ -85,12 +86,12 @@ final class ProvenCache<Value: AnyObject> {
     }
 
     private func insert(_ entry: Entry, _ key: UInt64) {
-        if let replaced = young[key] { youngBytes -= replaced.bytes }
-        young[key] = entry
+        if let replaced = young.updateValue(entry, forKey: key) { youngBytes -= replaced.bytes }
         youngBytes += entry.bytes
         guard youngBytes > maximumBytes / 2 else { return }
-        old = young
-        young = [:]
+        swap(&old, &young)
+        // Its room stays: it will be needed again.
+        young.removeAll(keepingCapacity: true)
         youngBytes = 0
     }
 
@@ -127,5 +128,13 @@ final class ProvenCache<Value: AnyObject> {
             index &+= 1
         }
         return state
+    }
+}
+
+extension ProvenCache: HeaderMemory where Value == ReadHeader {
+    func header(_ octets: Span<UInt8>) -> ReadHeader? { value(octets, asker: 0) }
+
+    func keep(_ header: ReadHeader, for octets: Span<UInt8>) {
+        keep(header, for: octets, asker: 0, holding: header.approximateBytes)
     }
 }

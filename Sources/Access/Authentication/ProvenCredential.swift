@@ -95,6 +95,8 @@ struct CredentialFacts: Sendable {
     var introspection: TokenInformation?
     var session: Session?
     var standing: SessionStanding?
+    /// Fields of the token endpoint's answer, for the client.
+    var replayed: [TokenRequestTerms.Replayed] = []
     var expires = Double.infinity
     var keysVersion: UInt64 = 0
     /// Until when it needs no new proof; nil for as long as it lasts.
@@ -122,6 +124,7 @@ extension OpenIDConnectSettings {
         do {
             try Self.write(self.identity.upstream, facts, to: &upstream)
             try Self.write(self.identity.downstream, facts, to: &downstream)
+            for replayed in facts.replayed { try downstream.append(replayed.field, replayed.value) }
             _ = try ClaimText.list(identity.groups)
         } catch {
             refusal = refusal ?? forbidden("unsendable-claim", "a claim cannot stand in a field of a request")

@@ -156,13 +156,16 @@ struct SettingsCheck {
         }
     }
 
+    /// Arguments that the token request has of its own.
+    static let ownTokenArguments = [
+        "grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "username", "password",
+        "client_id", "client_secret", "client_assertion", "client_assertion_type",
+    ]
+
     /// What the token request has of its own cannot be written a second time (security rows A15, S6).
     mutating func requireOtherNames() {
-        let own = [
-            "grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "username", "password",
-            "client_id", "client_secret", "client_assertion", "client_assertion_type",
-        ]
-        for name in settings.strings("token_post_args_names") ?? [] where own.contains(name) {
+        for name in settings.strings("token_post_args_names") ?? []
+        where Self.ownTokenArguments.contains(name) {
             fail("token_post_args_names", "'\(name)' is the gateway's own to write")
         }
         let ownFields = [
@@ -187,7 +190,7 @@ struct SettingsCheck {
         for field in [
             "leeway", "session_idling_timeout", "session_rolling_timeout", "session_absolute_timeout",
             "cache_ttl", "cache_ttl_max", "cache_ttl_min", "cache_ttl_neg", "cache_ttl_resurrect",
-            "rediscovery_lifetime",
+            "rediscovery_lifetime", "session_remember_rolling_timeout", "session_remember_absolute_timeout",
         ] {
             if let number = settings.number(field), number < 0 { fail(field, "must not be negative") }
         }

@@ -172,10 +172,20 @@ struct TrustedParties: Sendable {
     }
 
     /// Judges a bearer token with the keys at hand.
-    func verify(_ token: [UInt8], _ settings: OpenIDConnectSettings, at now: Double) -> BearerVerdict {
+    func verify(
+        _ token: [UInt8],
+        _ settings: OpenIDConnectSettings,
+        at now: Double,
+        headers: (any HeaderMemory)? = nil
+    ) -> BearerVerdict {
         let version = keysVersion
         do throws(AccessTokenError) {
-            switch try bearerCheck.verdict(on: token, at: NumericDate(seconds: now)) {
+            let verdict = try bearerCheck.verdict(
+                on: token,
+                at: NumericDate(seconds: now),
+                headers: headers
+            )
+            switch verdict {
             case .needsKeys(let issuer, let seen): return .needsKeys(issuer, version: seen)
             case .accepted(let accepted):
                 let claims = accepted.token.claimsText
@@ -199,14 +209,7 @@ struct TrustedParties: Sendable {
 
     /// What each rule says of a bearer token, with the keys at hand; for people.
     func rules(on token: [UInt8], at now: Double) -> [RuleVerdict] {
-        let reports = bearerCheck.report(on: token, at: NumericDate(seconds: now))
-        return reports.map { rule in
-            RuleVerdict(
-                rule: rule.name,
-                source: rule.source,
-                outcome: RuleVerdict.Outcome(rawValue: rule.outcome.rawValue) ?? .notAsked
-            )
-        }
+        bearerCheck.report(on: token, at: NumericDate(seconds: now)).map { RuleVerdict($0) }
     }
 
     /// The client that a name and a secret make.

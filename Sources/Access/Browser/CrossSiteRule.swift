@@ -11,8 +11,10 @@ enum CrossSiteChoice: String, Sendable, CaseIterable {
     case off
 }
 
-/// The rule against requests that another site makes a browser send (CSRF), without a token: browsers say where a
-/// request comes from, in `Sec-Fetch-Site` (Fetch Metadata §2.4) or else in `Origin` (RFC 6454 §7).
+/// The rule against requests that another site makes a browser send (CSRF).
+///
+/// Browsers say where a request comes from, in `Sec-Fetch-Site` (Fetch Metadata §2.4) or else in `Origin` (RFC 6454 §7).
+/// Of one that says neither a token may be asked for (`CSRFTokens`).
 struct CrossSiteRule: Sendable, Equatable {
     let choice: CrossSiteChoice
     /// Origins whose pages may ask all the same, as browsers write them.
@@ -30,6 +32,9 @@ struct CrossSiteRule: Sendable, Equatable {
         var own: String
         /// An origin that `cors` of the route lets ask with cookies.
         var granted: String?
+
+        /// Whether the browser says nothing of where the request comes from.
+        var isSilent: Bool { sites.isEmpty && origins.isEmpty }
     }
 
     /// Whether a request may count as the user's own.
@@ -74,7 +79,9 @@ extension OpenIDConnect {
     private static let grantsOrigin: FieldName = "access-control-allow-origin"
 
     /// Refuses a request that changes something, shows a cookie alone, and was sent by another site's page.
-    func refuseCrossSite(_ passage: Passage) throws(Refusal) {
+    ///
+    /// - Parameter session: what a token would be bound to; nil where the cookie carries a bearer token.
+    func refuseCrossSite(_ passage: Passage, _ session: Session? = nil) throws(Refusal) {
         let rule = settings.crossSite
         let request = passage.request
         switch request.method {
@@ -96,5 +103,10 @@ extension OpenIDConnect {
             let detail = "a page of another site sent it; csrf_trusted_origins or cors may let that page ask"
             throw .forbidden(settings.cause("cross-site-request", forbidden: true, detail: detail))
         }
+        guard facts.isSilent, let csrfTokens, let session, !showsToken(of: session, csrfTokens, passage)
+        else { return }
+        handOutToken(of: session, passage)
+        let detail = "no Sec-Fetch-Site, no Origin, and no token of this session in \(csrfTokens.field)"
+        throw .forbidden(settings.cause("csrf-token-missing", forbidden: true, detail: detail))
     }
 }

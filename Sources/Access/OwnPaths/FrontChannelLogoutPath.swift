@@ -28,10 +28,10 @@ struct FrontChannelLogoutPath: Sendable {
         guard let first = logins.first else { throw refusal("wrong-issuer", passage) }
         var hasEnded = false
         for login in logins {
-            guard let session = login.presentedSession(passage), session.issuerSession == sid else {
-                continue
-            }
-            login.endSession(session, passage)
+            let alive = login.presentedSession(passage)
+            guard let session = alive ?? login.presentedRemembered(passage), session.issuerSession == sid
+            else { continue }
+            login.endSession(alive, passage)
             hasEnded = true
         }
         passage.countLogout("front-channel", hasEnded ? "ended" : "no-session")

@@ -61,9 +61,10 @@ struct LogoutPath: Sendable {
     ) -> Answer {
         var ended: (instance: OpenIDConnect, session: Session?)?
         for instance in instances {
-            let session = instance.presentedSession(passage)
+            let alive = instance.presentedSession(passage)
+            let session = alive ?? instance.presentedRemembered(passage)
             guard session != nil || instance.hasSessionCookie(passage) else { continue }
-            instance.endSession(session, passage)
+            instance.endSession(alive, passage)
             if let session { instance.giveBack(session, passage) }
             // A session that is still alive knows better which of the issuer's sessions is meant.
             if ended == nil || (ended?.session == nil && session != nil) { ended = (instance, session) }

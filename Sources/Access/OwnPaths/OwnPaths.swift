@@ -30,7 +30,7 @@ package enum OwnPaths {
                 try services.knowingSessions(passage) { passage throws(Refusal) in try login.userInfo(passage)
                 }
             },
-            BackChannelLogoutPath(services: services).own,
+            RenewalPath(services: services).own, BackChannelLogoutPath(services: services).own,
             FrontChannelLogoutPath(services: services).own,
             ResourceMetadataPath.path, PublicKeysPath(services: services).own,
         ] + IntrospectionPath.all(services)

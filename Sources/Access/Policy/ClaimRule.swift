@@ -59,11 +59,14 @@ package struct ClaimRule: Sendable, Equatable {
 
     /// Whether some item equals a value, or has all its words among the values.
     private func isMet(by values: [String], whole: String?) -> Bool {
+        // As nearly always: one of the items is one of the values, or the whole text.
+        for item in items {
+            if values.contains(where: { item.isIdentical(toUTF8Of: $0) }) { return true }
+            if let whole, item.isIdentical(toUTF8Of: whole) { return true }
+        }
+        guard kind != .oneOf else { return false }
         let held = Set(values.map { Array($0.utf8) })
         return items.contains { item in
-            if held.contains(Array(item.utf8)) { return true }
-            if let whole, item.isIdentical(toUTF8Of: whole) { return true }
-            guard kind != .oneOf else { return false }
             let words = Self.words(item)
             return !words.isEmpty && words.allSatisfy { held.contains(Array($0.utf8)) }
         }

@@ -30,7 +30,7 @@ extension OpenIDConnect {
         }
     }
 
-    private func isShownByProof(_ passage: Passage) -> Bool {
+    func isShownByProof(_ passage: Passage) -> Bool {
         guard let range = passage.request.first(.authorization) else { return false }
         return after("dpop ", range, passage.request) != nil
     }
@@ -53,7 +53,7 @@ extension OpenIDConnect {
     }
 
     /// SHA-256 of the client's certificate; nil where it has shown none.
-    private func certificateHash(_ passage: Passage) throws(CryptoError) -> [UInt8]? {
+    func certificateHash(_ passage: Passage) throws(CryptoError) -> [UInt8]? {
         if let field = settings.proof.certificateField, passage.client.isTrustedPeer {
             // The connection's certificate is the proxy's here.
             guard let certificate = field.certificate(in: passage.request) else { return nil }
@@ -104,22 +104,31 @@ extension OpenIDConnect {
         let known = memory.value(proof.header.span, asker: 0)
         let key: DPoPKey
         if let known { key = known } else { key = try DPoPKey(header: proof.header.span) }
-        let (nonces, now) = (proofNonces, passage.now)
         let facts = try proof.verified(
             by: key,
-            expecting: DPoPExpectations(
-                method: passage.request.methodText,
-                isTarget: ProofTarget(passage: passage, limits: services.limits).matches,
-                tokenHash: tokenHash,
-                keyThumbprint: thumbprint,
-                lifetime: settings.proof.lifetime,
-                leeway: settings.tokens.leeway,
-                isNonce: nonces.map { nonces in { nonces.age(of: $0, at: now) != nil } }
-            ),
-            at: NumericDate(seconds: now)
+            expecting: proofExpectations(thumbprint, tokenHash, passage),
+            at: NumericDate(seconds: passage.now)
         )
         if known == nil { memory.keep(key, for: proof.header.span, asker: 0) }
         return facts
+    }
+
+    /// What a proof for this request must agree with.
+    func proofExpectations(
+        _ thumbprint: String,
+        _ tokenHash: String,
+        _ passage: Passage
+    ) -> DPoPExpectations {
+        let (nonces, now) = (proofNonces, passage.now)
+        return DPoPExpectations(
+            method: passage.request.methodText,
+            isTarget: ProofTarget(passage: passage, limits: services.limits).matches,
+            tokenHash: tokenHash,
+            keyThumbprint: thumbprint,
+            lifetime: settings.proof.lifetime,
+            leeway: settings.tokens.leeway,
+            isNonce: nonces.map { nonces in { nonces.age(of: $0, at: now) != nil } }
+        )
     }
 
     /// A proof counts once (RFC 9449 §11.1).

@@ -1,4 +1,5 @@
 // How a route asks for proofs: the settings, read and checked.
+import Cryptography
 import Gateway
 import Proxy
 

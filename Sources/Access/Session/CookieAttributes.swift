@@ -22,12 +22,21 @@ package struct CookieAttributes: Sendable, Equatable {
 
     /// A `Set-Cookie` value.
     ///
-    /// - Parameter maximumAge: seconds; nil for a cookie that ends with the browser.
-    func line(_ fullName: String, _ value: String, https: Bool, maximumAge: Int? = nil) -> String {
+    /// - Parameters:
+    ///   - maximumAge: seconds; nil for a cookie that ends with the browser.
+    ///   - isReadable: whether scripts may read it.
+    func line(
+        _ fullName: String,
+        _ value: String,
+        https: Bool,
+        maximumAge: Int? = nil,
+        isReadable: Bool = false
+    ) -> String {
         var line = "\(fullName)=\(value); Path=\(path)"
         if let domain { line += "; Domain=\(domain)" }
         if let maximumAge { line += "; Max-Age=\(maximumAge)" }
-        line += "; HttpOnly; SameSite=\(sameSite)"
+        if !isReadable { line += "; HttpOnly" }
+        line += "; SameSite=\(sameSite)"
         if isSecure(https: https) { line += "; Secure" }
         return line
     }

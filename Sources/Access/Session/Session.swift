@@ -39,6 +39,12 @@ package struct Session: Sendable, Equatable {
     package var handle: [UInt8]?
     /// A hash of the facts of the client that it is bound to; nil where it is bound to none.
     package var binding: String?
+    /// The id of what is remembered beside it, and would bring it back; there, the id of the session (`Remembering`).
+    package var counterpart: String?
+    /// Seconds since 1970 at the login, for a session that was brought back since.
+    package var loggedInAt: Double?
+    /// What the browser is given to have it brought back from a store; not part of what is kept.
+    package var rememberedHandle: [UInt8]?
 
     /// A session that begins now.
     package init(id: String, at now: Double, issuer: String, subject: String) {
@@ -68,6 +74,8 @@ package struct Session: Sendable, Equatable {
         if let scope { members["sc"] = .string(scope) }
         if let userInfo { members["ui"] = userInfo }
         if let binding { members["b"] = .string(binding) }
+        if let counterpart { members["cp"] = .string(counterpart) }
+        if let loggedInAt { members["li"] = .number(loggedInAt) }
         return JSONValue.object(members).serialized()
     }
 
@@ -94,6 +102,8 @@ package struct Session: Sendable, Equatable {
         // Sessions of 0.2 have what it takes in their ID token alone.
         if json["ia"] == nil { issuerSession = idToken.flatMap(OpenIDConnect.payload)?["sid"]?.string }
         binding = json["b"]?.string
+        counterpart = json["cp"]?.string
+        loggedInAt = json["li"]?.number
     }
 }
 
@@ -105,6 +115,8 @@ package struct SessionLimits: Sendable, Equatable {
     package var rolling = 3600.0
     /// Seconds a session may live; 0 is no limit.
     package var absolute = 86_400.0
+    /// Seconds from its user's login on that a session may live which was brought back since; 0 is no limit.
+    package var sinceLogin = 0.0
 
     /// When the cookie, as it stands, ends.
     package func end(of session: Session) -> Double {
@@ -113,12 +125,16 @@ package struct SessionLimits: Sendable, Equatable {
 
     /// When the session ends however often it is used, unless it is renewed.
     package func lastingEnd(of session: Session) -> Double {
-        let ends = [
-            rolling > 0 ? session.renewedAt + rolling : .infinity,
-            absolute > 0 ? session.createdAt + absolute : .infinity,
-        ]
+        let end = min(absoluteEnd(of: session), rolling > 0 ? session.renewedAt + rolling : .infinity)
         // A cookie that never ends would be a key that is never changed: a year is the bound.
-        return min(ends.min() ?? .infinity, session.renewedAt + 31_536_000)
+        return min(end, session.renewedAt + 31_536_000)
+    }
+
+    /// When the session ends whatever is done with it; infinite for never.
+    package func absoluteEnd(of session: Session) -> Double {
+        let end = absolute > 0 ? session.createdAt + absolute : .infinity
+        guard sinceLogin > 0, let login = session.loggedInAt else { return end }
+        return min(end, login + sinceLogin)
     }
 
     /// Seconds that a store keeps the session from now on, if nobody uses it.

@@ -103,10 +103,17 @@ package struct SessionCookies: Sendable {
     }
 
     /// `Set-Cookie` values that keep a sealed text, and remove the parts that it does not need.
-    func lines(sealed text: String, https: Bool, present: Int) throws(SealError) -> [String] {
+    ///
+    /// - Parameter maximumAge: seconds; nil for cookies that end with the browser.
+    func lines(
+        sealed text: String,
+        https: Bool,
+        present: Int,
+        maximumAge: Int? = nil
+    ) throws(SealError) -> [String] {
         let name = fullName(https: https)
         let parts = try SealedCookie.split(text, name: name)
-        var lines = parts.map { attributes.line($0.name, $0.value, https: https) }
+        var lines = parts.map { attributes.line($0.name, $0.value, https: https, maximumAge: maximumAge) }
         for part in parts.count..<max(parts.count, present) {
             lines.append(attributes.removal(SealedCookie.chunkName(name, part), https: https))
         }

@@ -14,7 +14,9 @@ extension EntityFields {
                 "algorithm",
                 .string,
                 default: "round-robin",
-                oneOf: ["round-robin", "least-connections", "consistent-hashing", "latency"],
+                oneOf: [
+                    "round-robin", "least-connections", "consistent-hashing", "latency", "sticky-sessions",
+                ],
                 help: "How a target is chosen."
             ),
             FieldSchema("host_header", .string, help: "The `Host` to send in place of the target's."),
@@ -29,7 +31,12 @@ extension EntityFields {
                 status: .inert,
                 help: "Our hashing needs none."
             ),
-            FieldSchema("use_srv_name", .boolean, default: false, status: .notYet),
+            FieldSchema(
+                "use_srv_name",
+                .boolean,
+                default: false,
+                help: "Whether `Host` is the host that a record of SRV names, not the target's name."
+            ),
             FieldSchema("client_certificate", .any, status: .notYet),
         ] + Self.hashing
 
@@ -39,13 +46,13 @@ extension EntityFields {
             .string,
             default: "none",
             oneOf: Self.hashWords,
-            help: "What `consistent-hashing` chooses by; `uri_capture` is not served yet."
+            help: "What `consistent-hashing` chooses by."
         ),
         FieldSchema("hash_on_header", .string, help: "The header of `hash_on: header`."),
         FieldSchema("hash_on_cookie", .string, help: "The cookie of `cookie`; set where a client has none."),
         FieldSchema("hash_on_cookie_path", .string, default: "/", help: "The path for which it is set."),
         FieldSchema("hash_on_query_arg", .string, help: "The argument of `hash_on: query_arg`."),
-        FieldSchema("hash_on_uri_capture", .string, status: .notYet),
+        FieldSchema("hash_on_uri_capture", .string, help: Self.captureHelp),
         FieldSchema(
             "hash_fallback",
             .string,
@@ -55,8 +62,22 @@ extension EntityFields {
         ),
         FieldSchema("hash_fallback_header", .string, help: "The header of `hash_fallback: header`."),
         FieldSchema("hash_fallback_query_arg", .string, help: "The argument of `hash_fallback: query_arg`."),
-        FieldSchema("hash_fallback_uri_capture", .string, status: .notYet),
+        FieldSchema("hash_fallback_uri_capture", .string, help: "The same, of `hash_fallback: uri_capture`."),
+        FieldSchema(
+            "sticky_sessions_cookie",
+            .string,
+            help: "The cookie of `sticky-sessions`; it tells which target a client is with."
+        ),
+        FieldSchema(
+            "sticky_sessions_cookie_path",
+            .string,
+            default: "/",
+            help: "The path for which it is set."
+        ),
     ]
+
+    private static let captureHelp =
+        "The named group of the path's pattern that `hash_on: uri_capture` means."
 
     private static let own: [FieldSchema] = [
         FieldSchema(
@@ -103,7 +124,8 @@ extension EntityFields {
             .string,
             default: "http",
             oneOf: ["http", "tcp", "https", "grpc", "grpcs"],
-            help: "What is asked; `http` (as services speak to it) and `tcp` are served."
+            help:
+                "What is asked: a GET (`http`, `https`), gRPC's health service (`grpc`, `grpcs`) or a connection (`tcp`)."
         ),
         FieldSchema("timeout", .number, default: 1, range: 0.001...65535, help: "Seconds for one check."),
         FieldSchema("concurrency", .integer, default: 10, range: 1...1000, help: "Checks at once."),
@@ -123,8 +145,17 @@ extension EntityFields {
             default: [:],
             help: "For targets that are not, and what makes one so."
         ),
-        FieldSchema("https_verify_certificate", .boolean, default: true, status: .notYet),
-        FieldSchema("https_sni", .string, status: .notYet),
+        FieldSchema(
+            "https_verify_certificate",
+            .boolean,
+            default: true,
+            help: "Whether a target has to prove its name to checks over TLS."
+        ),
+        FieldSchema(
+            "https_sni",
+            .string,
+            help: "The name that these checks ask for and want proven; the target's own where it is left out."
+        ),
     ]
 
     private static let passive: [FieldSchema] = [
@@ -187,7 +218,8 @@ extension EntityFields {
                 "target",
                 .string,
                 required: true,
-                help: "`host:port`; without a port, 8000 as in Kong."
+                help:
+                    "`host:port`; without a port, 8000 as in Kong. `_service._proto.name` is looked up as SRV, port and weight with it."
             ),
             FieldSchema("weight", .integer, default: 100, range: 0...65535, help: "Its share; 0 is none."),
             FieldSchema(

@@ -8,6 +8,8 @@ package enum HashSource: Sendable, Hashable {
     /// The cookie's name, and the path for which it is set where a client has none.
     case cookie(String, path: String)
     case queryArgument(String)
+    /// A named group of the pattern that the path matched.
+    case capture(String)
 }
 
 /// One of an upstream's targets.
@@ -26,6 +28,21 @@ package struct UpstreamPlace: Sendable, Hashable {
     }
 }
 
+/// How active checks speak to targets, as far as that is not how the services do.
+package struct HealthChecking: Sendable, Hashable {
+    /// Whether they speak TLS though the services may not: the types `https` and `grpcs`.
+    package var speaksTLS = false
+    /// Whether they speak HTTP/2: the types `grpc` and `grpcs`.
+    package var speaksHTTP2 = false
+    /// Whether a target has to prove its name to them.
+    package var verifiesTLS = true
+    /// The name that is asked for and has to be proven; nil is the target's own.
+    package var serverName: String?
+
+    /// Checks that speak HTTP/1.1, and TLS where the services do.
+    package init() {}
+}
+
 /// Several targets under one name; a service whose host is the name goes to one of them.
 package struct Upstream: Sendable {
     /// The file's `id`, or one made from the name.
@@ -33,6 +50,7 @@ package struct Upstream: Sendable {
     /// In lower case, as hosts are.
     package var name: String
     package var rules = BalancingRules()
+    package var checking = HealthChecking()
     /// What is hashed, and what instead where a request has none of it.
     package var hashOn: HashSource?
     package var hashFallback: HashSource?
@@ -45,5 +63,12 @@ package struct Upstream: Sendable {
         self.id = id
         self.name = name
         self.targets = targets
+    }
+
+    /// The upstream that a service's host stands for by itself: one that records of SRV place; nil for a plain host.
+    init?(of service: Service) {
+        guard ServiceName.domain(of: service.host) != nil else { return nil }
+        let place = UpstreamPlace(host: service.host, port: service.port)
+        self.init(id: service.host, name: service.host, targets: [place])
     }
 }

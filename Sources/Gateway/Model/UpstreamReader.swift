@@ -26,7 +26,11 @@ package struct UpstreamReader {
     private mutating func readRules(_ settings: Settings, _ upstream: inout Upstream) {
         upstream.rules.algorithm =
             settings.string("algorithm").flatMap(BalancingAlgorithm.init) ?? .roundRobin
+        if upstream.rules.algorithm == .stickySessions {
+            upstream.rules.stickyCookie = self.stickyCookie(settings)
+        }
         upstream.rules.hostHeader = settings.string("host_header")
+        upstream.rules.tellsServiceHost = settings.flag("use_srv_name")
         if let own = settings.record("gatehouse") {
             upstream.rules.trialSeconds = own.number("trial_seconds") ?? 10
             upstream.rules.slowStartSeconds = own.number("slow_start_seconds") ?? 0
@@ -35,7 +39,7 @@ package struct UpstreamReader {
         guard let checks = settings.record("healthchecks") else { return }
         upstream.rules.threshold = checks.number("threshold") ?? 0
         if let passive = checks.record("passive") { self.readPassive(passive, &upstream.rules) }
-        if let active = checks.record("active") { self.readActive(active, &upstream.rules) }
+        if let active = checks.record("active") { self.readActive(active, &upstream) }
     }
 
     // MARK: Health
@@ -43,41 +47,55 @@ package struct UpstreamReader {
     private mutating func readPassive(_ settings: Settings, _ rules: inout BalancingRules) {
         rules.passive = Self.limits(settings)
         let kind = settings.string("type") ?? "http"
-        if kind.hasPrefix("grpc") {
-            self.fail(
-                at: settings.position(of: "type"),
-                "the type '\(kind)' is known, but not served yet; 'http' and 'tcp' are"
-            )
-        }
         if kind == "tcp" { (rules.passive.healthyStatuses, rules.passive.unhealthyStatuses) = ([], []) }
     }
 
-    private mutating func readActive(_ settings: Settings, _ rules: inout BalancingRules) {
+    private mutating func readActive(_ settings: Settings, _ upstream: inout Upstream) {
         var active = ActiveChecks()
         active.limits = Self.limits(settings)
         active.healthySeconds = settings.record("healthy")?.number("interval") ?? 0
         active.unhealthySeconds = settings.record("unhealthy")?.number("interval") ?? 0
         active.timeoutSeconds = settings.number("timeout") ?? 1
         active.concurrency = settings.integer("concurrency") ?? 10
-        let kind = settings.string("type") ?? "http"
-        switch kind {
+        upstream.checking = self.checking(settings)
+        switch settings.string("type") ?? "http" {
         case "tcp": active.kind = .tcp
-        case "http":
-            let path = settings.string("http_path") ?? "/"
-            if !path.hasPrefix("/") || !path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
-                self.fail(
-                    at: settings.position(of: "http_path"),
-                    "http_path: expected a path that begins with '/', with a query or without"
-                )
-            }
-            active.kind = .http(path: path, fields: self.checkFields(settings))
-        default:
+        case "grpc", "grpcs": active.kind = .grpc(fields: self.checkFields(settings))
+        default: active.kind = .http(path: self.checkPath(settings), fields: self.checkFields(settings))
+        }
+        upstream.rules.active = active
+    }
+
+    /// How checks of a type speak.
+    private mutating func checking(_ settings: Settings) -> HealthChecking {
+        var checking = HealthChecking()
+        let kind = settings.string("type") ?? "http"
+        checking.speaksTLS = kind == "https" || kind == "grpcs"
+        checking.speaksHTTP2 = kind.hasPrefix("grpc")
+        checking.verifiesTLS = settings.flag("https_verify_certificate")
+        guard let name = settings.string("https_sni"), !name.isEmpty else { return checking }
+        let isName = name.utf8.allSatisfy { Self.ofNames.contains($0) } && IPAddress(name) == nil
+        if !isName || name.hasPrefix(".") || name.utf8.count > 253 {
             self.fail(
-                at: settings.position(of: "type"),
-                "the type '\(kind)' is known, but not served yet; 'http' and 'tcp' are"
+                at: settings.position(of: "https_sni"),
+                "https_sni: expected the name in a target's certificate, such as api.example"
             )
         }
-        rules.active = active
+        checking.serverName = name.lowercased()
+        return checking
+    }
+
+    private static let ofNames = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_".utf8)
+
+    private mutating func checkPath(_ settings: Settings) -> String {
+        let path = settings.string("http_path") ?? "/"
+        if !path.hasPrefix("/") || !path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+            self.fail(
+                at: settings.position(of: "http_path"),
+                "http_path: expected a path that begins with '/', with a query or without"
+            )
+        }
+        return path
     }
 
     private static func limits(_ settings: Settings) -> HealthLimits {
@@ -103,7 +121,7 @@ package struct UpstreamReader {
             let values = elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
             let isSound = values.allSatisfy { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }
             guard FieldName(name) != nil, isSound,
-                !["host", "connection"].contains(name.lowercased())
+                !["host", "connection", "content-length", "transfer-encoding"].contains(name.lowercased())
             else {
                 self.fail(
                     at: settings.position(of: "headers"),
@@ -152,6 +170,8 @@ package struct UpstreamReader {
             return .header(name)
         case "query_arg":
             return self.companion("\(field)_query_arg", of: field, settings).map { .queryArgument($0) }
+        case "uri_capture":
+            return self.companion("\(field)_uri_capture", of: field, settings).map { .capture($0) }
         case "cookie" where field == "hash_on": return self.cookie(settings)
         case "none": return nil
         default:
@@ -163,15 +183,32 @@ package struct UpstreamReader {
     private mutating func cookie(_ settings: Settings) -> HashSource? {
         guard let name = self.companion("hash_on_cookie", of: "hash_on", settings) else { return nil }
         let path = settings.string("hash_on_cookie_path") ?? "/"
+        return self.isCookie(name, path, "hash_on_cookie", settings) ? .cookie(name, path: path) : nil
+    }
+
+    /// The cookie that keeps clients with their targets.
+    private mutating func stickyCookie(_ settings: Settings) -> StickyCookie? {
+        let field = "sticky_sessions_cookie"
+        guard let name = self.companion(field, of: "algorithm", settings) else { return nil }
+        let path = settings.string("\(field)_path") ?? "/"
+        return self.isCookie(name, path, field, settings) ? StickyCookie(name: name, path: path) : nil
+    }
+
+    private mutating func isCookie(
+        _ name: String,
+        _ path: String,
+        _ field: String,
+        _ settings: Settings
+    ) -> Bool {
         let isPath = path.hasPrefix("/") && path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3B }
         guard FieldName(name) != nil, isPath else {
             self.fail(
-                at: settings.position(of: "hash_on_cookie"),
-                "hash_on_cookie: expected a cookie's name, and a path that begins with '/'"
+                at: settings.position(of: field),
+                "\(field): expected a cookie's name, and a path that begins with '/'"
             )
-            return nil
+            return false
         }
-        return .cookie(name, path: path)
+        return true
     }
 
     /// A text that another field's word needs.

@@ -129,7 +129,13 @@ package struct Page: Sendable {
             ("Referrer-Policy", self.referrerPolicy), ("X-Content-Type-Options", "nosniff"),
             ("X-Frame-Options", "DENY"),
         ]
-        return Answer(status: status, fields: fields + more, body: Array(self.html(language, theme).utf8))
+        // A page that leads on keeps the window that opened it, which may wait for the login's end.
+        let opener = self.onward == nil ? [("Cross-Origin-Opener-Policy", "same-origin")] : []
+        return Answer(
+            status: status,
+            fields: fields + opener + more,
+            body: Array(self.html(language, theme).utf8)
+        )
     }
 
     // MARK: The text

@@ -34,6 +34,7 @@ enum PageText {
         // Logins
         "This login cannot be completed; please start again":
             "Diese Anmeldung lässt sich nicht abschließen; bitte beginnen Sie neu",
+        "Your identity provider has to ask you first": "Ihr Anmeldedienst muss Sie zuerst etwas fragen",
         "The identity provider is unavailable": "Der Anmeldedienst ist nicht erreichbar",
         "The login does not hold in this browser": "Die Anmeldung hält in diesem Browser nicht",
         "The login succeeded twice, and each time the browser came back without it. Does it refuse cookies?":

@@ -106,7 +106,7 @@ struct PlanBuilder {
             host: host,
             port: port,
             speaksHTTP2: service?.speaksHTTP2 ?? false,
-            tls: service.flatMap { self.tls.terms(of: $0) }
+            tls: service.flatMap { self.tls.terms(of: $0, in: ServiceName.domain(of: host)) }
         )
         let endpoint = self.endpoints[wanted] ?? self.before.endpoints[wanted] ?? wanted
         self.endpoints[wanted] = endpoint
@@ -117,7 +117,7 @@ struct PlanBuilder {
     private mutating func planUpstreams() {
         var used: Set<String> = []
         for service in self.configuration.services where self.groupOfService[service.id] == nil {
-            guard let upstream = self.upstreams[service.host] else { continue }
+            guard let upstream = self.upstreams[service.host] ?? Upstream(of: service) else { continue }
             used.insert(upstream.name)
             self.groupOfService[service.id] = self.group(of: upstream, for: service)
         }
@@ -135,6 +135,7 @@ struct PlanBuilder {
         let targets = upstream.targets.map { place in
             Target(
                 self.endpoint(place.host, place.port, for: service),
+                probe: self.probe(place, of: upstream, for: service),
                 weight: place.weight,
                 isFailover: place.isFailover
             )
@@ -152,6 +153,25 @@ struct PlanBuilder {
             return group
         }
         preconditionFailure("there are as many names as one wants")
+    }
+
+    /// Where a target is asked for its health; nil where requests go too.
+    private mutating func probe(
+        _ place: UpstreamPlace,
+        of upstream: Upstream,
+        for service: Service?
+    ) -> Endpoint? {
+        guard upstream.rules.active.isUsed, upstream.rules.active.kind != .tcp else { return nil }
+        return Endpoint(
+            host: place.host,
+            port: place.port,
+            speaksHTTP2: upstream.checking.speaksHTTP2,
+            tls: self.tls.terms(
+                of: upstream.checking,
+                for: service,
+                in: ServiceName.domain(of: place.host)
+            )
+        )
     }
 
     /// What all requests to a service have in common.

@@ -7,6 +7,8 @@ package struct RouteMatch: Sendable {
     package let planned: PlannedRoute
     /// How many octets of the path the route's prefix or pattern took; 0 without a path.
     package let matchedPathBytes: Int
+    /// The place of the pattern that the path matched; -1 where it was none.
+    let pattern: Int32
 }
 
 /// Finds the route of a request; built once a plan.
@@ -33,6 +35,7 @@ package struct Router: Sendable {
     private struct Search: ~Copyable {
         var best = Int32.max
         var matchedPathBytes = 0
+        var pattern: Int32 = -1
         /// Lookups, nodes and entries so far.
         var looks = 0
         /// Where entries hang that need a pattern.
@@ -90,8 +93,19 @@ package struct Router: Sendable {
         guard search.best != .max else { return nil }
         return RouteMatch(
             planned: self.routes[Int(self.entries[Int(search.best)].route)],
-            matchedPathBytes: search.matchedPathBytes
+            matchedPathBytes: search.matchedPathBytes,
+            pattern: search.pattern
         )
+    }
+
+    /// What the group of that name took of a path by which a request was routed; nil if there is no such group, or it
+    /// took nothing.
+    func capture(_ name: String, of match: RouteMatch, in path: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        guard match.pattern >= 0 else { return nil }
+        var budget = PatternBudget()
+        let pattern = self.patterns[Int(match.pattern)]
+        guard let range = try? pattern.capture(name, in: path.span, budget: &budget) else { return nil }
+        return path[(path.startIndex + range.lowerBound)..<(path.startIndex + range.upperBound)]
     }
 
     /// How many lookups, nodes and entries a request's search takes; for whoever asks what it costs.
@@ -160,7 +174,7 @@ package struct Router: Sendable {
                 guard let range else { continue }
                 bytes = range.upperBound
             }
-            (search.best, search.matchedPathBytes) = (number, bytes)
+            (search.best, search.matchedPathBytes, search.pattern) = (number, bytes, entry.pattern)
             return
         }
     }

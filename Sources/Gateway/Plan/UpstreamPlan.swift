@@ -6,18 +6,25 @@ struct PlannedBalancing: Sendable {
     /// What is hashed; nil where the upstream does not hash.
     let hash: HashRule?
     let hostHeader: [UInt8]?
+    /// The cookie that tells which target a client is with.
+    let stickyCookie: String?
 
     init(_ upstream: Upstream) {
         self.hash =
             upstream.rules.algorithm == .consistentHashing
             ? upstream.hashOn.map { HashRule(source: $0, fallback: upstream.hashFallback) } : nil
+        self.stickyCookie = upstream.rules.stickyCookie?.name
         self.hostHeader = upstream.rules.hostHeader.map { Array($0.utf8) }
     }
 
     /// Fills in what the upstream asks for.
     func shape(_ order: inout ForwardOrder, _ passage: Passage) {
         if let host = self.hostHeader, order.words.host == nil { order.words.host = host }
-        order.hash = self.hash?.number(passage)
+        if let name = self.stickyCookie {
+            order.hash = HashRule.cookie(name, passage).flatMap { StickyCookie.number($0) }
+        } else {
+            order.hash = self.hash?.number(passage)
+        }
     }
 }
 
@@ -46,13 +53,18 @@ struct HashRule: Sendable {
             guard let query = passage.request.query else { return nil }
             let values = QueryKeys(query).values(of: name)
             return values.isEmpty ? nil : StableHash(values.joined(separator: [UInt8(ascii: ",")])).number
+        case .capture(let name):
+            guard let match = passage.match else { return nil }
+            let value = passage.plan.router.capture(name, of: match, in: passage.request.path)
+            return value.map { StableHash($0).number }
         case .cookie(let name, let path):
             let value = Self.cookie(name, passage) ?? Self.newCookie(name, path, passage)
             return value.map { StableHash($0.utf8).number }
         }
     }
 
-    private static func cookie(_ name: String, _ passage: Passage) -> String? {
+    /// The value of a cookie; nil if there is none.
+    static func cookie(_ name: String, _ passage: Passage) -> String? {
         for field in passage.request.fields.strings(of: .cookie) {
             for pair in field.split(separator: ";") {
                 let trimmed = pair.drop { $0 == " " || $0 == "\t" }

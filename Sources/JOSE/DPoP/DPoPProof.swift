@@ -34,6 +34,27 @@ package struct DPoPProof: Sendable {
         expecting expected: DPoPExpectations,
         at now: NumericDate
     ) throws(DPoPError) -> DPoPFacts {
+        let parts = try parts()
+        let claims = parts.claims
+        let proof = DPoPRule.Case(key: key, claims: claims, expected: expected, now: now.seconds)
+        for rule in DPoPRule.all { try rule.check(proof) }
+        // Dearest of all, and so the last.
+        guard isSigned(parts, by: key) else { throw .badSignature }
+        return DPoPFacts(
+            identifier: claims.string("jti") ?? "",
+            nonce: claims.string("nonce"),
+            expires: (claims.number("iat") ?? 0) + expected.lifetime + expected.leeway
+        )
+    }
+
+    /// What is behind the header.
+    struct Parts {
+        let claims: JSONObjectText
+        let signature: [UInt8]
+    }
+
+    /// Reads what is behind the header.
+    func parts() throws(DPoPError) -> Parts {
         let span = text.span
         guard let payload = Base64URL.decode(span.extracting((headerEnd + 1)..<signedEnd)),
             let claims = try? JSONObjectText(payload)
@@ -41,15 +62,16 @@ package struct DPoPProof: Sendable {
         guard let signature = Base64URL.decode(span.extracting((signedEnd + 1)...)) else {
             throw .malformed("signature is not base64url")
         }
-        let proof = DPoPRule.Case(key: key, claims: claims, expected: expected, now: now.seconds)
-        for rule in DPoPRule.all { try rule.check(proof) }
-        let signed = span.extracting(..<signedEnd)
-        // Dearest of all, and so the last.
-        guard JWS.isValid(signature.span, of: signed, key.key, key.algorithm) else { throw .badSignature }
-        return DPoPFacts(
-            identifier: claims.string("jti") ?? "",
-            nonce: claims.string("nonce"),
-            expires: (claims.number("iat") ?? 0) + expected.lifetime + expected.leeway
+        return Parts(claims: claims, signature: signature)
+    }
+
+    /// Whether the proof is signed by this key.
+    func isSigned(_ parts: Parts, by key: DPoPKey) -> Bool {
+        JWS.isValid(
+            parts.signature.span,
+            of: text.span.extracting(..<signedEnd),
+            key.key.material,
+            key.algorithm
         )
     }
 }

@@ -4,11 +4,15 @@ import NIOCore
 
 /// An upstream's host and port; equal ones share a pool of connections, whatever plan they come from.
 package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
-    /// A host name, or an address without brackets.
+    /// A host name, an address without brackets, or the name of a service that has its places in DNS.
     package let host: String
-    /// The TCP port.
+    /// The TCP port; a service's counts for nothing.
     package let port: Int
-    /// The host as it stands in a `Host` field: with brackets for IPv6, with the port unless it is the usual one.
+    /// Whose service it is, if it is one of those.
+    let domain: String?
+    /// Host and port: with brackets for IPv6, with the port unless it is the usual one.
+    let place: [UInt8]
+    /// What requests have as `Host`: the place, unless it is known by another name.
     package let authority: [UInt8]
     /// Whether it speaks HTTP/2 from the first octet on, as gRPC does (RFC 9113 §3.3).
     package let speaksHTTP2: Bool
@@ -19,15 +23,26 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     private let hash: Int
 
     /// Names an endpoint that speaks plain HTTP/1.1, or HTTP/2 or TLS where said.
-    package init(host: String, port: Int, speaksHTTP2: Bool = false, tls: UpstreamTLS? = nil) {
+    ///
+    /// - Parameter authority: what requests have as `Host`, if that is not the place.
+    package init(
+        host: String,
+        port: Int,
+        speaksHTTP2: Bool = false,
+        tls: UpstreamTLS? = nil,
+        authority: [UInt8]? = nil
+    ) {
         self.host = host
         self.port = port
         self.speaksHTTP2 = speaksHTTP2
         self.tls = tls
         let bracketed = host.contains(":") ? "[\(host)]" : host
-        let authority = port == (tls == nil ? 80 : 443) ? bracketed : "\(bracketed):\(port)"
-        self.authority = Array(authority.utf8)
-        self.lineEndAndHost = Array(" HTTP/1.1\r\nHost: \(authority)\r\n".utf8)
+        self.domain = ServiceName.domain(of: host)
+        let hidesPort = self.domain != nil || port == (tls == nil ? 80 : 443)
+        self.place = Array((hidesPort ? bracketed : "\(bracketed):\(port)").utf8)
+        self.authority = authority ?? self.place
+        self.lineEndAndHost =
+            Array(" HTTP/1.1\r\nHost: ".utf8) + self.authority + [Octet.carriageReturn, Octet.lineFeed]
         var hasher = Hasher()
         hasher.combine(host)
         hasher.combine(port)
@@ -37,12 +52,13 @@ package final class Endpoint: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Host and port.
-    package var description: String { String(decoding: self.authority, as: UTF8.self) }
+    package var description: String { String(decoding: self.place, as: UTF8.self) }
 
     package static func == (one: Endpoint, other: Endpoint) -> Bool {
         one === other
             || (one.hash == other.hash && one.port == other.port && one.host == other.host
-                && one.speaksHTTP2 == other.speaksHTTP2 && one.tls?.wish == other.tls?.wish)
+                && one.speaksHTTP2 == other.speaksHTTP2 && one.authority == other.authority
+                && one.tls?.wish == other.tls?.wish)
     }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(self.hash) }

@@ -27,6 +27,14 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         self.init(high: number(octets.prefix(8)), low: number(octets.suffix(8)))
     }
 
+    /// The address in 16 octets; one of IPv4 is mapped into IPv6.
+    package var octets: [UInt8] {
+        let low = self.isV4 ? 0xFFFF << 32 | self.low : self.low
+        return [self.high, low].flatMap { half in
+            stride(from: UInt64(56), through: 0, by: -8).map { UInt8(truncatingIfNeeded: half >> $0) }
+        }
+    }
+
     /// Reads a textual address without port, brackets or zone; nil if it is none.
     package init?(_ text: some StringProtocol) {
         let octets = Array(text.utf8)

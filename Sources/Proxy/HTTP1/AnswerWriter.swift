@@ -6,6 +6,8 @@ struct AnswerShape: Sendable {
     var method: Method
     /// Whether the connection stays after the answer.
     var keepsAlive: Bool
+    /// Whether the client takes trailers.
+    var takesTrailers = false
 }
 
 extension HeadWriter {
@@ -35,6 +37,9 @@ extension HeadWriter {
                 output.append("Transfer-Encoding: chunked\r\n")
             } else {
                 shape.keepsAlive = false
+            }
+            if shape.takesTrailers, head.fields.kinds.contains(.trailer) {
+                TrailerRules(head, edits).appendAnnouncement(into: &output)
             }
         }
         Self.appendConnection(shape, into: &output)

@@ -1,6 +1,6 @@
 // A chunked body's octets to the data in them. RFC 9112 §7.1.
 
-/// Finds the data in a chunked body; extensions and trailers are checked, bounded and dropped (X9, X10).
+/// Finds the data in a chunked body; extensions are checked, bounded and dropped, trailers checked, bounded and kept (X9, X10).
 struct ChunkedBody: Sendable, Equatable {
     /// What stands at the index.
     enum Piece: Equatable {
@@ -19,9 +19,8 @@ struct ChunkedBody: Sendable, Equatable {
         case trailerStart, trailerName, trailerValue, trailerLineFeed, endLineFeed, ended
     }
 
-    /// Octets of one chunk's extensions, and of all trailers.
+    /// Octets of one chunk's extensions.
     static let maximumExtensionBytes = 1024
-    static let maximumTrailerBytes = 8192
     /// Octets of all extensions of a body.
     static let maximumExtensionTotal = 16_384
 
@@ -31,6 +30,9 @@ struct ChunkedBody: Sendable, Equatable {
     private var extensionBytes = 0
     private var extensionTotal = 0
     private var trailerBytes = 0
+    private var trailerFields = 0
+    /// The lines of the trailers, with their line ends.
+    private(set) var trailers: [UInt8] = []
     private var part = ExtensionPart.opening
 
     /// Gives the next piece of `input` from `index` on, and moves `index` behind it.
@@ -137,15 +139,17 @@ struct ChunkedBody: Sendable, Equatable {
 
     private mutating func takeTrailer(_ octet: UInt8) -> Bool {
         self.trailerBytes += 1
-        guard self.trailerBytes <= Self.maximumTrailerBytes else { return false }
+        guard self.trailerBytes <= TrailerRules.maximumBytes else { return false }
+        if self.state == .trailerStart, octet == Octet.carriageReturn {
+            self.state = .endLineFeed
+            return true
+        }
+        self.trailers.append(octet)
         switch self.state {
         case .trailerStart:
-            if octet == Octet.carriageReturn {
-                self.state = .endLineFeed
-                return true
-            }
+            self.trailerFields += 1
             self.state = .trailerName
-            return Octet.isToken(octet)
+            return Octet.isToken(octet) && self.trailerFields <= TrailerRules.maximumFields
         case .trailerName:
             if octet == Octet.colon {
                 self.state = .trailerValue

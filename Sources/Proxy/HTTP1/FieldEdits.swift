@@ -201,6 +201,15 @@ package struct FieldEdits: Sendable {
         return false
     }
 
+    /// Whether a field of that name is set, added or removed.
+    func concerns(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
+        self.hides(bytes, range, folding: folding)
+            || self.additions.contains {
+                bytes.matches(range, lowercased: $0.name.octets)
+                    || (folding && bytes.matches(range, folding: $0.name.octets))
+            }
+    }
+
     private func names(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
         let (removed, name) = (self.removed.span, bytes.span.extracting(range))
         for range in self.removals {

@@ -55,11 +55,16 @@ final class HeadWriter: Sendable {
         if !order.keepsWords { Self.appendPrefix(order.words.forwardedPrefix, told, into: &output) }
         output.append(contentsOf: client.isHTTP2 ? self.viaHTTP2 : self.via)
         self.appendFraming(head, order.sentMethod(head.method), into: &output)
+        if head.framing == .chunked, head.fields.kinds.contains(.trailer) {
+            TrailerRules(head, order, edits).appendAnnouncement(into: &output)
+        }
         output.append(contentsOf: edits.lines)
         if let offer {
             output.append("Connection: upgrade\r\nUpgrade: ")
             output.append(contentsOf: head.fields.bytes[offer])
             output.append("\r\n")
+        } else if head.takesTrailers {
+            output.append("Connection: TE\r\nTE: trailers\r\n")
         }
         output.append(Octet.carriageReturn)
         output.append(Octet.lineFeed)
@@ -158,14 +163,19 @@ final class HeadWriter: Sendable {
     ///
     /// RFC 9110 §7.6.1.
     static func isNominated(_ table: FieldTable, _ field: FieldRange) -> Bool {
+        self.isNominated(table, table.bytes, field.name)
+    }
+
+    /// Whether a `Connection` field of `table` names what stands in `name` of `bytes`.
+    static func isNominated(_ table: FieldTable, _ bytes: [UInt8], _ name: Range<Int>) -> Bool {
         var found = false
         for connection in table.ranges where connection.kind == .connection {
             TokenList.forEach(table.bytes, connection.value) { element in
-                guard element.count == field.name.count else { return }
+                guard element.count == name.count else { return }
                 found =
                     found
-                    || zip(element, field.name).allSatisfy {
-                        Octet.lowercased(table.bytes[$0]) == Octet.lowercased(table.bytes[$1])
+                    || zip(element, name).allSatisfy {
+                        Octet.lowercased(table.bytes[$0]) == Octet.lowercased(bytes[$1])
                     }
             }
         }

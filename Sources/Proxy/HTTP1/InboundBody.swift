@@ -9,9 +9,12 @@ struct InboundBody: Sendable {
     private(set) var received = 0
     /// Whether its end has come.
     private(set) var isComplete = true
+    /// The lines of the trailers behind it, as they came; an owner whose protocol has them elsewhere puts them here.
+    var trailers: [UInt8] = []
 
     /// Begins a body.
     mutating func begin(_ framing: BodyFraming) {
+        if !self.trailers.isEmpty { self.trailers = [] }
         self.framing = framing
         self.received = 0
         self.isComplete = false
@@ -26,7 +29,11 @@ struct InboundBody: Sendable {
     }
 
     /// Begins the same body anew: its octets come again.
-    mutating func restart() { self.begin(self.framing) }
+    mutating func restart() {
+        let trailers = self.trailers
+        self.begin(self.framing)
+        self.trailers = trailers
+    }
 
     /// Gives the next data of `input` from `index` on, and moves `index` behind it.
     mutating func next(_ input: Span<UInt8>, from index: inout Int) -> ChunkedBody.Piece {
@@ -45,7 +52,9 @@ struct InboundBody: Sendable {
         let piece = self.chunks.next(input, from: &index)
         switch piece {
         case .data(let range): self.received &+= range.count
-        case .end: self.isComplete = true
+        case .end:
+            self.isComplete = true
+            if !self.chunks.trailers.isEmpty { self.trailers = self.chunks.trailers }
         case .more, .malformed: break
         }
         return piece

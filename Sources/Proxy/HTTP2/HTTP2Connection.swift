@@ -26,6 +26,8 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
     /// Requests after which a client that was asked to leave is made to.
     private var lastRequest = Int.max
     private var isLeaving = false
+    /// Octets that came since GOAWAY; nil before.
+    private var lingered: Int?
     private let arrival: Arrival
 
     private init(worker: Worker, _ arrival: Arrival) {
@@ -95,7 +97,14 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.ownSession?.receive(self.unwrapInboundIn(data))
+        let buffer = self.unwrapInboundIn(data)
+        guard var lingered = self.lingered else {
+            self.ownSession?.receive(buffer)
+            return
+        }
+        lingered += buffer.readableBytes
+        self.lingered = lingered
+        if lingered > self.worker.limits.drainedBytes * 4 { self.abort() }
     }
 
     // MARK: Streams
@@ -146,9 +155,24 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
             return
         }
         self.deadline = .distantFuture
-        self.ownSession?.writeGoAway(0x7FFF_FFFF, .noError)
-        self.ownSession?.flushNow()
-        self.abort()
+        guard self.lingered == nil else { return self.abort() }
+        self.ownSession?.fail(.noError)
+    }
+
+    /// Ends all streams, and reads and drops what the client still sends: closed at once, with octets unread, the connection
+    /// would be reset, and the client might never see why (RFC 9112 §9.6 says it of HTTP/1.1).
+    func saidGoodbye() {
+        guard let session = self.ownSession, let context = session.context, self.lingered == nil else {
+            return
+        }
+        self.lingered = 0
+        session.endStreams()
+        self.deadline = .now() + .seconds(2)
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in
+            self.ownSession?.context?.close(mode: .output, promise: nil)
+        }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
     }
 
     func identityEnded() {}
@@ -164,7 +188,7 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
 
     /// Asks the client to open no more streams; those that are on their way are served (RFC 9113 §6.8).
     private func leave(_ now: NIODeadline) {
-        guard !self.isLeaving, let session = self.ownSession else { return }
+        guard !self.isLeaving, self.lingered == nil, let session = self.ownSession else { return }
         self.isLeaving = true
         // What was on its way already is served (RFC 9113 §6.8).
         self.lastRequest = self.requests + HTTP2Limits.concurrentStreams

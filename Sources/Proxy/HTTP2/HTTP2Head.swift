@@ -54,8 +54,8 @@ enum HTTP2Head {
     private static func crosses(_ bytes: [UInt8], _ name: Range<Int>) -> Bool {
         guard bytes[name.lowerBound] != Octet.colon else { return false }
         switch Self.kind(bytes, name) {
-        case .ordinary, .length: return true
-        case .cookie, .host, .te, .ofConnection: return false
+        case .ordinary, .length, .te: return true
+        case .cookie, .host, .ofConnection: return false
         }
     }
 
@@ -194,13 +194,31 @@ enum HTTP2Head {
         return true
     }
 
-    /// Appends what of an answer's trailers may cross: no field that says how the message ends or what becomes of it
-    /// (RFC 9110 §6.5.1).
-    static func trailers(_ list: borrowing FieldList, into block: inout [UInt8]) {
+    // MARK: Trailers
+
+    /// Writes trailers down as lines of HTTP/1.1; false if they break RFC 9113 §8.1, §8.2, or are too many.
+    static func write(trailers list: borrowing FieldList, into output: inout [UInt8]) -> Bool {
+        guard list.fields.count <= TrailerRules.maximumFields else { return false }
         let bytes = list.bytes
-        for field in list.fields where Self.isPlain(bytes, field) && !Self.isOfHead(bytes, field.name) {
-            FieldBlockWriter.append(bytes, name: field.name, value: field.value, to: &block)
+        for field in list.fields {
+            guard Self.isPlain(bytes, field) else { return false }
+            Self.writeLine(bytes, field, into: &output)
         }
+        return true
+    }
+
+    /// Turns lines of trailers into a field block.
+    static func trailers(_ lines: [UInt8], into block: inout [UInt8]) {
+        _ = HeadLines.forEach(lines, from: 0) { name, value in
+            FieldBlockWriter.append(lines, name: name, value: value, to: &block)
+        }
+    }
+
+    /// Lines of trailers of our own.
+    static func lines(_ fields: [(String, String)]) -> [UInt8] {
+        var lines: [UInt8] = []
+        for (name, value) in fields { lines.append("\(name): \(value)\r\n") }
+        return lines
     }
 
     // MARK: Towards an upstream
@@ -278,28 +296,20 @@ enum HTTP2Head {
         Self.isName(bytes, field.name) && Self.kind(bytes, field.name) != .ofConnection
             && Self.isValue(bytes, field.value)
     }
-
-    /// Fields that mean something in a head alone.
-    private static func isOfHead(_ bytes: [UInt8], _ name: Range<Int>) -> Bool {
-        switch Self.kind(bytes, name) {
-        case .length, .host, .te, .cookie, .ofConnection: return true
-        case .ordinary: break
-        }
-        return bytes.equals(name, "content-type") || bytes.equals(name, "location")
-            || bytes.equals(name, "set-cookie") || bytes.equals(name, "trailer")
-            || bytes.equals(name, "www-authenticate")
-    }
 }
 
 /// Walks over the lines of a head that we wrote.
 enum HeadLines {
     /// Calls `body` with each field's name and value; tells where the head ends.
+    ///
+    /// - Parameter start: where the first field's line begins; nil for behind the first line.
     static func forEach(
         _ octets: [UInt8],
+        from start: Int? = nil,
         _ body: (Range<Int>, Range<Int>) -> Void
     ) -> Int {
         let bytes = octets.span
-        var line = Self.end(bytes, from: 0) + 2
+        var line = start ?? Self.end(bytes, from: 0) + 2
         while line < bytes.count {
             let end = Self.end(bytes, from: line)
             guard end > line else { return end + 2 }

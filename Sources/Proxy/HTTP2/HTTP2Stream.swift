@@ -62,7 +62,12 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         let head = self.exchange.head
         // Where nothing says how long the body is, the stream's end does.
         self.beginExchange(head.framing == .chunked ? .untilClose : head.framing, at: .now())
-        self.shape = AnswerShape(isHTTP11: true, method: head.method, keepsAlive: true)
+        self.shape = AnswerShape(
+            isHTTP11: true,
+            method: head.method,
+            keepsAlive: true,
+            takesTrailers: true
+        )
         self.phase = .deciding
         self.worker.handler.began(self.exchange)
     }
@@ -81,9 +86,15 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         if isWhole, self.exchange.head.framing != .none { throw .malformed(.contentLength) }
     }
 
-    /// Trailers (X10): that the body has ended is all that crosses.
-    func received(_ fields: FieldList, isLast: Bool) {
+    /// Trailers (X10), for an upstream that has a place for them.
+    func received(_ fields: FieldList, isLast: Bool) throws(HTTP2Fault) {
+        guard !fields.isCut else { throw HTTP2Fault(.enhanceYourCalm, stream: self.flow.id) }
+        var lines: [UInt8] = []
+        guard HTTP2Head.write(trailers: fields, into: &lines) else {
+            throw HTTP2Fault(.protocolError, stream: self.flow.id)
+        }
         guard !self.awaitsEnd else { return self.endAwaited(isLast) }
+        if !self.body.isComplete { self.body.trailers = lines }
         self.resume()
     }
 
@@ -170,7 +181,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         let scratch = self.worker.scratch
         let bodyStart = HTTP2Head.answer(scratch, status: answer.status, into: &self.block)
         self.trailers.removeAll(keepingCapacity: true)
-        if !answer.trailers.isEmpty { self.stage(trailers: FieldList(answer.trailers)) }
+        if !answer.trailers.isEmpty { self.stage(trailers: HTTP2Head.lines(answer.trailers)) }
         self.worker.toClient.clear()
         self.worker.toClient.writeBytes(scratch[bodyStart...])
     }
@@ -220,7 +231,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         self.noteWritability()
     }
 
-    override func stage(trailers: FieldList) {
+    override func stage(trailers: [UInt8]) {
         self.trailers.removeAll(keepingCapacity: true)
         HTTP2Head.trailers(trailers, into: &self.trailers)
     }
@@ -295,7 +306,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         self.sendLast(at: .now())
     }
 
-    private static let unauthenticated = FieldList([
+    private static let unauthenticated = HTTP2Head.lines([
         ("grpc-status", "16"), ("grpc-message", "the token or session has ended"),
     ])
 

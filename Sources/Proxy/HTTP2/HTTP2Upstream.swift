@@ -150,6 +150,8 @@ final class HTTP2Upstream: ChannelInboundHandler, UpstreamSpeaker, WatchedUpstre
     /// Nobody opens streams towards a client (RFC 9113 §8.4).
     func opened(_ id: UInt32, _ fields: FieldList, isLast: Bool) {}
 
+    func saidGoodbye() { self.session.context?.close(promise: nil) }
+
     func settingsCame() { self.pool.roomChanged(self) }
 
     func peerLeaves(after last: UInt32) {

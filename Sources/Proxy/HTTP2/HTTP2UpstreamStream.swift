@@ -52,7 +52,12 @@ final class HTTP2UpstreamStream: UpstreamLink, StreamOwner {
         if self.flow.waitingBytes > HTTP2Limits.bufferedBytes { self.takesMore = false }
     }
 
-    override func sendEnd() { self.session.send(self.flow, ByteBuffer(), isLast: true) }
+    override func sendEnd(trailers: [UInt8]) {
+        guard !trailers.isEmpty else { return self.session.send(self.flow, ByteBuffer(), isLast: true) }
+        self.worker.block.removeAll(keepingCapacity: true)
+        HTTP2Head.trailers(trailers, into: &self.worker.block)
+        self.session.sendTrailers(self.flow, self.worker.block)
+    }
 
     override func flush() { self.session.flush() }
 
@@ -72,11 +77,7 @@ final class HTTP2UpstreamStream: UpstreamLink, StreamOwner {
     func received(_ fields: FieldList, isLast: Bool) {
         self.worker.toClient.clear()
         guard let client = self.client, self.phase != .closed else { return }
-        if self.phase == .body {
-            client.upstreamTrailers(fields)
-            if isLast { self.end(client) }
-            return
-        }
+        guard self.phase == .head else { return self.readTrailers(fields, isLast: isLast, client) }
         guard self.read(fields) else { return self.fail(.malformedAnswer) }
         guard self.head.status >= 200 else {
             self.interims += 1
@@ -97,6 +98,16 @@ final class HTTP2UpstreamStream: UpstreamLink, StreamOwner {
             self.watchRead(.now())
             return client.upstreamPause()
         }
+        self.end(client)
+    }
+
+    /// What follows the body is its end (RFC 9113 §8.1).
+    private func readTrailers(_ fields: FieldList, isLast: Bool, _ client: ClientStream) {
+        self.worker.scratch.removeAll(keepingCapacity: true)
+        guard isLast, !fields.isCut, HTTP2Head.write(trailers: fields, into: &self.worker.scratch) else {
+            return self.fail(.malformedAnswer)
+        }
+        client.upstreamTrailers(self.worker.scratch, after: self.head)
         self.end(client)
     }
 

@@ -97,8 +97,8 @@ class ClientStream: ExchangeTransport {
     /// Makes data of an upstream's answer ready, or sends it.
     func stage(_ buffer: ByteBuffer, _ range: Range<Int>) {}
 
-    /// Keeps trailers for the answer's end, where the protocol has a place for them.
-    func stage(trailers: FieldList) {}
+    /// Keeps lines of trailers for the answer's end, where the client has a place for them.
+    func stage(trailers: [UInt8]) {}
 
     /// Sends what is ready.
     func flushStaged() {}

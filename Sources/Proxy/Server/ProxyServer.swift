@@ -138,8 +138,7 @@ package final class ProxyServer: Sendable {
     /// - Parameter groups: those with several targets, whose health is watched from now on.
     package func keepUpstreams(_ endpoints: Set<Endpoint>, _ groups: [TargetGroup] = []) async {
         _ = await self.ask { worker in
-            worker.keepPools(endpoints)
-            worker.balancers.follow(groups)
+            worker.follow(groups, endpoints)
         }
     }
 

@@ -31,10 +31,41 @@ extension ServerConnection {
         self.becomeIdle(now)
     }
 
+    /// Writes what ends a chunked answer, with its trailers.
+    func stageLastChunk() {
+        guard !self.trailers.isEmpty else {
+            self.worker.toClient.writeString("0\r\n\r\n")
+            return
+        }
+        self.worker.toClient.writeString("0\r\n")
+        self.worker.toClient.writeBytes(self.trailers)
+        self.worker.toClient.writeString("\r\n")
+        self.trailers = []
+    }
+
     func writeGathered() {
         guard self.worker.toClient.readableBytes > 0 else { return }
         self.context?.write(self.wrapOutboundOut(self.worker.toClient), promise: nil)
         self.worker.toClient.clear()
+    }
+
+    /// Drops what is left of a body; true once it is all gone.
+    func drainBody(_ buffer: inout ByteBuffer) -> Bool {
+        var index = 0
+        while true {
+            let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
+            switch piece {
+            case .data: continue
+            case .more: return false
+            case .malformed:
+                self.abort()
+                return false
+            case .end:
+                buffer.moveReaderIndex(forwardBy: index)
+                self.becomeIdle()
+                return true
+            }
+        }
     }
 
     /// Closes so that the client sees it as broken, not as ended.

@@ -19,6 +19,8 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
     /// Whether there is nothing to let go of.
     private var isResting = true
     private var lingered = 0
+    /// The lines of the trailers that go behind the answer under way.
+    var trailers: [UInt8] = []
 
     /// - Parameter arrival: where it takes HTTP/2, the client may speak that at once (RFC 9113 §3.3).
     init(worker: Worker, _ arrival: Arrival = Arrival()) {
@@ -202,29 +204,11 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         self.shape = AnswerShape(
             isHTTP11: manner.isHTTP11,
             method: manner.method,
-            keepsAlive: manner.keepsAlive && self.requests < self.worker.limits.requestsPerConnection
+            keepsAlive: manner.keepsAlive && self.requests < self.worker.limits.requestsPerConnection,
+            takesTrailers: self.exchange.head.takesTrailers
         )
         self.phase = .deciding
         self.worker.handler.began(self.exchange)
-    }
-
-    /// Drops what is left of a body; true once it is all gone.
-    private func drainBody(_ buffer: inout ByteBuffer) -> Bool {
-        var index = 0
-        while true {
-            let piece = self.body.next(buffer.readableBytesUInt8Span, from: &index)
-            switch piece {
-            case .data: continue
-            case .more: return false
-            case .malformed:
-                self.abort()
-                return false
-            case .end:
-                buffer.moveReaderIndex(forwardBy: index)
-                self.becomeIdle()
-                return true
-            }
-        }
     }
 
     // MARK: Octets out
@@ -289,13 +273,17 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         if self.answerFraming == .chunked { self.worker.toClient.writeString("\r\n") }
     }
 
+    override func stage(trailers: [UInt8]) {
+        if self.answerFraming == .chunked, self.shape.takesTrailers { self.trailers = trailers }
+    }
+
     override func flushStaged() {
         self.writeGathered()
         self.context?.flush()
     }
 
     override func sendEnd(hasSurplus: Bool, at now: NIODeadline) {
-        if self.answerFraming == .chunked { self.worker.toClient.writeString("0\r\n\r\n") }
+        if self.answerFraming == .chunked { self.stageLastChunk() }
         // Octets after an answer: neither side goes on (H5, X16).
         if hasSurplus { self.shape.keepsAlive = false }
         self.afterLastWrite(isUnread: !self.body.isComplete, at: now) { context, promise in

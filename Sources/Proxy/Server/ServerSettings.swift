@@ -53,7 +53,9 @@ package struct ServerSettings: Sendable {
     /// Today's certificates; asked for in each handshake.
     package var certificates: @Sendable () -> CertificateTable
     /// Has the addresses of upstreams' names; nil asks the system for each connection.
-    package var names: NameSource?
+    package var names: NameSource<IPAddress>?
+    /// Has the places of services that upstreams are; without it none is found.
+    package var services: NameSource<ServicePlace>?
     /// Hears what an operator should know of; called from any worker, rarely.
     package var notice: @Sendable (String) -> Void
     /// The name in `Via`.
@@ -69,7 +71,8 @@ package struct ServerSettings: Sendable {
         trustedPeers: [AddressRange] = [],
         viaName: String = "gatehouse",
         certificates: @escaping @Sendable () -> CertificateTable = { CertificateTable() },
-        names: NameSource? = nil,
+        names: NameSource<IPAddress>? = nil,
+        services: NameSource<ServicePlace>? = nil,
         notice: @escaping @Sendable (String) -> Void = { _ in },
         makeHandler: @escaping @Sendable (_ worker: Int, _ eventLoop: any EventLoop) -> any ExchangeHandler
     ) {
@@ -80,6 +83,7 @@ package struct ServerSettings: Sendable {
         self.viaName = viaName
         self.certificates = certificates
         self.names = names
+        self.services = services
         self.notice = notice
         self.makeHandler = makeHandler
     }

@@ -13,7 +13,8 @@ final class Worker {
     let dialer: Dialer
     /// Today's certificates.
     let certificates: @Sendable () -> CertificateTable
-    private let names: NameTable?
+    private let names: NameTable<IPAddress>?
+    private let services: NameTable<ServicePlace>?
     /// Counts clients over all workers.
     let admission: Admission
     /// The upstreams of several targets.
@@ -57,7 +58,9 @@ final class Worker {
         self.trustedPeers = settings.trustedPeers
         let names = settings.names.map { NameTable($0, on: eventLoop) }
         self.names = names
-        self.dialer = dialer ?? .overTCP(on: eventLoop, names: names)
+        let services = settings.services.map { NameTable($0, on: eventLoop) }
+        self.services = services
+        self.dialer = dialer ?? .overTCP(on: eventLoop, names: names, services: services)
         self.admission = admission
         self.certificates = settings.certificates
         self.notice = settings.notice
@@ -75,6 +78,7 @@ final class Worker {
             mine.value.sweep(.now())
         }
         self.names?.whenGone = { name, gone in mine.value.leave(gone, of: name) }
+        self.services?.whenAnswered = { name, places in mine.value.found(places, of: name) }
     }
 
     /// A quarter of the shortest limit, between 20 and 250 ms.
@@ -183,8 +187,23 @@ final class Worker {
         if self.pools[pool.endpoint] === pool { self.pools[pool.endpoint] = nil }
     }
 
-    /// Forgets the pools of all other endpoints: idle connections close, busy ones once they are free.
-    func keepPools(_ endpoints: Set<Endpoint>) {
+    /// Another plan: keeps the books of these groups, and the pools of these endpoints.
+    ///
+    /// Of others idle connections close, busy ones once they are free.
+    func follow(_ groups: [TargetGroup], _ endpoints: Set<Endpoint>) {
+        self.balancers.follow(groups)
+        for name in self.balancers.services { _ = self.services?.places(of: name, at: .now()) }
+        self.dropPools(but: endpoints.union(self.balancers.placed))
+    }
+
+    /// DNS has said where a service is.
+    private func found(_ places: [ServicePlace], of name: String) {
+        let gone = self.balancers.answered(name, places)
+        guard !gone.isEmpty else { return }
+        self.dropPools(but: Set(self.pools.keys).subtracting(gone))
+    }
+
+    private func dropPools(but endpoints: Set<Endpoint>) {
         for (endpoint, pool) in self.pools where !endpoints.contains(endpoint) {
             self.forget(pool)
             pool.retire()
@@ -235,6 +254,7 @@ final class Worker {
 
     private func sweep(_ now: NIODeadline) {
         self.names?.sweep(now) { Set(self.pools.keys.lazy.map(\.host)) }
+        self.services?.sweep(now) { self.balancers.services }
         let standings = self.handler.standings
         let hasChanged = standings != self.standings
         self.standings = standings
@@ -280,6 +300,7 @@ final class Worker {
         for connection in self.connections { connection.abort() }
         for upstream in self.upstreams { upstream.abort() }
         self.names?.stop()
+        self.services?.stop()
         self.handler.stopped()
     }
 

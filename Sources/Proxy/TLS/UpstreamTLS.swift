@@ -15,6 +15,8 @@ package final class UpstreamTLS: Sendable {
         package var client: CertificatePair?
         /// Whether HTTP/2 is spoken, which the upstream then has to agree on.
         package var speaksHTTP2 = false
+        /// The name that is asked for and has to be proven, if it is not the endpoint's host.
+        package var serverName: String?
 
         /// Proves names by the system's authorities and shows nothing.
         package init() {}
@@ -55,6 +57,7 @@ package final class UpstreamTLS: Sendable {
 
     /// What does the handshake on one connection; asks for `host` and holds the answer to it, be it name or address.
     func handler(for host: String) throws -> NIOSSLClientHandler {
+        let host = self.wish.serverName ?? host
         let isAddress = IPAddress(host) != nil
         // A fully qualified name loses its last dot in a handshake (RFC 6066 §3).
         let name = host.hasSuffix(".") ? String(host.dropLast()) : host
@@ -66,6 +69,7 @@ package final class UpstreamTLS: Sendable {
     /// NIOSSL is content with a certificate for the address at the other end too, whatever name is asked for: whoever answers
     /// for a name in DNS could then show one for an address of his own (RFC 9525 §6.1).
     func proves(_ host: String, _ handler: NIOSSLClientHandler) -> Bool {
+        let host = self.wish.serverName ?? host
         guard self.wish.verifies, IPAddress(host) == nil else { return true }
         guard let certificate = handler.peerCertificate else { return false }
         let names = certificate._subjectAlternativeNames()

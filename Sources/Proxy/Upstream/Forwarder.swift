@@ -137,7 +137,7 @@ extension ClientStream {
 
     /// What there was of the body has gone to the upstream.
     private func sentOn(_ isOver: Bool, to upstream: UpstreamLink) {
-        if isOver { upstream.sendEnd() }
+        if isOver { upstream.sendEnd(trailers: self.crossingTrailers) }
         upstream.flush()
         guard self.passage.link === upstream else { return }
         let now = NIODeadline.now()
@@ -150,6 +150,13 @@ extension ClientStream {
             self.pauseReading()
         }
         self.watchBody(now)
+    }
+
+    /// The lines of the request's trailers that go on.
+    private var crossingTrailers: [UInt8] {
+        guard !self.body.trailers.isEmpty, let order = self.passage.order else { return [] }
+        return TrailerRules(self.exchange.head, order, self.exchange.towardsUpstream)
+            .admitted(self.body.trailers)
     }
 
     /// The upstream takes octets again.

@@ -15,18 +15,24 @@ package struct NameRules: Sendable, Equatable {
     package init() {}
 
     var valid: TimeAmount { TimeAmount(seconds: self.validSeconds) }
+
+    /// How long an answer counts that says for how long it holds; not less than a second, so that 0 is no flood.
+    func valid(_ seconds: Double?) -> TimeAmount {
+        TimeAmount(seconds: min(self.validSeconds, max(1, seconds ?? .infinity)))
+    }
+
     var stale: TimeAmount { TimeAmount(seconds: self.staleSeconds) }
     var error: TimeAmount { TimeAmount(seconds: self.errorSeconds) }
 }
 
-/// The addresses of one name; knows no clock and no resolver.
+/// The places of one name, addresses or those of a service; knows no clock and no resolver.
 ///
 /// A name in use is asked for again while its old addresses serve, so that no request waits for a resolver.
-struct NameState: Sendable {
+struct NameState<Place: Hashable & Sendable>: Sendable {
     /// What to do for a connection that needs an address.
     enum OnUse: Equatable, Sendable {
         /// Take these, the first first.
-        case take([IPAddress])
+        case take([Place])
         /// Wait for the answer that is on its way; with `ask`, ask first.
         case wait(ask: Bool)
         /// A question has just failed, and there is nothing old to take.
@@ -35,17 +41,17 @@ struct NameState: Sendable {
 
     /// So many answers in a row leave out an address before its connections end: a server that has more
     /// addresses than it tells at once does not make us close and open all the time.
-    static let absences = 3
+    static var absences: Int { 3 }
 
     /// Those of the last answer.
-    private(set) var addresses: [IPAddress] = []
+    private(set) var addresses: [Place] = []
     /// When to ask again.
     private(set) var askAt = NIODeadline.distantPast
     private(set) var isAsking = false
     private var hasFailed = false
     private var answeredAt = NIODeadline.distantPast
     /// How many answers in a row left out each address that was ever told.
-    private var missing: [IPAddress: Int] = [:]
+    private var missing: [Place: Int] = [:]
     /// Which address is the next connection's first.
     private var turn = 0
     private let rules: NameRules
@@ -78,12 +84,15 @@ struct NameState: Sendable {
     }
 
     /// The addresses that may serve, beginning with another each time.
-    mutating func inTurn(at now: NIODeadline) -> [IPAddress] {
+    mutating func inTurn(at now: NIODeadline) -> [Place] {
         guard self.mayServe(now) else { return [] }
         defer { self.turn += 1 }
         let first = self.turn % self.addresses.count
         return Array(self.addresses[first...] + self.addresses[..<first])
     }
+
+    /// All that may serve, as the last answer had it.
+    func current(at now: NIODeadline) -> [Place] { self.mayServe(now) ? self.addresses : [] }
 
     /// Whether a name in use has to be asked for now; it then counts as asked.
     mutating func asks(at now: NIODeadline) -> Bool {
@@ -95,10 +104,11 @@ struct NameState: Sendable {
     /// The answer has come; one without addresses is a failure.
     ///
     /// - Returns: addresses that answers have left out for so long that connections to them end.
-    mutating func answered(_ answer: NameAnswer, at now: NIODeadline) -> Set<IPAddress> {
+    mutating func answered(_ answer: NameAnswer<Place>, at now: NIODeadline) -> Set<Place> {
         self.isAsking = false
         switch answer {
-        case .found(let addresses) where !addresses.isEmpty: return self.found(addresses, at: now)
+        case .found(let addresses, let seconds) where !addresses.isEmpty:
+            return self.found(addresses, for: seconds, at: now)
         case .found: break
         case .failed(let last, let asOf):
             if asOf > self.answeredAt { (self.addresses, self.answeredAt) = (last, asOf) }
@@ -108,12 +118,12 @@ struct NameState: Sendable {
         return []
     }
 
-    private mutating func found(_ found: [IPAddress], at now: NIODeadline) -> Set<IPAddress> {
+    private mutating func found(_ found: [Place], for seconds: Double?, at now: NIODeadline) -> Set<Place> {
         self.hasFailed = false
-        self.askAt = now + self.rules.valid
+        self.askAt = now + self.rules.valid(seconds)
         self.answeredAt = now
         self.addresses = found
-        var gone: Set<IPAddress> = []
+        var gone: Set<Place> = []
         for address in self.missing.keys { self.missing[address, default: 0] += 1 }
         for address in found { self.missing[address] = 0 }
         for (address, count) in self.missing where count >= Self.absences {

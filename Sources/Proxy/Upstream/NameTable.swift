@@ -3,22 +3,23 @@
 package import NIOCore
 import NIOPosix
 
-/// What came of a question for a name's addresses.
-package enum NameAnswer: Sendable, Equatable {
-    case found([IPAddress])
-    /// The name does not resolve; these were its addresses when it last did, whoever asked.
-    case failed(last: [IPAddress], asOf: NIODeadline)
+/// What came of a question for a name's places: its addresses, or where the service is that it names.
+package enum NameAnswer<Place: Hashable & Sendable>: Sendable, Equatable {
+    /// What there is, and for how many seconds that holds, if that was said.
+    case found([Place], seconds: Double? = nil)
+    /// The name does not resolve; this was there when it last did, whoever asked.
+    case failed(last: [Place], asOf: NIODeadline)
 }
 
-/// Where addresses come from: asked beside the event loops, and never one that waits.
-package struct NameSource: Sendable {
+/// Where places come from: asked beside the event loops, and never one that waits.
+package struct NameSource<Place: Hashable & Sendable>: Sendable {
     /// Takes what came of a question.
-    package typealias Answer = @Sendable (NameAnswer) -> Void
+    package typealias Answer = @Sendable (NameAnswer<Place>) -> Void
 
     let rules: NameRules
     let ask: @Sendable (_ name: String, _ answer: @escaping Answer) -> Void
 
-    /// - Parameter ask: asks for a name's addresses and answers exactly once, on any thread.
+    /// - Parameter ask: asks for a name's places and answers exactly once, on any thread.
     package init(
         _ rules: NameRules = NameRules(),
         ask: @escaping @Sendable (_ name: String, _ answer: @escaping Answer) -> Void
@@ -29,36 +30,38 @@ package struct NameSource: Sendable {
 }
 
 /// A loop's names; those in use are asked for again, whether or not anybody connects.
-final class NameTable {
+final class NameTable<Place: Hashable & Sendable> {
     private struct Entry {
-        var state: NameState
-        var waiting: [EventLoopPromise<[IPAddress]>] = []
+        var state: NameState<Place>
+        var waiting: [EventLoopPromise<[Place]>] = []
     }
 
-    private let source: NameSource
+    private let source: NameSource<Place>
     private let loop: any EventLoop
     private var entries: [String: Entry] = [:]
     /// No name has to be asked for before.
     private var nextQuestion = NIODeadline.distantFuture
     private var hasStopped = false
     /// Hears of addresses that are a name's no longer.
-    var whenGone: (String, Set<IPAddress>) -> Void = { _, _ in }
+    var whenGone: (String, Set<Place>) -> Void = { _, _ in }
+    /// Hears after each answer what may serve now.
+    var whenAnswered: (String, [Place]) -> Void = { _, _ in }
 
-    init(_ source: NameSource, on loop: any EventLoop) {
+    init(_ source: NameSource<Place>, on loop: any EventLoop) {
         self.source = source
         self.loop = loop
     }
 
-    /// The addresses to connect to, now or later; none if the name does not resolve.
-    func addresses(of name: String, at now: NIODeadline) -> EventLoopFuture<[IPAddress]> {
-        var entry = self.entries[name] ?? Entry(state: NameState(self.source.rules))
+    /// The places to connect to, now or later; none if the name does not resolve.
+    func places(of name: String, at now: NIODeadline) -> EventLoopFuture<[Place]> {
+        var entry = self.entries[name] ?? Entry(state: NameState<Place>(self.source.rules))
         let action = self.hasStopped ? .fail : entry.state.use(at: now)
         defer { self.entries[name] = entry }
         switch action {
         case .take(let addresses): return self.loop.makeSucceededFuture(addresses)
         case .fail: return self.loop.makeSucceededFuture([])
         case .wait(let asks):
-            let promise = self.loop.makePromise(of: [IPAddress].self)
+            let promise = self.loop.makePromise(of: [Place].self)
             entry.waiting.append(promise)
             if asks { self.ask(name) }
             return promise.futureResult
@@ -100,7 +103,7 @@ final class NameTable {
         }
     }
 
-    private func answered(_ name: String, _ answer: NameAnswer, at now: NIODeadline) {
+    private func answered(_ name: String, _ answer: NameAnswer<Place>, at now: NIODeadline) {
         guard var entry = self.entries[name] else { return }
         let gone = entry.state.answered(answer, at: now)
         self.nextQuestion = min(self.nextQuestion, entry.state.askAt)
@@ -109,6 +112,7 @@ final class NameTable {
         // A question that failed leaves what was known before.
         let choices = waiting.map { _ in entry.state.inTurn(at: now) }
         self.entries[name] = entry
+        self.whenAnswered(name, entry.state.current(at: now))
         for (promise, addresses) in zip(waiting, choices) { promise.succeed(addresses) }
         if !gone.isEmpty { self.whenGone(name, gone) }
     }

@@ -36,8 +36,10 @@ extension ClientStream {
         self.watchBody(.now())
     }
 
-    /// Fields behind the answer's body; they cross where the client's protocol has a place for them.
-    final func upstreamTrailers(_ fields: FieldList) { self.stage(trailers: fields) }
+    /// Lines of trailers behind the body of an answer with that head; they cross where the client has a place for them.
+    final func upstreamTrailers(_ lines: [UInt8], after head: borrowing ResponseHead) {
+        self.stage(trailers: TrailerRules(head, self.exchange.towardsClient).admitted(lines))
+    }
 
     /// The answer is whole; the upstream has already been given back or closed.
     final func upstreamEnd(hasSurplus: Bool, at now: NIODeadline) {

@@ -81,8 +81,10 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
         self.write(framed, flush: false)
     }
 
-    override func sendEnd() {
-        if self.isChunked { self.write(Self.lastChunk, flush: false) }
+    override func sendEnd(trailers: [UInt8]) {
+        guard self.isChunked else { return }
+        guard !trailers.isEmpty else { return self.write(Self.lastChunk, flush: false) }
+        self.write(ByteBuffer(bytes: Array("0\r\n".utf8) + trailers + Array("\r\n".utf8)), flush: false)
     }
 
     private static let lastChunk = ByteBuffer(string: "0\r\n\r\n")
@@ -292,6 +294,9 @@ final class UpstreamConnection: UpstreamLink, UpstreamSpeaker, ChannelInboundHan
     /// The answer is whole: back to the pool only if both sides were complete and clean (H5).
     private func endExchange(_ client: ClientStream, hasSurplus: Bool) {
         let isClean = client.passage.hasSentRequest && !hasSurplus
+        if !self.body.trailers.isEmpty {
+            client.upstreamTrailers(self.body.trailers, after: self.reader.head)
+        }
         self.client = nil
         self.hasServed = true
         let stays = isClean && self.keepsAlive && !self.isLeaving && !self.worker.isDraining

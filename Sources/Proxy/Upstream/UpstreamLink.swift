@@ -37,8 +37,8 @@ class UpstreamLink: WatchedUpstream {
     /// Writes data of the request's body, in `range` of `buffer`.
     func send(_ buffer: ByteBuffer, _ range: Range<Int>) {}
 
-    /// Writes the end of the request's body.
-    func sendEnd() {}
+    /// Writes the end of the request's body, and lines of trailers behind it where they have a place.
+    func sendEnd(trailers: [UInt8]) {}
 
     /// Writes octets of a tunnel as they are.
     func sendRaw(_ buffer: ByteBuffer) {}

@@ -7,25 +7,29 @@ import Names
 import Proxy
 import Synchronization
 
-/// Asks the system for names; for all workers together, each name at most once at a time.
-final class NameDesk: Sendable {
+/// Asks for names, be it their addresses or the places of services; for all workers together, each at most once at a time.
+final class NameDesk<Place: Hashable & Sendable & CustomStringConvertible>: Sendable {
     /// What came of a question.
-    typealias Outcome = Result<[IPAddress], NameLookupError>
+    enum Outcome: Sendable {
+        /// What there is, and for how many seconds that holds, if that was said.
+        case success([Place], seconds: Double? = nil)
+        case failure(NameLookupError)
+    }
 
     private struct State {
-        var waiting: [String: [NameSource.Answer]] = [:]
-        /// What each name has come to: its last addresses, and whether it resolved the last time.
+        var waiting: [String: [NameSource<Place>.Answer]] = [:]
+        /// What each name has come to: its last places, and whether it resolved the last time.
         var known: [String: Known] = [:]
         var found = 0
         var failed = 0
     }
 
     private struct Known {
-        var addresses: [IPAddress] = []
+        var places: [Place] = []
         var asOf = NIODeadline.distantPast
         var resolves = true
 
-        func hasOther(_ addresses: [IPAddress]) -> Bool { Set(self.addresses) != Set(addresses) }
+        func hasOther(_ places: [Place]) -> Bool { Set(self.places) != Set(places) }
     }
 
     private let state = Mutex(State())
@@ -34,18 +38,18 @@ final class NameDesk: Sendable {
     /// A resolver may keep a thread for long: each question has its own.
     private let queue = DispatchQueue(label: "names", attributes: .concurrent)
 
-    /// - Parameter lookUp: asks for a name's addresses, and may wait.
-    init(logger: Logger, lookUp: @escaping @Sendable (String) -> Outcome = NameDesk.askTheSystem) {
+    /// - Parameter lookUp: asks for a name's places, and may wait.
+    init(logger: Logger, lookUp: @escaping @Sendable (String) -> Outcome) {
         self.logger = logger
         self.lookUp = lookUp
     }
 
     /// What servers ask.
-    func source(_ rules: NameRules) -> NameSource {
+    func source(_ rules: NameRules) -> NameSource<Place> {
         NameSource(rules) { name, answer in self.ask(name, answer) }
     }
 
-    private func ask(_ name: String, _ answer: @escaping NameSource.Answer) {
+    private func ask(_ name: String, _ answer: @escaping NameSource<Place>.Answer) {
         let isFirst = self.state.withLock { state in
             state.waiting[name, default: []].append(answer)
             return state.waiting[name]?.count == 1
@@ -58,14 +62,6 @@ final class NameDesk: Sendable {
         }
     }
 
-    @Sendable private static func askTheSystem(_ name: String) -> Outcome {
-        do throws(NameLookupError) {
-            return .success(try NameLookup.addresses(of: name).compactMap { IPAddress(octets: $0) })
-        } catch {
-            return .failure(error)
-        }
-    }
-
     // MARK: What is known, and told
 
     /// Keeps what came of a question; gives the answer, and who waits for it.
@@ -73,13 +69,13 @@ final class NameDesk: Sendable {
         _ name: String,
         _ outcome: Outcome,
         at now: NIODeadline
-    ) -> (NameAnswer, [NameSource.Answer]) {
+    ) -> (NameAnswer<Place>, [NameSource<Place>.Answer]) {
         let (before, waiting) = self.state.withLock { state in
             let before = state.known[name]
             switch outcome {
-            case .success(let addresses):
+            case .success(let places, _):
                 state.found += 1
-                state.known[name] = Known(addresses: addresses, asOf: now)
+                state.known[name] = Known(places: places, asOf: now)
             case .failure:
                 state.failed += 1
                 state.known[name, default: Known()].resolves = false
@@ -87,19 +83,19 @@ final class NameDesk: Sendable {
             return (before, state.waiting.removeValue(forKey: name) ?? [])
         }
         switch outcome {
-        case .success(let addresses):
-            self.tell(name, addresses, before)
-            return (.found(addresses), waiting)
+        case .success(let places, let seconds):
+            self.tell(name, places, before)
+            return (.found(places, seconds: seconds), waiting)
         case .failure(let error):
             self.tell(name, error, before)
-            return (.failed(last: before?.addresses ?? [], asOf: before?.asOf ?? .distantPast), waiting)
+            return (.failed(last: before?.places ?? [], asOf: before?.asOf ?? .distantPast), waiting)
         }
     }
 
     /// One line for a change, none for what stays.
-    private func tell(_ name: String, _ addresses: [IPAddress], _ before: Known?) {
-        guard before.map({ !$0.resolves || $0.hasOther(addresses) }) ?? true else { return }
-        let all = addresses.map(\.description).sorted().joined(separator: ", ")
+    private func tell(_ name: String, _ places: [Place], _ before: Known?) {
+        guard before.map({ !$0.resolves || $0.hasOther(places) }) ?? true else { return }
+        let all = places.map(\.description).sorted().joined(separator: ", ")
         self.logger.log(
             level: before == nil ? .debug : .info,
             "name resolved",
@@ -109,7 +105,7 @@ final class NameDesk: Sendable {
 
     private func tell(_ name: String, _ error: NameLookupError, _ before: Known?) {
         guard before?.resolves ?? true else { return }
-        let kept = before.map { !$0.addresses.isEmpty } ?? false
+        let kept = before.map { !$0.places.isEmpty } ?? false
         self.logger.warning(
             "name does not resolve",
             metadata: [

@@ -19,7 +19,7 @@ struct RunningProgram: Sendable {
     private let issuers: IssuerDirectory
     private let services: AccessServices
     private let signing: SigningKeyWatch
-    private let names: NameDesk
+    private let names: UpstreamNames
     private let stores: StoreDesk
     private let readiness = Readiness()
     private let keeper: PlanKeeper
@@ -41,7 +41,7 @@ struct RunningProgram: Sendable {
         RunningProgram.fit(&settings.limits, logger)
         self.settings = settings
         self.logger = logger
-        self.names = NameDesk(logger: logger)
+        self.names = UpstreamNames(settings.nameServers, logger: logger)
         self.stores = StoreDesk(logger)
         try RunningProgram.makeFolder(settings.dataDirectory)
         let events = IssuerNews(facts: self.facts, logger: logger)
@@ -263,7 +263,7 @@ struct RunningProgram: Sendable {
         _ settings: ProgramSettings,
         _ services: AccessServices,
         _ holder: PlanHolder,
-        _ names: NameDesk,
+        _ names: UpstreamNames,
         _ logger: Logger,
         isReady: @escaping @Sendable () -> Bool
     ) throws -> ProxyServer {
@@ -276,7 +276,8 @@ struct RunningProgram: Sendable {
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
             notice: { logger.warning("\($0)") },
             standings: { [ended = services.endedSessions] in ended.revision },
-            theme: settings.theme
+            theme: settings.theme,
+            hstsSeconds: settings.hstsSeconds
         )
         return ProxyServer(
             ServerSettings(
@@ -286,7 +287,8 @@ struct RunningProgram: Sendable {
                 limits: settings.limits,
                 trustedPeers: trusted,
                 certificates: { holder.current.certificates },
-                names: names.source(settings.names),
+                names: names.addresses.source(settings.names),
+                services: names.services.source(settings.names),
                 notice: { logger.warning("\($0)") }
             ) { index, loop in
                 Pipeline(worker: index, holder: holder, settings: pipeline) { flush in

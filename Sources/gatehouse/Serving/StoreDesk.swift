@@ -69,10 +69,23 @@ private struct StoreNews: StoreEvents {
     func storeDown(_ title: String, reason: String) {
         self.logger.warning("session store down", metadata: ["store": "\(title)", "reason": "\(reason)"])
     }
+
+    func storeNodeUp(_ title: String, node: String) {
+        self.logger.notice("session store node up", metadata: ["store": "\(title)", "node": "\(node)"])
+    }
+
+    func storeNodeDown(_ title: String, node: String, reason: String) {
+        self.logger.warning(
+            "session store node down",
+            metadata: ["store": "\(title)", "node": "\(node)", "reason": "\(reason)"]
+        )
+    }
 }
 
 /// For stores that nobody asks.
 private struct UnheardStoreEvents: StoreEvents {
     func storeUp(_ title: String) {}
     func storeDown(_ title: String, reason: String) {}
+    func storeNodeUp(_ title: String, node: String) {}
+    func storeNodeDown(_ title: String, node: String, reason: String) {}
 }

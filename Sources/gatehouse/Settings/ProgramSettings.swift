@@ -2,6 +2,7 @@
 import Access
 import Gateway
 import Logging
+import Names
 import Proxy
 import Store
 
@@ -20,6 +21,8 @@ struct ProgramSettings: Sendable {
     var tokenIssuer: String
     /// What our pages look like.
     var theme: PageTheme
+    /// Seconds for which browsers are told to come by https alone; 0 tells them nothing.
+    var hstsSeconds: Int
     var trustedAddresses: [String]
     var redirectHosts: [String]
     var trustedAuthorityFile: String?
@@ -38,6 +41,8 @@ struct ProgramSettings: Sendable {
     var tls: TLSSettings
     /// How long answers about upstreams' names count.
     var names = NameRules()
+    /// Who is asked for them; the system's resolver if there are none.
+    var nameServers: [NameServer] = []
     /// What a client may ask of us.
     var limits: ProxyLimits
 }
@@ -100,6 +105,7 @@ extension ProgramSettings {
         self.introspectionGroup = groups.first
         self.tokenIssuer = try read.text("token_issuer")
         self.theme = try ThemeFiles.theme(read)
+        self.hstsSeconds = try read.integer("hsts_max_age", in: 0...63_072_000)
         self.trustedAddresses = read.list("trusted_ips")
         self.redirectHosts = read.list("redirect_hosts").map { $0.lowercased() }
         let authorities = read.list("trusted_ca_file").first
@@ -116,6 +122,7 @@ extension ProgramSettings {
         self.drainSeconds = try read.integer("drain_seconds", in: 0...86_400)
         let listeners = self.proxyListen + self.callsListen
         self.tls = try TLSSettings(read, isServed: listeners.contains(where: \.isTLS))
+        self.nameServers = try read.nameServers("dns_resolver")
         self.names.validSeconds = Double(try read.integer("dns_valid_ttl", in: 1...86_400))
         self.names.staleSeconds = Double(try read.integer("dns_stale_ttl", in: 0...604_800))
         self.names.errorSeconds = Double(try read.integer("dns_error_ttl", in: 1...86_400))

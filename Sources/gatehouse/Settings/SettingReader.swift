@@ -1,6 +1,8 @@
 // Reads one setting's words into its type, or says what was expected.
 import Access
 import Logging
+import Names
+import Proxy
 import Store
 
 /// Typed reads of settings as they were written.
@@ -111,6 +113,25 @@ struct SettingReader {
         }
     }
 
+    /// Servers of DNS: addresses, each with a port or without.
+    func nameServers(_ name: String) throws(SettingError) -> [NameServer] {
+        let items = self.list(name)
+        guard items.count <= NameServer.most else {
+            throw self.error(name, "expected at most \(NameServer.most) servers, found \(items.count)")
+        }
+        var servers: [NameServer] = []
+        for item in items {
+            guard let server = NameServer(item) else {
+                throw self.error(
+                    name,
+                    "expected addresses such as 10.0.0.2, 10.0.0.2:8600 or [::1]:53, found '\(item)'"
+                )
+            }
+            servers.append(server)
+        }
+        return servers
+    }
+
     /// `refuse`, which is 0, or `grace=SECONDS`.
     func grace(_ name: String) throws(SettingError) -> Double {
         let text = try self.text(name)
@@ -137,4 +158,24 @@ func trimmed(_ text: some StringProtocol) -> String {
         let last = text.lastIndex(where: { !isBlank($0) })
     else { return "" }
     return String(text[first...last])
+}
+
+extension NameServer {
+    /// Reads an address with a port or without, in brackets if it is one of IPv6 with a port; nil if it is none.
+    init?(_ text: String) {
+        let host: Substring
+        var port: UInt16? = 53
+        if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
+            host = text[text.index(after: text.startIndex)..<end]
+            let rest = text[text.index(after: end)...]
+            if !rest.isEmpty { port = rest.hasPrefix(":") ? UInt16(rest.dropFirst()) : nil }
+        } else if let colon = text.firstIndex(of: ":"), text.lastIndex(of: ":") == colon {
+            host = text[..<colon]
+            port = UInt16(text[text.index(after: colon)...])
+        } else {
+            host = text[...]
+        }
+        guard let port, let address = IPAddress(String(host)) else { return nil }
+        self.init(address: address.octets, port: port)
+    }
 }

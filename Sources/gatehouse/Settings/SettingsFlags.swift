@@ -30,6 +30,7 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("page_name")) var pageName: String?
     @Option(help: .setting("page_logo_file")) var pageLogoFile: String?
     @Option(help: .setting("page_style_file")) var pageStyleFile: String?
+    @Option(help: .setting("hsts_max_age")) var hstsMaxAge: String?
     @Option(help: .setting("trusted_ips")) var trustedIps: String?
     @Option(help: .setting("redirect_hosts")) var redirectHosts: String?
     @Option(help: .setting("trusted_ca_file")) var trustedCaFile: String?
@@ -43,6 +44,7 @@ struct SettingsFlags: ParsableArguments {
     @Option(help: .setting("session_store_down")) var sessionStoreDown: String?
     @Option(help: .setting("callout_headers")) var calloutHeaders: String?
     @Option(help: .setting("path_allows")) var pathAllows: String?
+    @Option(help: .setting("dns_resolver")) var dnsResolver: String?
     @Option(help: .setting("dns_valid_ttl")) var dnsValidTtl: String?
     @Option(help: .setting("dns_stale_ttl")) var dnsStaleTtl: String?
     @Option(help: .setting("dns_error_ttl")) var dnsErrorTtl: String?
@@ -72,6 +74,7 @@ struct SettingsFlags: ParsableArguments {
             ("auth_prefix", self.authPrefix), ("introspection_group", self.introspectionGroup),
             ("token_issuer", self.tokenIssuer), ("page_name", self.pageName),
             ("page_logo_file", self.pageLogoFile), ("page_style_file", self.pageStyleFile),
+            ("hsts_max_age", self.hstsMaxAge),
             ("trusted_ips", self.trustedIps),
             ("redirect_hosts", self.redirectHosts), ("trusted_ca_file", self.trustedCaFile),
             ("allow_http_issuers", self.allowHttpIssuers), ("access_log", self.accessLog),
@@ -80,6 +83,7 @@ struct SettingsFlags: ParsableArguments {
             ("token_cache_bytes", self.tokenCacheBytes), ("session_store", self.sessionStore),
             ("session_store_down", self.sessionStoreDown), ("callout_headers", self.calloutHeaders),
             ("path_allows", self.pathAllows),
+            ("dns_resolver", self.dnsResolver),
             ("dns_valid_ttl", self.dnsValidTtl),
             ("dns_stale_ttl", self.dnsStaleTtl),
             ("dns_error_ttl", self.dnsErrorTtl),

@@ -94,6 +94,11 @@ extension Setting {
             "CSS that follows our own on our pages, at most 64 KiB; it loads nothing. Empty: none."
         ),
         Setting(
+            "hsts_max_age",
+            "31536000",
+            "Seconds for which our own answers over https tell browsers to come to that host by https alone; 0 tells them nothing."
+        ),
+        Setting(
             "introspection_group",
             "",
             "The acl group whose consumers may ask about tokens at `/oauth2/introspect`; empty: nobody may."
@@ -145,7 +150,7 @@ extension Setting {
         Setting(
             "session_store",
             "cookie",
-            "Where sessions live: `cookie`, or a Redis: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://…`, `unix:///PATH`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE`."
+            "Where sessions live: `cookie`, or a Redis: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://…`, `unix:///PATH`, `redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE`, `redis+cluster://HOST:PORT,HOST:PORT`."
         ),
         Setting(
             "session_store_down",
@@ -165,9 +170,15 @@ extension Setting {
             "Forms of a path that are let in though they are refused by default: `semicolon`, `encoded-slash`."
         ),
         Setting(
+            "dns_resolver",
+            "",
+            isList: true,
+            "Servers that are asked for the names of upstreams: up to three addresses, with a port if it is not 53. Empty: the system's."
+        ),
+        Setting(
             "dns_valid_ttl",
             "10",
-            "Seconds after which the name of an upstream in use is resolved anew, whatever its record says."
+            "Seconds after which the name of an upstream in use is resolved anew, whatever its record says; a service (SRV) sooner if its record says so."
         ),
         Setting(
             "dns_stale_ttl",

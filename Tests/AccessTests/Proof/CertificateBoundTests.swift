@@ -1,4 +1,5 @@
 // Tokens that are bound to a certificate (RFC 8705): the client's own, or what a trusted proxy tells of it.
+import Cryptography
 import Gateway
 import JSON
 import Proxy
@@ -92,7 +93,7 @@ struct CertificateBoundTests {
         let stage = try stage("strict", ["proof_of_possession_mtls_from_header": .null])
         #expect(try await ask(stage, bound, [CertificateFieldTests.escaped]).reason == "proof-required")
         let der = try #require(
-            CertificateField.certificate(Array(CertificateFieldTests.base64.utf8), .base64)
+            WrittenCertificate.certificate(Array(CertificateFieldTests.base64.utf8), .base64)
         )
         #expect(try await ask(stage, by: der, try stage.bearer(bound)) == nil)
         #expect(try await ask(stage, by: der + [0], try stage.bearer(bound)) == "wrong-certificate")
@@ -105,7 +106,7 @@ struct CertificateBoundTests {
         let stage = try stage("strict")
         #expect(!stage.plan.plugins.contains { $0.plugin.asksForCertificate })
         let der = try #require(
-            CertificateField.certificate(Array(CertificateFieldTests.base64.utf8), .base64)
+            WrittenCertificate.certificate(Array(CertificateFieldTests.base64.utf8), .base64)
         )
         #expect(try await ask(stage, by: der, try stage.bearer(bound)) == nil)
     }

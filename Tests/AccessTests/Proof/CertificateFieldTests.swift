@@ -31,8 +31,8 @@ struct CertificateFieldTests {
         }
     }.joined()
 
-    private func thumbprint(_ value: String, _ form: CertificateField.Form) throws -> String? {
-        try CertificateField.certificate(Array(value.utf8), form).map {
+    private func thumbprint(_ value: String, _ form: WrittenCertificate.Form) throws -> String? {
+        try WrittenCertificate.certificate(Array(value.utf8), form).map {
             Base64URL.encode(try Digest.sha256.hash($0))
         }
     }

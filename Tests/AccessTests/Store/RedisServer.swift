@@ -12,6 +12,8 @@ final class RedisServer {
     private struct Unheard: StoreEvents {
         func storeUp(_ title: String) {}
         func storeDown(_ title: String, reason: String) {}
+        func storeNodeUp(_ title: String, node: String) {}
+        func storeNodeDown(_ title: String, node: String, reason: String) {}
     }
 
     init() async throws {

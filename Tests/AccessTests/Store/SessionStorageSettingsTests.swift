@@ -69,6 +69,33 @@ struct SessionStorageSettingsTests {
         )
     }
 
+    @Test func `Kong's record says which servers tell of a cluster`() throws {
+        var cluster = RedisAddress.Cluster(
+            nodes: [
+                RedisAddress.Node(host: "10.0.0.1", port: 7000),
+                RedisAddress.Node(host: "127.0.0.1", port: 6379),
+            ]
+        )
+        // As decK dumps it: host, port and database have their defaults.
+        var record: [String: JSONValue] = [
+            "host": "127.0.0.1", "port": 6379, "database": 0, "password": "pass",
+            "cluster_nodes": [["ip": "10.0.0.1", "port": 7000], [:]],
+        ]
+        var wanted = RedisAddress(.cluster(cluster))
+        wanted.password = "pass"
+        #expect(
+            try settings(["session_storage": "redis", "redis": .object(record)]).session.storage
+                == .redis(wanted)
+        )
+        record["cluster_max_redirections"] = 2
+        cluster.maximumRedirections = 2
+        wanted.place = .cluster(cluster)
+        #expect(
+            try settings(["session_storage": "redis", "redis": .object(record)]).session.storage
+                == .redis(wanted)
+        )
+    }
+
     @Test(
         arguments: [
             (["session_storage": "memcached"], "session_storage"),
@@ -136,8 +163,33 @@ struct SessionStorageSettingsTests {
             ),
             (["session_storage": "redis", "redis": ["sentinel_password": "s"]], "sentinel_password:"),
             (
-                ["session_storage": "redis", "redis": ["cluster_nodes": [["ip": "10.0.0.1", "port": 1]]]],
-                "cluster_nodes"
+                ["session_storage": "redis", "redis": ["cluster_nodes": [["ip": "10.0.0.1", "port": 0]]]],
+                "cluster_nodes: port"
+            ),
+            (
+                ["session_storage": "redis", "redis": ["cluster_nodes": [["ip": "a"]], "socket": "/s"]],
+                "socket:"
+            ),
+            (
+                ["session_storage": "redis", "redis": ["cluster_nodes": [["ip": "a"]], "database": 1]],
+                "database:"
+            ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": ["cluster_nodes": [["ip": "a"]], "cluster_max_redirections": 0],
+                ],
+                "cluster_max_redirections:"
+            ),
+            (
+                [
+                    "session_storage": "redis",
+                    "redis": [
+                        "cluster_nodes": [["ip": "a"]], "sentinel_master": "m",
+                        "sentinel_nodes": [["host": "h"]],
+                    ],
+                ],
+                "not together with sentinel_nodes"
             ),
         ] as [([String: JSONValue], String)]
     )

@@ -1,4 +1,4 @@
-// What every vault has to do: the one in memory that other tests rely on, and Redis.
+// What every vault has to do: the one in memory that other tests rely on, Redis, and a cluster of Redis.
 import Foundation
 import Store
 import Testing
@@ -7,14 +7,17 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct SessionVaultTests {
-    enum Kind: CaseIterable { case memory, redis }
+    enum Kind: CaseIterable { case memory, redis, cluster }
 
-    private static func vault(_ kind: Kind) async throws -> (any SessionVault, RedisServer?) {
+    private static func vault(_ kind: Kind) async throws -> (any SessionVault, AnyObject?) {
         switch kind {
         case .memory: return (MemoryVault { Date().timeIntervalSince1970 }, nil)
         case .redis:
             let server = try await RedisServer()
             return (RedisVault(server.redis), server)
+        case .cluster:
+            let servers = try await RedisServers()
+            return (RedisVault(servers.redis), servers)
         }
     }
 
@@ -100,6 +103,24 @@ struct SessionVaultTests {
         while try await vault.read("a") != nil {}
         #expect(try await vault.replace("a", [2], after: 1, seconds: 60) == .gone)
         withExtendedLifetime(server) {}
+    }
+
+    // Three masters have the records among them, and each of these calls touches several.
+    @Test func `a cluster spreads records, and an owner's are found and ended wherever they lie`()
+        async throws
+    {
+        let servers = try await RedisServers()
+        let vault = RedisVault(servers.redis)
+        let keys = (0..<120).map { "k\($0)" }
+        for key in keys { try await vault.create(key, Self.first(key)) }
+        #expect(try await vault.keys(of: "owner:alice").sorted() == keys.sorted())
+        for key in keys { #expect(try await vault.read(key)?.octets == Array(key.utf8)) }
+        #expect(try await vault.removeAll(of: "owner:alice", createdBy: 1000) == 120)
+        #expect(try await vault.keys(of: "owner:alice") == [])
+        #expect(try await vault.removeAll(of: "owner:sid", createdBy: 1000) == 0)
+        for key in keys { #expect(try await vault.read(key) == nil) }
+        try await vault.note(SessionEnding(owner: OwnerKey(text: "o"), before: 1, until: 2e9))
+        #expect(try await vault.endings(after: nil).endings.count == 1)
     }
 
     @Test func `an owner's list forgets what has ended anyway`() async throws {

@@ -17,6 +17,7 @@ class Saw:
     body: bytes = b""
     chunked: bool = False
     host: bytes | None = b"app.test"
+    trailers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Hostile:
     has: tuple[tuple[bytes, bytes], ...] = ()
     lacks: tuple[bytes, ...] = ()
     interim: tuple[int, ...] = ()
+    # What crosses of the trailers.
+    trailers: tuple[bytes, ...] = ()
     method: str = "GET"
     version: str = "1.1"
     # The request's further fields, and its body; `early` lets the script begin before the body has come.
@@ -113,9 +116,9 @@ def as_get(target: bytes = b"/", *fields: bytes, **more) -> Saw:
     return Saw(b"GET " + target + b" HTTP/1.1", fields, **more)
 
 
-def as_post(body: bytes = b"", *fields: bytes, chunked: bool = False) -> Saw:
+def as_post(body: bytes = b"", *fields: bytes, chunked: bool = False, trailers: tuple[bytes, ...] = ()) -> Saw:
     """What the upstream gets of a POST."""
-    return Saw(b"POST / HTTP/1.1", fields, body, chunked)
+    return Saw(b"POST / HTTP/1.1", fields, body, chunked, trailers=trailers)
 
 
 def bad(name: str, rows: str, *script, **more) -> Hostile:

@@ -1,5 +1,5 @@
 """Chunks of requests, their extensions and trailers: RFC 9112 §7.1; X9, X10, E1."""
-from hostile.case import LEAVES, SMUGGLED, Case, as_get, as_post, chunked, passes, refused
+from hostile.case import LEAVES, SMUGGLED, Case, Saw, as_get, as_post, chunked, passes, refused
 
 SIZE = "X9 E1, RFC 9112 §7.1"
 EXTENSION = "X9 E1, RFC 9112 §7.1.1"
@@ -42,7 +42,32 @@ NO_ENDS = {
     "a trailer whose name has a control": b"\r\n0\r\nX\x01A: b\r\n\r\n",
     "a trailer over the bound": b"\r\n0\r\nX-A: " + b"b" * 8192 + b"\r\n\r\n",
     "trailers over the bound": b"\r\n0\r\n" + b"X-A: b\r\n" * 1100 + b"\r\n",
+    "more trailers than the bound": b"\r\n0\r\n" + b"X-A: b\r\n" * 101 + b"\r\n",
 }
+
+# Trailers that would mean something in a head: none of them reaches an upstream, in whatever place.
+NO_TRAILERS = [(does, f"{TRAILER}, {more}", line) for does, more, line in [
+    ("says a length", "X4", b"Content-Length: 50"), ("says a coding", "X5", b"Transfer-Encoding: gzip"),
+    ("says chunked", "X5", b"Transfer-Encoding: chunked"), ("misspells a coding", "X5 H1", b"Transfer_Encoding: chunked"),
+    ("names a host", "X1 P4", b"Host: other.test"), ("forwards a host", "P1", b"X-Forwarded-Host: other.test"),
+    ("forwards an address", "P1", b"X-Forwarded-For: 6.6.6.6"), ("forwards a client", "P1", b"Forwarded: for=6.6.6.6"),
+    ("says a real address", "P1", b"X-Real-IP: 6.6.6.6"), ("says another target", "P1 P3", b"X-Original-URL: /closed"),
+    ("says another method", "X14", b"X-HTTP-Method-Override: DELETE"), ("brings a token", "H1", b"Authorization: Bearer x"),
+    ("brings a cookie", "H1 P5", b"Cookie: session=x"), ("brings a client's certificate", "H1", b"Client-Cert: :AA==:"),
+    ("brings an identity", "H1", b"X-Consumer-Username: ann"), ("misspells an identity", "H1", b"X_Consumer.ID: 1"),
+    ("brings groups", "H1", b"X-Authenticated-Groups: admin"), ("closes", "X11", b"Connection: close"),
+    ("upgrades", "X11 H5", b"Upgrade: websocket"), ("expects", "X15", b"Expect: 100-continue"),
+    ("asks for a part", "H2", b"Range: bytes=0-1"), ("asks on a condition", "H2", b"If-Match: *"),
+    ("says a type", "H2", b"Content-Type: text/html"), ("says a coding of the content", "H2", b"Content-Encoding: gzip"),
+    ("announces another", "X11", b"Trailer: X-A"), ("takes trailers", "X11", b"TE: trailers"),
+    ("asks a proxy", "X12", b"Proxy-Authorization: Basic x"), ("counts hops", "X13", b"Max-Forwards: 0"),
+    ("says a trace", "H2", b"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    ("says a request's name", "P1", b"X-Request-Id: 1"), ("says where it came by", "X13", b"Via: 1.1 other"),
+]]
+
+
+def ended(*trailers: bytes) -> Saw:
+    return as_post(b"hello", chunked=True, trailers=trailers)
 
 
 def with_trailers(*lines: bytes) -> bytes:
@@ -68,7 +93,7 @@ CASES = [
         then=LEAVES),
     Case("trailers without their end", "X10 H5, RFC 9112 §8", chunked(b"5\r\nhello\r\n0\r\nX-A: b\r\n"), (), cut=WHOLE,
         then=LEAVES),
-    # Odd and right: the upstream gets the data in chunks of ours, without extensions and trailers.
+    # Odd and right: the upstream gets the data in chunks of ours, without extensions, and the trailers that may cross.
     passes("no data", SIZE, chunked(END), as_post(chunked=True)),
     passes("several chunks", SIZE, chunked(b"2\r\nhe\r\n1\r\nl\r\n2\r\nlo\r\n" + END), WHOLE),
     passes("a size in small letters", SIZE, chunked(b"a\r\nhellohello\r\n" + END), as_post(b"hellohello",
@@ -77,7 +102,7 @@ CASES = [
     passes("a size with zeros before", SIZE, chunked(b"0005\r\nhello\r\n" + END), WHOLE),
     passes("a size of fifteen digits", SIZE, chunked(b"000000000000005\r\nhello\r\n" + END), WHOLE),
     passes("a last chunk of many zeros", SIZE, chunked(b"5\r\nhello\r\n00000\r\n\r\n"), WHOLE),
-    passes("chunks octet by octet", SIZE, chunked(b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX-A: b\r\n\r\n"), WHOLE, pieces=1),
+    passes("chunks octet by octet", SIZE, chunked(b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX-A: b\r\n\r\n"), ended(b"X-A: b"), pieces=1),
     passes("a chunk that looks like an end", "X9 H5", chunked(b"5\r\n0\r\n\r\n\r\n" + END), as_post(b"0\r\n\r\n",
         chunked=True)),
     passes("a chunk that looks like a request", "X9 H5", chunked(b"%x\r\n%s\r\n%s" % (len(SMUGGLED), SMUGGLED, END)),
@@ -88,17 +113,23 @@ CASES = [
     passes("an extension of the last chunk", EXTENSION, chunked(b"5\r\nhello\r\n0;a=b\r\n\r\n"), WHOLE),
     passes("an extension just within its bound", EXTENSION, chunked(b"5;" + b"a" * 1022 + b"\r\nhello\r\n" + END),
         WHOLE),
-    passes("a trailer is dropped", TRAILER, with_trailers(b"X-A: b"), WHOLE),
-    passes("trailers are dropped", TRAILER, with_trailers(b"X-A: b", b"X-B:", b"X-C: \xe9\t"), WHOLE),
-    passes("a trailer that frames", TRAILER, with_trailers(b"Content-Length: 50", b"Transfer-Encoding: gzip"), WHOLE),
-    passes("a trailer that routes", TRAILER, with_trailers(b"Host: other.test", b"X-Forwarded-Host: other.test"),
-        WHOLE),
-    passes("a trailer that brings an identity", "X10 H1", with_trailers(b"X-Consumer-Username: ann",
-        b"Authorization: x"), WHOLE),
-    passes("a trailer that closes", TRAILER, with_trailers(b"Connection: close"), WHOLE),
-    passes("an announced trailer", "X10 X11", chunked(b"5\r\nhello\r\n0\r\nX-A: b\r\n\r\n", b"Trailer: X-A\r\n"),
-        WHOLE),
-    passes("a request behind trailers", "X10 H5", with_trailers(b"X-A: b") + SMUGGLED, WHOLE, as_get(b"/smuggled")),
+    passes("a trailer crosses", TRAILER, with_trailers(b"X-A: b"), ended(b"X-A: b")),
+    passes("trailers cross", TRAILER, with_trailers(b"X-A: b", b"X-B:", b"X-C: \xe9\t"), ended(b"X-A: b", b"X-B:",
+        b"X-C: \xe9")),
+    passes("as many trailers as the bound", TRAILER, with_trailers(*[b"X-A: b"] * 100), ended(*[b"X-A: b"] * 100)),
+    *(passes("a trailer that " + does, rows, with_trailers(line, b"X-A: b"), ended(b"X-A: b"))
+      for does, rows, line in NO_TRAILERS),
+    passes("a trailer that Connection names", TRAILER + ", H2 X11", chunked(
+        b"5\r\nhello\r\n0\r\nX-Hop: 1\r\nX-A: b\r\n\r\n", b"Connection: x-hop\r\n"), ended(b"X-A: b")),
+    passes("an announced trailer", "X10 X11", chunked(b"5\r\nhello\r\n0\r\nX-A: b\r\n\r\n",
+        b"Trailer: X-A, Content-Length, X-Consumer-Username\r\n"),
+        as_post(b"hello", b"Trailer: X-A", chunked=True, trailers=(b"X-A: b",))),
+    passes("a trailer that is announced and forbidden", "X10 X11", chunked(
+        b"5\r\nhello\r\n0\r\nHost: other.test\r\n\r\n", b"Trailer: Host\r\n"), WHOLE),
+    passes("a request in a trailer", "X10 H5", with_trailers(b"X-A: GET /smuggled HTTP/1.1"),
+        ended(b"X-A: GET /smuggled HTTP/1.1")),
+    passes("a request behind trailers", "X10 H5", with_trailers(b"X-A: b") + SMUGGLED, ended(b"X-A: b"),
+        as_get(b"/smuggled")),
     passes("a request behind the end", "X9 H5", chunked(b"5\r\nhello\r\n" + END + SMUGGLED), WHOLE,
         as_get(b"/smuggled")),
 ]

@@ -6,6 +6,7 @@ HOP = "X11, RFC 9110 §7.6.1"
 NOMINATED = "H2 X11, RFC 9110 §7.6.1"
 UPGRADE = "H5 X11 X15, RFC 9110 §7.8"
 # What the origin sees of an upgrade that goes on.
+TAKES_TRAILERS = (b"Connection: TE", b"TE: trailers")
 UPGRADES = (b"Connection: upgrade", b"Upgrade: websocket")
 EXPECT = "X15 H5, RFC 9110 §10.1.1"
 CLOSING = "X19, RFC 9112 §9.3, §9.6"
@@ -26,8 +27,8 @@ def old(more: bytes = b"", line: bytes = b"GET / HTTP/1.0", body: bytes = b"") -
 
 
 HOPS = [
-    b"Keep-Alive: timeout=5, max=1000", b"Proxy-Connection: keep-alive", b"Proxy-Connection: close", b"TE: trailers",
-    b"TE: gzip;q=0.5, trailers", b"TE: chunked", b"Trailer: X-A", b"Upgrade: h2c", b"Upgrade: websocket",
+    b"Keep-Alive: timeout=5, max=1000", b"Proxy-Connection: keep-alive", b"Proxy-Connection: close",
+    b"TE: gzip", b"TE: trailers;q=1", b"TE: chunked", b"Trailer: X-A", b"Upgrade: h2c", b"Upgrade: websocket",
     b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", b"Proxy-Authorization: Basic eDp5", b"Proxy-Authenticate: Basic",
     b"keep_alive: 5", b"proxy_authorization: Basic eDp5",
 ]
@@ -36,6 +37,11 @@ CASES = [
     *(passes("a hop's " + field.decode(), "X11 X12 H1, RFC 9110 §7.6.1", get(b"/", field + b"\r\nX-A: b\r\n"),
         as_get(b"/", b"X-A: b"))
       for field in HOPS),
+    # Trailers cross, so what of TE is about them is said anew to the next hop; nothing else of it is.
+    *(passes("a hop's " + field.decode(), "X10 X11, RFC 9110 §10.1.4", get(b"/", field + b"\r\nX-A: b\r\n"),
+        as_get(b"/", b"X-A: b", *TAKES_TRAILERS))
+      for field in (b"TE: trailers", b"TE: gzip;q=0.5, Trailers", b"TE: gzip\r\nConnection: TE\r\nTE: trailers")),
+    passes("TE of HTTP/1.0", "X7 X11", old(b"TE: trailers\r\n"), as_get(), stays=False),
     passes("a name of a hop with a dot inside a word", "H1", get(b"/", b"Up.grade: h2c\r\n"), as_get(b"/",
         b"Up.grade: h2c")),
     passes("Connection takes a field out", NOMINATED, connection(b" X-Hop", b"X-Hop: 1\r\nX-A: b\r\n"), as_get(b"/",

@@ -56,12 +56,40 @@ package enum TokenCheck {
             && Array(token.signed) == Array(parts[0]) + [UInt8(ascii: ".")] + Array(parts[1])
         try demand(isSame, "taken apart otherwise: \(shown(input))")
         try demand(token.kid == members["kid"]?.string, "the key's name reads otherwise: \(shown(input))")
+        try self.takeApartAgain(token, input)
+    }
+
+    /// With a header that was kept a token is what it was.
+    private static func takeApartAgain(_ token: UnverifiedToken, _ input: [UInt8]) throws(Finding) {
+        let memory = KeptHeaders()
+        token.keepHeader(in: memory)
+        let again = try? UnverifiedToken(parsing: input, known: memory)
+        let isSame =
+            again?.read === token.read && again?.payload == token.payload
+            && again?.signature == token.signature
+            && again.map { Array($0.signed) } == Array(token.signed)
+        try demand(isSame, "with a kept header another token: \(shown(input))")
     }
 
     private static func object(_ text: [UInt8]) -> [String: JSONValue]? {
         guard case .object(let members)? = try? JSONValue(parsing: text) else { return nil }
         return members
     }
+}
+
+/// Headers that were kept, all of them.
+final class KeptHeaders: HeaderMemory {
+    private var headers: [[UInt8]: ReadHeader] = [:]
+
+    /// How many there are.
+    var count: Int { headers.count }
+
+    /// Remembers none yet.
+    init() {}
+
+    func header(_ octets: Span<UInt8>) -> ReadHeader? { headers[octets.copy()] }
+
+    func keep(_ header: ReadHeader, for octets: Span<UInt8>) { headers[octets.copy()] = header }
 }
 
 /// Base64url by the letter of RFC 4648 §5 and RFC 7515 §2, bit by bit.

@@ -231,4 +231,42 @@ struct BalancerStateTests {
         #expect(group([target(1)], after: first) === first)
         #expect(group([target(1, weight: 2)], after: first) !== first)
     }
+
+    // MARK: Sticky sessions
+
+    @Test func `who was with a target comes back to it, whoever joins, and others go by turns`() {
+        let two = group([target(1), target(2)]) { $0.algorithm = .stickySessions }
+        let book = Book(two)
+        let home = StickyCookie.number(of: target(2).endpoint)
+        #expect(book.ports(4, hash: home) == [2, 2, 2, 2])
+        #expect(Set(book.ports(4)) == [1, 2])
+        #expect(Set(book.ports(4, hash: 7)) == [1, 2])
+        let more = (1...9).map { target($0, weight: $0 == 2 ? 0 : 100) }
+        book.state.adopt(group(more, after: two) { $0.algorithm = .stickySessions })
+        // One without weight gets nobody new, and keeps who is there.
+        #expect(book.ports(9, hash: home) == [Int](repeating: 2, count: 9))
+        #expect(!book.ports(30).contains(2))
+    }
+
+    @Test func `a target that is lost gives its clients away`() throws {
+        let book = Book(
+            group([target(1), target(2), target(3, isFailover: true)]) {
+                $0.algorithm = .stickySessions
+                $0.passive.tcpFailures = 1
+            }
+        )
+        let home = StickyCookie.number(of: target(2).endpoint)
+        let pick = try #require(book.pick(hash: home))
+        #expect(book.pick(hash: home, tried: [pick])?.endpoint.port == 1)
+        book.end(at: 2, .connectFailed)
+        #expect(book.ports(3, hash: home) == [1, 1, 1])
+        // Who was sent to a failover target does not stay there.
+        let spare = StickyCookie.number(of: target(3).endpoint)
+        #expect(book.ports(3, hash: spare) == [1, 1, 1])
+    }
+
+    @Test(arguments: ["", "-1", "+1", "ABC", "zzzzzzzzzzzzz", "00000000000000", "1 ", "é"])
+    func `a cookie that we never set names nobody`(value: String) {
+        #expect(StickyCookie.number(value) == nil)
+    }
 }

@@ -58,22 +58,71 @@ struct ProbeTests {
         ("", nil),
     ])
     func `a status is read from a first line, or nothing`(line: String, status: Int?) {
-        #expect(ProbeQuestion.status(line.utf8) == status)
+        #expect(HTTPProbe.status(line.utf8) == status)
     }
 
     @Test func `a check asks for its path with its fields`() {
-        var rules = BalancingRules()
-        rules.active.kind = .http(path: "/healthz", fields: ["X-Check: yes"])
-        func text() -> String {
-            ProbeQuestion.octets(target(81).endpoint, rules).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        }
+        let question = HTTPProbe.question("/healthz", ["X-Check: yes"], host: "10.0.0.1:81")
         #expect(
-            text()
+            String(decoding: question, as: UTF8.self)
                 == "GET /healthz HTTP/1.1\r\nHost: 10.0.0.1:81\r\nConnection: close\r\nX-Check: yes\r\n\r\n"
         )
-        rules.hostHeader = "api.example"
-        #expect(text().contains("Host: api.example\r\n"))
-        rules.active.kind = .tcp
-        #expect(text() == "")
+    }
+
+    // MARK: gRPC
+
+    /// A message in gRPC's frame.
+    private static func framed(_ message: [UInt8], flag: UInt8 = 0) -> [UInt8] {
+        [flag, 0, 0, 0, UInt8(message.count)] + message
+    }
+
+    private static let messages: [(message: [UInt8], isServing: Bool?)] = [
+        ([0x08, 1], true), ([0x08, 2], false), ([0x08, 0], false), ([], false), ([0x08, 3], false),
+        // The last one counts; what is not known is left out, of whatever form.
+        ([0x08, 2, 0x08, 1], true), ([0x08, 1, 0x08, 2], false),
+        ([0x12, 2, 0x08, 2, 0x08, 1], true), ([0x1D, 0, 0, 0, 0, 0x08, 1], true),
+        ([0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 1], true), ([0x10, 0x81, 1, 0x08, 1], true),
+        // What only ends in the octets of SERVING is another status.
+        ([0x08, 0x81, 1], false),
+        ([0x08], nil), ([0x08, 0x80], nil), ([0x12, 9, 1], nil), ([0x0B], nil), ([0x19, 1], nil),
+        ([0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1], nil),
+    ]
+
+    @Test(arguments: Self.messages)
+    func `only SERVING is serving`(message: [UInt8], isServing: Bool?) {
+        #expect(GRPCHealth.isServing(Self.framed(message)) == isServing)
+    }
+
+    @Test func `a body is one message, whole and not compressed`() {
+        let good = Self.framed([0x08, 1])
+        #expect(GRPCHealth.isServing(good) == true)
+        for count in 0..<good.count { #expect(GRPCHealth.isServing(Array(good[..<count])) == nil) }
+        #expect(GRPCHealth.isServing(good + good) == nil)
+        #expect(GRPCHealth.isServing(Self.framed([0x08, 1], flag: 1)) == nil)
+        #expect(GRPCHealth.isServing([0, 0xFF, 0xFF, 0xFF, 0xFF, 0x08, 1]) == nil)
+    }
+
+    private static let ends: [(status: String?, code: String?, says: HealthEvidence)] = [
+        ("200", "0", .success), ("200", "5", .httpFailure), ("200", "12", .httpFailure),
+        ("200", nil, .tcpFailure), ("503", nil, .httpFailure), ("404", "0", .httpFailure),
+        (nil, "0", .tcpFailure),
+    ]
+
+    @Test(arguments: Self.ends)
+    func `a call has to succeed as HTTP and as gRPC`(status: String?, code: String?, says: HealthEvidence) {
+        let body = Self.framed([0x08, 1])
+        #expect(GRPCHealth.evidence(status: status, callStatus: code, body: body) == says)
+    }
+
+    @Test func `the head of a call is gRPC's`() throws {
+        let block = GRPCHealth.block(["x-check: yes"], host: "10.0.0.1:81", isSecure: true)
+        var reader = FieldBlockReader()
+        var list = FieldList()
+        try reader.read(block.span, into: &list, limit: 4096)
+        let wanted = [
+            ":method POST", ":scheme https", ":path /grpc.health.v1.Health/Check", ":authority 10.0.0.1:81",
+            "content-type application/grpc", "x-check yes", "te trailers",
+        ]
+        #expect(list.texts.map { "\($0.name) \($0.value)" } == wanted)
     }
 }

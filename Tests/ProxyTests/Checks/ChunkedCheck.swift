@@ -14,6 +14,7 @@ package enum ChunkedCheck {
         }
         try Self.encodeAgain(plain.data)
         guard case .at(let end) = plain.end else { return }
+        try Self.holdTrailers(input)
         let head = Array("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
         let body = Array(input[..<end])
         guard let theirs = SecondOpinion.request(head + body) else {
@@ -50,6 +51,32 @@ package enum ChunkedCheck {
             start += part.count
         }
         return (data, .more)
+    }
+
+    /// Trailers are kept as they came, and what goes on of them is lines of trailers that no head would notice.
+    private static func holdTrailers(_ input: [UInt8]) throws(Finding) {
+        var (body, index) = (InboundBody(), 0)
+        body.begin(.chunked)
+        reading: while true {
+            switch body.next(input.span, from: &index) {
+            case .data: continue
+            case .end: break reading
+            case .more, .malformed: throw Finding("a body that was whole is not")
+            }
+        }
+        try demand(body.trailers == PlainChunks.trailers(input), "the trailers are \(shown(body.trailers))")
+        let order = ForwardOrder(ForwardTerms(endpoint: Endpoint(host: "10.0.0.1", port: 8080)))
+        let crossing = TrailerRules(RequestHead(), order, FieldEdits()).admitted(body.trailers)
+        let again = Array("0\r\n".utf8) + crossing + Array("\r\n".utf8)
+        try demand(PlainChunks.decode(again).end == .at(again.count), "trailers go on as \(shown(crossing))")
+        let text = "GET / HTTP/1.1\r\nHost: a\r\n"
+        guard let head = try? RequestHead.parse(Array(text.utf8) + crossing + Array("\r\n".utf8)) else {
+            throw Finding("trailers that no head may hold go on: \(shown(crossing))")
+        }
+        try demand(
+            head.framing == .none && head.hostText == "a" && head.keepsAlive && !head.expectsContinue,
+            "trailers go on that frame or route: \(shown(crossing))"
+        )
     }
 
     /// What is sent on must be read as the same data.

@@ -37,6 +37,9 @@ package enum FramesCheck {
                 "a frame is cut off or too long"
             )
             try demand(index > 0 || kind == 4, "the first frame is no SETTINGS")
+            if kind == 7, octets[(index + 13)..<(index + 17)].contains(where: { $0 != 0 }) {
+                try demand(index + 9 + length == octets.count, "something follows the connection's end")
+            }
             let isOfStream = kind == 0 || kind == 1
             try demand(!isOfStream || stream % 2 == 1, "an answer on a stream that no client opens")
             try demand(!isOfStream || !ended.contains(stream), "something follows the end of a stream")

@@ -105,6 +105,7 @@ struct PlainChunks {
     private var at = 0
     private var data: [UInt8] = []
     private var extensions = 0
+    private var lines: [UInt8] = []
 
     private init(_ input: [UInt8]) { self.input = input }
 
@@ -112,6 +113,13 @@ struct PlainChunks {
         var chunks = PlainChunks(input)
         let end = chunks.run()
         return (chunks.data, end)
+    }
+
+    /// The lines of the trailers of a body that is whole.
+    static func trailers(_ input: [UInt8]) -> [UInt8] {
+        var chunks = PlainChunks(input)
+        _ = chunks.run()
+        return chunks.lines
     }
 
     private mutating func run() -> End {
@@ -195,12 +203,16 @@ struct PlainChunks {
 
     private mutating func trailers() -> End {
         let start = self.at
+        var count = 0
         func isFull() -> Bool { self.at - start >= 8192 }
         while self.at < self.input.count {
             guard self.input[self.at] != 0x0D else {
                 guard !isFull() else { return .malformed }
+                self.lines = Array(self.input[start..<self.at])
                 return self.lineEnd() ?? .at(self.at)
             }
+            count += 1
+            guard count <= 100 else { return .malformed }
             let nameStart = self.at
             while self.at < self.input.count, Self.isToken(self.input[self.at]), !isFull() { self.at += 1 }
             guard self.at < self.input.count else { return .more }

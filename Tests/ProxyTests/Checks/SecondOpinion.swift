@@ -84,7 +84,7 @@ enum SecondOpinion {
 
     /// Why we may let in a chunked body that NIOHTTP1 refuses.
     ///
-    /// - Framing fields among the trailers: ours drops all trailers.
+    /// - Framing fields among the trailers: ours drops those.
     static func isExcused(body: some Collection<UInt8>) -> Bool {
         let text = String(decoding: body, as: UTF8.self).lowercased()
         return text.contains("transfer-encoding") || text.contains("content-length")

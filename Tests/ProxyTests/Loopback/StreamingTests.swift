@@ -7,21 +7,22 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct StreamingTests {
-    @Test func `a chunked body crosses both ways, framed anew, trailers dropped (X10)`() async throws {
+    @Test func `a chunked body crosses both ways, framed anew, its trailers too (X10)`() async throws {
         try await TestServer.run { server in
             let client = try await server.client()
             try await client.send(
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: v\r\n\r\n"
-                    + get("/own")
+                "POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + "5;x=y\r\nhello\r\n0\r\nT:v\r\nHost: b\r\n\r\n" + get("/own")
             )
             let upstream = try await server.accept()
-            #expect(await upstream.receive(through: "0\r\n\r\n").hasSuffix("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"))
+            let request = await upstream.receive(through: "0\r\nT: v\r\n\r\n")
+            #expect(request.hasSuffix("\r\n\r\n5\r\nhello\r\n0\r\nT: v\r\n\r\n"))
             try await upstream.send(
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a\r\nabc\r\n0\r\nT: v\r\n\r\n"
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a\r\nabc\r\n0\r\nT:v\r\nDate: b\r\n\r\n"
             )
             let text = await client.receive(through: "own")
             #expect(text.contains("\r\nTransfer-Encoding: chunked\r\n"))
-            #expect(text.contains("\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n"))
+            #expect(text.contains("\r\n\r\n3\r\nabc\r\n0\r\nT: v\r\n\r\nHTTP/1.1 200 OK\r\n"))
         }
     }
 

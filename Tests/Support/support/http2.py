@@ -104,12 +104,20 @@ class RawHTTP2:
             rest //= 128
         return prefix + bytes([rest]) + raw
 
-    def open(self, fields: list[tuple[str, str]], end: bool = True) -> int:
+    def open(self, fields: list[tuple[str, str]], end: bool = True, frame_bytes: int = 1 << 24) -> int:
         """Sends a request's head on a new stream, whose number it returns."""
         stream, self.next = self.next, self.next + 2
         self.streams[stream] = Exchange()
-        self.frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, self.block(fields))
+        self.head(stream, fields, end, frame_bytes)
         return stream
+
+    def head(self, stream: int, fields: list[tuple[str, str]], end: bool, frame_bytes: int = 1 << 24):
+        """Sends a head or trailers, in frames of at most so many octets."""
+        block = self.block(fields)
+        pieces = [block[start:start + frame_bytes] for start in range(0, len(block), frame_bytes)] or [b""]
+        for number, piece in enumerate(pieces):
+            flags = (END_HEADERS if number == len(pieces) - 1 else 0) | (END_STREAM if end and number == 0 else 0)
+            self.frame(CONTINUATION if number else HEADERS, flags, stream, piece)
 
     def data(self, stream: int, data: bytes, end: bool = False):
         self.frame(DATA, END_STREAM if end else 0, stream, data)
@@ -156,7 +164,8 @@ class RawHTTP2:
         elif frame.kind == GOAWAY:
             self.goaway = frame
         elif frame.kind == HEADERS:
-            fields = self.decoder.decode(frame.payload)
+            fields = [(name.decode("latin-1"), value.decode("latin-1"))
+                      for name, value in self.decoder.decode(frame.payload, raw=True)]
             if exchange.status is not None and exchange.status >= 200:
                 exchange.trailers = fields
             else:

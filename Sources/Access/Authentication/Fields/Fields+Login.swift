@@ -132,15 +132,13 @@ extension OpenIDConnectFields {
         field(
             "token_headers_client",
             .list(.string),
-            status: .notYet,
-            "Fields of the token request, and of its answer for the client."
+            "Fields of a client's request that go along where its own credential is traded for tokens (`password`, `client_credentials`, `refresh_token`); one that is there twice, or longer than 512 octets, does not."
         ),
         field(
             "token_headers_grants",
             .list(.string),
             oneOf: ["authorization_code", "client_credentials", "password", "refresh_token"],
-            status: .notYet,
-            "Fields of the token request, and of its answer for the client."
+            "The grants whose answer's fields the client gets by token_headers_replay; unwritten, all but authorization_code, which must not be here."
         ),
         field(
             "token_headers_names",
@@ -150,14 +148,12 @@ extension OpenIDConnectFields {
         field(
             "token_headers_prefix",
             .string,
-            status: .notYet,
-            "Fields of the token request, and of its answer for the client."
+            "What stands before the names of those fields for the client."
         ),
         field(
             "token_headers_replay",
             .list(.string),
-            status: .notYet,
-            "Fields of the token request, and of its answer for the client."
+            "Fields of the token endpoint's answer that the client gets with what its own credential was traded for."
         ),
         field(
             "token_headers_values",
@@ -167,8 +163,7 @@ extension OpenIDConnectFields {
         field(
             "token_post_args_client",
             .list(.string),
-            status: .notYet,
-            "Arguments that the client may hand through to the token request."
+            "Arguments of a client's query that go along where its own credential is traded for tokens, in the place of ours of the same name (`scope`)."
         ),
         field(
             "token_post_args_names",
@@ -194,8 +189,7 @@ extension OpenIDConnectFields {
         field(
             "logout_post_arg",
             .string,
-            status: .notYet,
-            "Argument of a form that asks for a logout; forms can be posted to auth_prefix/sign_out."
+            "Argument of a form that asks for a logout; every form that is posted is then read first, up to 65,536 octets."
         ),
         field("logout_query_arg", .string, "Argument of a query that asks for a logout."),
         field("logout_redirect_uri", .list(.string), "Where the issuer sends the browser after a logout."),

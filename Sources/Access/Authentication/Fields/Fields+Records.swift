@@ -67,7 +67,7 @@ extension OpenIDConnectFields {
 
     /// Fields of `redis.cluster_nodes` and `cluster_cache_redis.cluster_nodes`.
     static let redisClusterNodesFields: [FieldSchema] = [
-        field("ip", .string, default: "127.0.0.1", "Ip."),
+        field("ip", .string, default: "127.0.0.1", "Address or name."),
         field("port", .integer, default: 6379, "Port."),
     ]
 
@@ -89,10 +89,13 @@ extension OpenIDConnectFields {
             "cluster_max_redirections",
             .integer,
             default: 5,
-            status: .inert,
-            "Has a meaning with cluster_nodes alone."
+            "How often one command is sent on to another server of the cluster at most."
         ),
-        field("cluster_nodes", .list(.record(redisClusterNodesFields)), status: .notYet, "A cluster."),
+        field(
+            "cluster_nodes",
+            .list(.record(redisClusterNodesFields)),
+            "Servers of a cluster, which tell of the others, instead of host and port."
+        ),
         field("connect_timeout", .integer, default: 2000, "Milliseconds until a connection must stand."),
         field(
             "connection_is_proxied",

@@ -122,29 +122,25 @@ extension OpenIDConnectFields {
             "session_remember",
             .boolean,
             default: false,
-            status: .notYet,
-            "Sessions that outlive the browser, or are kept in a store."
+            "Whether a cookie that outlives the browser brings the session back, after the browser was closed or the session has ended by itself."
         ),
         field(
             "session_remember_absolute_timeout",
             .number,
             default: 2592000,
-            status: .inert,
-            "Details of sessions that are kept elsewhere."
+            "Seconds from the login on in which a session can be brought back, and that one may live which was; 0 is no limit."
         ),
         field(
             "session_remember_cookie_name",
             .string,
             default: "remember",
-            status: .inert,
-            "Details of sessions that are kept elsewhere."
+            "Name of the cookie that brings a session back; by default remember-<hash of issuer, client and audience>."
         ),
         field(
             "session_remember_rolling_timeout",
             .number,
             default: 604800,
-            status: .inert,
-            "Details of sessions that are kept elsewhere."
+            "Seconds in which a session can be brought back after it was last used; 0 is no limit."
         ),
         field(
             "session_request_headers",

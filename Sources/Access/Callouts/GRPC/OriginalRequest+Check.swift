@@ -1,4 +1,5 @@
 // The request that Envoy tells of by its attributes.
+import Cryptography
 import EnvoyAPI
 import Gateway
 import Proxy
@@ -55,7 +56,7 @@ extension OriginalRequest {
     /// What the client has shown in its handshake with Envoy, which has proven that it holds the key.
     private static func certificate(_ peer: EnvoyPeer) throws(Refusal) -> ClientCertificate? {
         guard !peer.certificate.isEmpty else { return nil }
-        guard let der = CertificateField.certificate(Array(peer.certificate), .percentEncodedPEM) else {
+        guard let der = WrittenCertificate.certificate(Array(peer.certificate), .percentEncodedPEM) else {
             throw malformed("the source's certificate")
         }
         return ClientCertificate(der: der)

@@ -16,6 +16,7 @@ final class SessionStanding: Standing {
             .issuer(session.issuer), .everyone,
         ]
         if let sid = session.issuerSession { owners.append(.issuerSession(issuer: session.issuer, sid: sid)) }
+        if let counterpart = session.counterpart { owners.append(.session(id: counterpart)) }
         var marks: [EndedMark] = []
         for owner in owners { marks.append(try EndedMark(owner)) }
         self.marks = marks

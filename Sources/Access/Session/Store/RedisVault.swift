@@ -9,6 +9,10 @@ package import Store
 /// | prefix + key + `:lease` | who renews the tokens now |
 /// | prefix + owner | the owner's keys, by the time of their logins |
 /// | prefix + `endings` | what was ended (`EndingLog`), a stream |
+///
+/// No command and no script touches two keys, for in a cluster they lie with different servers. What takes several is written
+/// so that it may end after each of them: nobody has a session's handle before `create` is over, and a list that names a
+/// session which is gone does no harm.
 package struct RedisVault: SessionVault {
     /// What is spoken to.
     let redis: Redis
@@ -38,29 +42,37 @@ package struct RedisVault: SessionVault {
 
     // MARK: Records
 
-    // KEYS: the session, then its owners. ARGV: record, milliseconds since 1970 at the login, milliseconds to live, key,
-    // milliseconds that owners have to name it.
+    // ARGV: record, milliseconds since 1970 at the login, milliseconds to live.
     private static let creation = """
         redis.call('HSET', KEYS[1], 'd', ARGV[1], 'v', 1, 'c', ARGV[2])
         redis.call('PEXPIRE', KEYS[1], ARGV[3])
-        for i = 2, #KEYS do
-            redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', ARGV[2] - ARGV[5])
-            redis.call('ZADD', KEYS[i], ARGV[2], ARGV[4])
-            redis.call('PEXPIRE', KEYS[i], ARGV[5])
-        end
+        return 1
+        """
+
+    // ARGV: milliseconds since 1970 at the login, key, milliseconds that an owner has to name it.
+    private static let listing = """
+        redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1] - ARGV[3])
+        redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+        redis.call('PEXPIRE', KEYS[1], ARGV[3])
         return 1
         """
 
     package func create(_ key: String, _ record: FirstRecord) async throws(StoreUnavailable) {
+        let login = RedisWord(Int(record.createdAt * 1000))
         let reply = try await run(
             Self.creation,
-            keys: [name(key)] + record.owners.map(name),
-            [
-                RedisWord(record.octets), RedisWord(Int(record.createdAt * 1000)),
-                Self.milliseconds(record.seconds), RedisWord(key), Self.milliseconds(record.longestSeconds),
-            ]
+            key: name(key),
+            [RedisWord(record.octets), login, Self.milliseconds(record.seconds)]
         )
         guard reply == .integer(1) else { throw StoreUnavailable("malformed-reply") }
+        // Listed only when it is there: whoever ends all that a list names finds it.
+        for owner in record.owners {
+            _ = try await run(
+                Self.listing,
+                key: name(owner),
+                [login, RedisWord(key), Self.milliseconds(record.longestSeconds)]
+            )
+        }
     }
 
     package func read(_ key: String) async throws(StoreUnavailable) -> VaultRecord? {
@@ -101,7 +113,7 @@ package struct RedisVault: SessionVault {
     ) async throws(StoreUnavailable) -> Replacement {
         let reply = try await run(
             Self.replacement,
-            keys: [name(key)],
+            key: name(key),
             [RedisWord(Int(version)), RedisWord(octets), Self.milliseconds(seconds)]
         )
         switch reply.integer {
@@ -132,7 +144,7 @@ package struct RedisVault: SessionVault {
         }
         let reply = try await run(
             Self.removal,
-            keys: [name(key)],
+            key: name(key),
             [RedisWord(Int(version))],
             outlivesFailover: true
         )
@@ -155,7 +167,7 @@ package struct RedisVault: SessionVault {
     ) async throws(StoreUnavailable) -> Bool {
         let reply = try await run(
             Self.leasing,
-            keys: [leaseName(key)],
+            key: leaseName(key),
             [RedisWord(holder), Self.milliseconds(seconds)]
         )
         return reply == .integer(1)
@@ -167,7 +179,7 @@ package struct RedisVault: SessionVault {
         """
 
     package func giveBack(_ key: String, holder: String) async throws(StoreUnavailable) {
-        _ = try await run(Self.returning, keys: [leaseName(key)], [RedisWord(holder)])
+        _ = try await run(Self.returning, key: leaseName(key), [RedisWord(holder)])
     }
 
     // MARK: Owners
@@ -179,39 +191,32 @@ package struct RedisVault: SessionVault {
         return (replies.first?.elements ?? []).compactMap(\.text)
     }
 
-    // KEYS: the owner's list. ARGV: prefix, milliseconds since 1970.
-    private static let removalOfAll = """
-        local ended = 0
-        for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])) do
-            ended = ended + redis.call('DEL', ARGV[1] .. key)
-            redis.call('ZREM', KEYS[1], key)
-        end
-        return ended
-        """
-
     package func removeAll(of owner: String, createdBy time: Double) async throws(StoreUnavailable) -> Int {
         let latest = time.isFinite ? RedisWord(Int(time * 1000)) : "+inf"
-        let reply = try await run(
-            Self.removalOfAll,
-            keys: [name(owner)],
-            [RedisWord(prefix), latest],
-            // With an end: what begins afterwards is none of it.
-            outlivesFailover: time.isFinite
+        let listed = try await call([
+            RedisCommand(["ZRANGEBYSCORE", name(owner), "-inf", latest], isRepeatable: true)
+        ])
+        let keys = listed.first?.elements?.compactMap(\.text) ?? []
+        guard !keys.isEmpty else { return 0 }
+        let ended = try await call(
+            keys.map { RedisCommand(["DEL", name($0)], isRepeatable: true, outlivesFailover: true) }
         )
-        guard let count = reply.integer else { throw StoreUnavailable("malformed-reply") }
-        return Int(count)
+        _ = try await call([
+            RedisCommand(["ZREM", name(owner)] + keys.map { RedisWord($0) }, isRepeatable: true)
+        ])
+        return ended.reduce(0) { $0 + Int($1.integer ?? 0) }
     }
 
     // MARK: Calls
 
     func run(
         _ script: String,
-        keys: [RedisWord],
+        key: RedisWord,
         _ arguments: [RedisWord],
         outlivesFailover: Bool = false
     ) async throws(StoreUnavailable) -> RedisReply {
         do throws(StoreError) {
-            return try await redis.run(script, keys: keys, arguments, outlivesFailover: outlivesFailover)
+            return try await redis.run(script, key: key, arguments, outlivesFailover: outlivesFailover)
         } catch {
             throw StoreUnavailable(error.reason)
         }
@@ -238,7 +243,7 @@ extension RedisVault: EndingLog {
     package func note(_ ending: SessionEnding) async throws(StoreUnavailable) {
         _ = try await run(
             Self.noting,
-            keys: [name("endings")],
+            key: name("endings"),
             [
                 RedisWord(ending.owner.text), RedisWord(String(ending.before)),
                 RedisWord(String(ending.until)),
@@ -259,6 +264,7 @@ extension RedisVault: EndingLog {
             let replies = try await call([
                 RedisCommand(
                     words + ["STREAMS", name("endings"), RedisWord(place ?? "0")],
+                    keyAt: words.count + 1,
                     isRepeatable: true
                 )
             ])

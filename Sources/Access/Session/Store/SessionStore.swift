@@ -41,7 +41,7 @@ struct SessionStore: Sendable {
     let graceSeconds: Double
     let clock: @Sendable () -> Double
     /// What all keys of this kind begin with: no name of one kind is one of another (tenant isolation).
-    private let folder: String
+    let folder: String
 
     /// Seconds that a worker believes what it has read: another node's revocation is noticed within them.
     static let memorySeconds = 1.0
@@ -106,7 +106,7 @@ struct SessionStore: Sendable {
     }
 
     /// The session in a record; nil where it does not open, or has ended.
-    private func opened(_ record: VaultRecord, _ key: String, at now: Double) -> Session? {
+    func opened(_ record: VaultRecord, _ key: String, at now: Double) -> Session? {
         guard let octets = recordSeal.open(record.octets.span, name: key, at: now),
             var session = Session(serialized: octets),
             now < limits.lastingEnd(of: session), session.createdAt <= now + 60

@@ -86,7 +86,7 @@ extension HTTP2Session {
             guard (flow.promised ?? 0) == 0 else { throw HTTP2Fault(.protocolError, stream: flow.id) }
             flow.isPeerEnded = true
         }
-        flow.owner.received(self.fields, isLast: isLast)
+        try flow.owner.received(self.fields, isLast: isLast)
         self.removeIfOver(flow)
     }
 

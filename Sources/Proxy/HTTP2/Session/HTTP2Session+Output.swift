@@ -201,7 +201,8 @@ extension HTTP2Session {
 
     /// Sends what was written, together with what else is written in this turn of the loop.
     func flush() {
-        guard !self.isFlushPlanned, self.isOpen else { return }
+        // Behind GOAWAY nothing follows.
+        guard !self.isFlushPlanned, self.isOpen, !self.isFailed else { return }
         self.isFlushPlanned = true
         self.worker.plan(self)
     }

@@ -10,6 +10,8 @@ protocol HTTP2SessionUser: AnyObject {
     func settingsCame()
     /// The peer takes no streams after this one.
     func peerLeaves(after last: UInt32)
+    /// GOAWAY is out, and nothing that comes is read any more: the connection is to be closed.
+    func saidGoodbye()
 }
 
 /// Keeps a connection's streams, windows and tables; knows no request and no upstream.
@@ -100,10 +102,15 @@ final class HTTP2Session {
     /// The connection is gone, and all its streams.
     func close() {
         self.context = nil
+        (self.out, self.pending, self.openBlock) = (ByteBuffer(), ByteBuffer(), nil)
+        self.endStreams()
+    }
+
+    /// All streams are over, at whatever point they are.
+    func endStreams() {
         let streams = self.streams
         self.streams = [:]
         self.line = []
-        (self.out, self.pending, self.openBlock) = (ByteBuffer(), ByteBuffer(), nil)
         // What never left may be sent elsewhere, whatever it is.
         let unsent = self.firstUnsent
         for flow in streams.values {
@@ -154,13 +161,13 @@ final class HTTP2Session {
 
     func wasReset(_ id: UInt32) -> Bool { self.lately.contains(id) }
 
-    /// Ends the connection and says why (RFC 9113 §5.4.1).
+    /// Ends the connection and says why, and which streams were looked at (RFC 9113 §5.4.1, §6.8).
     func fail(_ code: HTTP2ErrorCode) {
-        guard let context = self.context, !self.isFailed else { return }
+        guard self.isOpen, !self.isFailed else { return }
         self.isFailed = true
         self.writeGoAway(self.lastPeerStream, code)
         self.flushNow()
-        context.close(promise: nil)
+        self.user.saidGoodbye()
     }
 
     // MARK: Frames in

@@ -5,7 +5,9 @@ import NIOCore
 /// Who uses a stream: hears what comes on it, and of its end.
 protocol StreamOwner: AnyObject {
     /// A head, or trailers.
-    func received(_ fields: FieldList, isLast: Bool)
+    ///
+    /// - Throws: what is wrong with them, which ends the stream.
+    func received(_ fields: FieldList, isLast: Bool) throws(HTTP2Fault)
     /// Data; as many octets have to be given back by `HTTP2Session.taken`.
     func received(_ data: ByteBuffer, isLast: Bool)
     /// Less waits to be sent than before.

@@ -34,6 +34,7 @@ extension ClientStream {
     func noteTurn(status: Int, at now: NIODeadline) {
         guard var turn = self.passage.turn else { return }
         turn.balancer.answered(&turn.pick, status: status, after: now - self.passage.sentAt, at: now)
+        if let cookie = turn.balancer.group.rules.stickyCookie { self.keep(turn.pick.endpoint, cookie) }
         self.passage.turn = turn
     }
 

@@ -19,7 +19,7 @@ package struct BalancerState: Sendable {
         var endpoint: Endpoint
         var seed: UInt64
         var weight: Double
-        var isFailover: Bool
+        var level: Int
         /// Whether the upstream has it now; if not, it only waits for its last request.
         var isListed = true
         var health = TargetHealth()
@@ -36,9 +36,9 @@ package struct BalancerState: Sendable {
 
         init(_ target: Target) {
             self.endpoint = target.endpoint
-            self.seed = StableHash(target.endpoint.authority).number
+            self.seed = StickyCookie.number(of: target.endpoint)
             self.weight = Double(target.weight)
-            self.isFailover = target.isFailover
+            self.level = target.level
         }
     }
 
@@ -69,7 +69,7 @@ package struct BalancerState: Sendable {
             }
             if let known {
                 self.seats[known].weight = Double(target.weight)
-                self.seats[known].isFailover = target.isFailover
+                self.seats[known].level = target.level
                 self.seats[known].isListed = true
             } else if let free = self.free(listed) {
                 self.seats[free] = Seat(target)
@@ -96,14 +96,19 @@ package struct BalancerState: Sendable {
     package mutating func pick(hash: UInt64?, tried: [Pick] = [], at now: NIODeadline) -> Pick? {
         if tried.isEmpty { self.budget.earn(self.rules.retryPercent) }
         let isUsable = self.isUsable
-        let hasPrimary = self.seats.contains { $0.isOpen && !$0.isFailover && $0.health.state == .healthy }
+        let highest = self.highestLevel(tried)
+        let isSticky = self.rules.algorithm == .stickySessions
+        if isSticky, isUsable, let home = hash.flatMap({ self.home($0, tried, highest, at: now) }) {
+            return self.take(home, 0)
+        }
+        let hash = isSticky ? nil : hash
         var best: Int?
         var bestCost = (Double.infinity, UInt64.max)
         var total = 0.0
         let usual = self.usualLatency
         for index in self.seats.indices where self.seats[index].isOpen {
             let seat = self.seats[index]
-            guard !(hasPrimary && seat.isFailover), !tried.contains(where: { $0.seat == index }) else {
+            guard seat.level <= highest, !tried.contains(where: { $0.seat == index }) else {
                 continue
             }
             switch seat.health.admittance(self.rules, at: now) {
@@ -115,7 +120,7 @@ package struct BalancerState: Sendable {
             let cost: Double
             switch (self.rules.algorithm, hash) {
             case (.consistentHashing, .some(let hash)): cost = Self.distance(hash, seat.seed, weight)
-            case (.roundRobin, _), (.consistentHashing, nil):
+            case (.roundRobin, _), (.consistentHashing, nil), (.stickySessions, _):
                 self.seats[index].credit += weight
                 total += weight
                 cost = -self.seats[index].credit
@@ -125,6 +130,30 @@ package struct BalancerState: Sendable {
             if (cost, seat.turn) < bestCost { (best, bestCost) = (index, (cost, seat.turn)) }
         }
         return best.map { self.take($0, total) }
+    }
+
+    /// The target that a client was with, while it may have requests; with no weight left it keeps those who are there.
+    private func home(_ number: UInt64, _ tried: [Pick], _ highest: Int, at now: NIODeadline) -> Int? {
+        self.seats.indices.first { index in
+            let seat = self.seats[index]
+            return seat.seed == number && seat.isListed && seat.level <= highest
+                && seat.health.admittance(self.rules, at: now) == .all
+                && !tried.contains { $0.seat == index }
+        }
+    }
+
+    /// The level up to which targets may be chosen: that of the best healthy one which has not failed the request.
+    ///
+    /// Failover targets wait until no other is healthy at all.
+    private func highestLevel(_ tried: [Pick]) -> Int {
+        var (level, hasPrimary) = (Int.max, false)
+        for index in self.seats.indices where self.seats[index].isOpen {
+            guard self.seats[index].health.state == .healthy else { continue }
+            let own = self.seats[index].level
+            if own < Target.failoverLevel { hasPrimary = true }
+            if own < level, !tried.contains(where: { $0.seat == index }) { level = own }
+        }
+        return hasPrimary ? min(level, Target.failoverLevel - 1) : level
     }
 
     private mutating func take(_ index: Int, _ total: Double) -> Pick {

@@ -4,23 +4,38 @@ import NIOCore
 
 /// One upstream on one event loop.
 final class Balancer {
+    /// As the plan has it.
+    private var planned: TargetGroup
+    /// With the places of services in their stead.
     private(set) var group: TargetGroup
     private(set) var state: BalancerState
     private var prober: Prober?
     private unowned let home: Balancers
 
     init(_ group: TargetGroup, home: Balancers) {
-        self.group = group
-        self.state = BalancerState(group)
+        self.planned = group
+        self.group = group.placed(home.places)
+        self.state = BalancerState(self.group)
         self.home = home
     }
 
     /// Takes over a newer group of the same name; an exchange that began under an older one asks this one as well.
     func adopt(_ group: TargetGroup) {
-        guard group.number > self.group.number else { return }
-        self.group = group
-        self.state.adopt(group)
+        guard group.number > self.planned.number else { return }
+        self.planned = group
+        self.place()
     }
+
+    /// Takes over what is known of its services now; who stays keeps health and counts.
+    func place() {
+        self.group = self.planned.placed(self.home.places)
+        self.state.adopt(self.group)
+    }
+
+    /// The services among its targets.
+    var services: [String] { self.planned.services }
+
+    func stands(for group: TargetGroup) -> Bool { self.planned === group }
 
     // MARK: Exchanges
 
@@ -96,6 +111,8 @@ final class Balancer {
 final class Balancers {
     private var byName: [String: Balancer] = [:]
     private var last: Balancer?
+    /// Where the services among the targets are.
+    private(set) var places: [String: [ServicePlace]] = [:]
     /// The other workers, which hear of changes.
     var others: [NIOLoopBound<Worker>] = []
     /// Whether this worker makes the checks for all.
@@ -106,7 +123,7 @@ final class Balancers {
 
     /// Who keeps the book of a group; made when first asked for.
     func balancer(for group: TargetGroup) -> Balancer {
-        if let last = self.last, last.group === group { return last }
+        if let last = self.last, last.stands(for: group) { return last }
         let balancer = self.byName[group.name] ?? Balancer(group, home: self)
         self.byName[group.name] = balancer
         balancer.adopt(group)
@@ -123,7 +140,33 @@ final class Balancers {
         }
         self.last = nil
         for group in groups { _ = self.balancer(for: group) }
+        let services = self.services
+        self.places = self.places.filter { services.contains($0.key) }
     }
+
+    // MARK: Services
+
+    /// The services that targets stand for.
+    var services: Set<String> { Set(self.byName.values.flatMap(\.services)) }
+
+    /// Where requests may go by what DNS says, and not by the plan alone.
+    var placed: Set<Endpoint> {
+        let balancers = self.byName.values.filter { !$0.services.isEmpty }
+        return Set(balancers.flatMap { $0.group.targets.map(\.endpoint) })
+    }
+
+    /// DNS says where a service is; gives the endpoints that are none any more.
+    func answered(_ name: String, _ places: [ServicePlace]) -> Set<Endpoint> {
+        // An order that changes is no news: each server turns its answers as it likes.
+        let places = places.sorted { ($0.priority, $0.host, $0.port) < ($1.priority, $1.host, $1.port) }
+        guard self.places[name, default: []] != places else { return [] }
+        let before = self.placed
+        self.places[name] = places
+        for balancer in self.byName.values where balancer.services.contains(name) { balancer.place() }
+        return before.subtracting(self.placed)
+    }
+
+    // MARK: Checks and news
 
     /// Makes the checks that are due.
     func tick(_ worker: Worker, at now: NIODeadline) {

@@ -6,21 +6,41 @@ package enum BalancingAlgorithm: String, Sendable, CaseIterable {
     case leastConnections = "least-connections"
     case consistentHashing = "consistent-hashing"
     case latency
+    /// Whoever comes again goes where he was, by a cookie; others by turns.
+    case stickySessions = "sticky-sessions"
 }
 
 /// One of the places that an upstream's requests may go to.
 package struct Target: Sendable, Equatable {
     package let endpoint: Endpoint
+    /// Where it is asked for its health: the same place, spoken to as the checks want it.
+    package let probe: Endpoint
     /// Its share, next to the others' weights; 0 is none.
     package let weight: Int
-    /// Whether it is used only while no other target is healthy.
-    package let isFailover: Bool
+    /// Targets of a level are used only while none of a lower one is healthy.
+    package let level: Int
+
+    /// The level of targets that are kept for when no other is healthy; services' priorities are below.
+    static let failoverLevel = 1 << 16
 
     /// Describes a target.
-    package init(_ endpoint: Endpoint, weight: Int = 100, isFailover: Bool = false) {
+    ///
+    /// - Parameter probe: where its checks go, if they speak otherwise than requests do.
+    package init(
+        _ endpoint: Endpoint,
+        probe: Endpoint? = nil,
+        weight: Int = 100,
+        isFailover: Bool = false
+    ) {
+        let level = isFailover ? Self.failoverLevel : 0
+        self.init(endpoint, probe: probe ?? endpoint, weight: weight, level: level)
+    }
+
+    init(_ endpoint: Endpoint, probe: Endpoint, weight: Int, level: Int) {
         self.endpoint = endpoint
+        self.probe = probe
         self.weight = weight
-        self.isFailover = isFailover
+        self.level = level
     }
 }
 
@@ -50,6 +70,8 @@ package struct ActiveChecks: Sendable, Equatable {
         case tcp
         /// What a GET of the path is answered, with these fields.
         case http(path: String, fields: [String])
+        /// What gRPC's health service says of the server, asked with these fields.
+        case grpc(fields: [String])
     }
 
     package var kind = Kind.tcp
@@ -68,12 +90,14 @@ package struct ActiveChecks: Sendable, Equatable {
     /// Whether they can bring a target back that was taken out.
     var bringBack: Bool { self.unhealthySeconds > 0 && self.limits.successes > 0 }
     /// Whether anything is asked at all.
-    var isUsed: Bool { self.healthySeconds > 0 || self.unhealthySeconds > 0 }
+    package var isUsed: Bool { self.healthySeconds > 0 || self.unhealthySeconds > 0 }
 }
 
 /// The rules of an upstream.
 package struct BalancingRules: Sendable, Equatable {
     package var algorithm = BalancingAlgorithm.roundRobin
+    /// How clients are kept with their targets, where they are.
+    package var stickyCookie: StickyCookie?
     package var passive = HealthLimits()
     package var active = ActiveChecks()
     /// Percent of all weight that has to be healthy for the upstream to be used.
@@ -86,6 +110,8 @@ package struct BalancingRules: Sendable, Equatable {
     package var retryPercent = 20.0
     /// The name to send as `Host` in place of the target's; also used by active checks.
     package var hostHeader: String?
+    /// Whether that is the host which a record of SRV names, for a target that is a service (`use_srv_name`).
+    package var tellsServiceHost = false
 
     /// Kong's defaults.
     package init() {}
@@ -112,6 +138,18 @@ package final class TargetGroup: Sendable {
         if let previous, previous.rules == rules, previous.targets == targets { return previous }
         return TargetGroup(name, rules, targets, number: (previous?.number ?? 0) + 1)
     }
+
+    /// The same group with its services' places in their stead.
+    func placed(_ known: [String: [ServicePlace]]) -> TargetGroup {
+        guard !self.services.isEmpty else { return self }
+        let targets = self.targets.flatMap {
+            $0.placed(known[$0.endpoint.host] ?? [], isNamed: self.rules.tellsServiceHost)
+        }
+        return TargetGroup(self.name, self.rules, targets, number: self.number)
+    }
+
+    /// The services among its targets.
+    var services: [String] { self.targets.lazy.map(\.endpoint).filter(\.isService).map(\.host) }
 
     private init(_ name: String, _ rules: BalancingRules, _ targets: [Target], number: Int) {
         self.name = name

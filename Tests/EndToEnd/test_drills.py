@@ -27,7 +27,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         [sys.executable, "-B", "-m", "Drills", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
 
 
-@pytest.mark.parametrize("name", ["d4", "d6", "d7", "d8", "d9", "d13", "d15", "d17", "d20", "d22", "e7"])
+@pytest.mark.parametrize("name", ["d4", "d6", "d7", "d8", "d9", "d13", "d15", "d17", "d20", "d22", "d23", "e7"])
 def test_a_quick_drill_holds(tmp_path, name):
     answer = run("--quick", "--json", str(tmp_path / "figures.json"), name)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -44,9 +44,10 @@ package struct ErrorAnswer {
     /// A plugin's or the gateway's own refusal.
     package func answer(_ refusal: Refusal) -> Answer {
         let cause = refusal.cause
-        if [401, 403].contains(refusal.status), let place = cause.redirect, self.leadsElsewhere(place) {
-            return .redirect(to: place)
-        }
+        let isFailure = refusal.status >= 500
+        let place =
+            [401, 403].contains(refusal.status) ? cause.redirect : isFailure ? cause.failureRedirect : nil
+        if let place, self.leadsElsewhere(place) { return .redirect(to: place) }
         var fields = cause.challenges.map { ("WWW-Authenticate", $0) }
         switch refusal {
         case .unavailable(let seconds, _), .chosen(_, .some(let seconds), _):

@@ -39,6 +39,8 @@ package enum Refusal: Error, Sendable, Equatable {
         package var loginURL: String?
         /// Where a browser that navigates is sent instead, where the answer would be 401 or 403.
         package var redirect: String?
+        /// Where a browser is sent instead where the refusal is a failure (5xx).
+        package var failureRedirect: String?
 
         /// Describes a cause.
         package init(

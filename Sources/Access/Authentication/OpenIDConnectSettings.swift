@@ -280,6 +280,7 @@ package struct OpenIDConnectSettings: Sendable {
             isDisplayed: answers.displaysErrors
         )
         cause.redirect = forbidden ? redirects.forbidden : redirects.unauthorized
+        cause.failureRedirect = redirects.unexpected
         return cause
     }
 }

@@ -1,15 +1,17 @@
 // Where a browser is sent instead of an answer that refuses.
 import Gateway
 
-/// Pages of the user's own for 401 and 403, as written.
+/// Pages of the user's own for 401, 403 and failures, as written.
 struct RefusalRedirects: Sendable, Equatable {
     let unauthorized: String?
     let forbidden: String?
+    let unexpected: String?
 
     /// Reads the settings; of a list the first counts, as for Kong's first client.
     init(_ check: inout SettingsCheck) {
         unauthorized = Self.location("unauthorized_redirect_uri", &check)
         forbidden = Self.location("forbidden_redirect_uri", &check)
+        unexpected = Self.location("unexpected_redirect_uri", &check)
     }
 
     private static func location(_ field: String, _ check: inout SettingsCheck) -> String? {

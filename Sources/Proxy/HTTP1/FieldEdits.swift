@@ -192,22 +192,19 @@ package struct FieldEdits: Sendable {
     }
 
     /// Whether a field whose name stands in `range` of `bytes`, in any case, is set or added.
-    func adds(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+    func adds(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool = false) -> Bool {
         guard self.addedLengths & Self.bit(range.count) != 0 else { return false }
         let (lines, name) = (self.lines.span, bytes.span.extracting(range))
-        for addition in self.additions where name.equalsLowercased(lines.extracting(addition.name)) {
-            return true
+        for addition in self.additions {
+            let other = lines.extracting(addition.name)
+            if folding ? name.equalsFolded(other) : name.equalsLowercased(other) { return true }
         }
         return false
     }
 
     /// Whether a field of that name is set, added or removed.
     func concerns(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {
-        self.hides(bytes, range, folding: folding)
-            || self.additions.contains {
-                bytes.matches(range, lowercased: $0.name.octets)
-                    || (folding && bytes.matches(range, folding: $0.name.octets))
-            }
+        self.hides(bytes, range, folding: folding) || self.adds(bytes, range, folding: folding)
     }
 
     private func names(_ bytes: [UInt8], _ range: Range<Int>, folding: Bool) -> Bool {

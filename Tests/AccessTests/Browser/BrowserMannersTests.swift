@@ -106,9 +106,29 @@ struct BrowserMannersTests {
         #expect(other?.field("location") == "/welcome")
     }
 
+    @Test func `a browser that navigates is sent to the page for failures, and nobody else is`() async throws
+    {
+        let stage = try AccessStage([
+            "unexpected_redirect_uri": ["/trouble"], "unauthorized_redirect_uri": ["/welcome"],
+        ])
+        stage.issuer.goDown()
+        let sent = try await answer(stage, Self.here, AccessStage.navigation)
+        #expect(sent?.status == 302 && sent?.field("location") == "/trouble")
+        let page = try await answer(stage, "GET https://app.example/trouble", AccessStage.navigation)
+        #expect(page?.status == 503 && page?.field("retry-after") != nil)
+        #expect(try await answer(stage, Self.here, [])?.status == 401)
+        let start = "GET https://app.example/oauth2/start?rd=%2F"
+        let script = [("accept", "application/json")]
+        #expect(try await answer(stage, start, script)?.status == 503)
+    }
+
+    @Test func `what a file of Kong's says of the store's lists is taken`() throws {
+        _ = try AccessStage(["session_store_metadata": true])
+    }
+
     @Test(arguments: ["//evil.example", "welcome", "javascript:x", "/a b", "/a\\b", ""])
     func `a place that is none is refused`(place: String) throws {
-        for field in ["unauthorized_redirect_uri", "forbidden_redirect_uri"] {
+        for field in ["unauthorized_redirect_uri", "forbidden_redirect_uri", "unexpected_redirect_uri"] {
             let error = #expect(throws: ConfigurationError.self) {
                 try AccessStage([field: [.string(place)]])
             }

@@ -244,8 +244,7 @@ extension OpenIDConnectFields {
         field(
             "unexpected_redirect_uri",
             .list(.string),
-            status: .notYet,
-            "Where a browser is sent instead of an answer of ours."
+            "Where a browser that navigates is sent instead of a failure of ours (5xx): an issuer or a store that is away; the first counts."
         ),
     ]
 }

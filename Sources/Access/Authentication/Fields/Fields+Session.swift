@@ -183,8 +183,8 @@ extension OpenIDConnectFields {
             "session_store_metadata",
             .boolean,
             default: false,
-            status: .notYet,
-            "Sessions that outlive the browser, or are kept in a store."
+            status: .inert,
+            "Redis always knows whose sessions there are, under hashes; cookies know it by themselves."
         ),
         field(
             "stream_leeway",

@@ -79,6 +79,8 @@ final class GRPCProbe: UpstreamSpeaker, ChannelInboundHandler, HTTP2SessionUser,
 
     func settingsCame() {}
 
+    func saidGoodbye() { self.session.context?.close(promise: nil) }
+
     func peerLeaves(after last: UInt32) { if last == 0 { self.end.succeed(.tcpFailure) } }
 
     // MARK: The answer

@@ -150,11 +150,17 @@ package struct TokenAnswer: Sendable {
     }
 
     fileprivate init(_ error: TokenError) {
-        isValid = false
-        members = [
-            "reason": .string(error.reason), "rule": .string(error.rule), "detail": .string(error.detail),
-        ]
+        self.init(refusing: error.reason, rule: error.rule, detail: error.detail)
     }
+
+    /// A refusal.
+    init(refusing reason: String, rule: String, detail: String) {
+        isValid = false
+        members = ["reason": .string(reason), "rule": .string(rule), "detail": .string(detail)]
+    }
+
+    /// The claims of a valid token.
+    package var claims: JSONValue? { members["claims"] }
 
     /// The verdict as one JSON object.
     package var json: JSONValue {

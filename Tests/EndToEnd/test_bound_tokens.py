@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from support import ledger
 from support.certificates import Authority
-from support.gatehouse import openid_connect, plugin, route, service
+from support.gatehouse import openid_connect, plugin, route, run, service
 from support.issuer import Issuer
 from support.processes import free_port
 from support.tokens import Key, compact, encode, now
@@ -372,3 +372,23 @@ def test_a_token_that_glewlwyd_has_bound(start, upstream, providers, client):
     assert httpx.get(gatehouse.url + "/api", headers={"Authorization": f"Bearer {token}"}).status_code == 401
     assert Client().ask(gatehouse, token).status_code == 401
     assert gatehouse.refusals("wrong-proof-key") == 1
+
+
+def test_token_verify_judges_what_a_token_is_shown_with(issuer, tmp_path):
+    """`token verify --proof`, `--certificate`: the rule that was broken has its line."""
+    client, url = Client(), "https://api.test/r"
+    token, (_, der) = client.token(issuer), context(tmp_path, "mine")
+
+    def verify(token: str, *arguments: str) -> tuple[dict, dict]:
+        said = json.loads(run("token", "verify", "--rules", "--jwks", issuer.url + "/jwks", *arguments, token).stdout)
+        return said, {rule["rule"]: rule["verdict"] for rule in said["rules"]}
+
+    said, rules = verify(token, "--proof", client.proof("GET", url, token), "--url", url + "?q=1")
+    assert said["valid"] and rules["proof signature"] == "passed" and rules["proof's nonce"] == "not asked"
+    said, rules = verify(token, "--proof", client.proof("POST", url, token), "--url", url)
+    assert said["reason"] == "wrong-proof-method" and rules["proof's method"] == "failed"
+    assert rules["signature"] == rules["bound to a key"] == "passed" and rules["proof signature"] == "not reached"
+    bound, pem = issuer.access_token(cnf=thumbprint(der)), ["--certificate", str(tmp_path / "mine.pem")]
+    assert verify(bound, *pem)[0]["valid"] and verify(token, *pem)[0]["reason"] == "token-not-bound"
+    context(tmp_path, "mine")
+    assert verify(bound, *pem)[0]["reason"] == "wrong-certificate"

@@ -1,6 +1,7 @@
 """Every command of the program, as its contract says."""
 import json
 import re
+import socket
 import stat
 
 import httpx
@@ -426,6 +427,15 @@ def test_reload_says_what_became_of_it(start, upstream):
     assert httpx.get(gatehouse.url + "/two").status_code == 200
     gatehouse.stop()
     assert run("reload", environment=environment).returncode == 1
+
+
+def test_reload_waits_no_longer_than_it_is_told(tmp_path):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "gatehouse.sock"))
+        silent.listen()
+        answer = run("reload", "--timeout", "0.5", environment={"GATEHOUSE_DATA_DIR": str(tmp_path)})
+        assert answer.returncode == 1 and "did not answer within 0.5 s" in answer.stderr, answer
+    assert run("reload", "--timeout", "0", environment={"GATEHOUSE_DATA_DIR": str(tmp_path)}).returncode == 2
 
 
 # serve

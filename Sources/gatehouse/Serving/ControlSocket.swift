@@ -30,6 +30,16 @@ struct ReloadOutcome: Sendable {
     }
 }
 
+/// What came of asking for a reload.
+enum ReloadAnswer: Sendable {
+    /// The program said what became of it.
+    case said(ReloadOutcome)
+    /// The program did not answer in time: what becomes of it is not known.
+    case late
+    /// No program answers.
+    case nobody
+}
+
 /// The socket in `data_dir`, for its owner alone.
 struct ControlSocket: Sendable {
     typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
@@ -93,11 +103,21 @@ struct ControlSocket: Sendable {
         }
     }
 
-    /// Asks the program behind the socket to reload.
-    ///
-    /// - Returns: what became of it; `nil` where nobody listens.
-    func reload(on group: any EventLoopGroup) async -> ReloadOutcome? {
-        await self.ask(.reload, on: group).flatMap(ReloadOutcome.init)
+    /// Asks the program behind the socket to reload, and waits for what became of it no longer than so many seconds.
+    func reload(on group: any EventLoopGroup, within seconds: Double) async -> ReloadAnswer {
+        await withTaskGroup(of: ReloadAnswer.self) { tasks in
+            tasks.addTask {
+                let said = await self.ask(.reload, on: group).flatMap(ReloadOutcome.init)
+                return said.map(ReloadAnswer.said) ?? .nobody
+            }
+            tasks.addTask {
+                try? await Task.sleep(for: .seconds(seconds))
+                return .late
+            }
+            let first = await tasks.next()
+            tasks.cancelAll()
+            return first ?? .nobody
+        }
     }
 
     /// Asks the program behind the socket to do something.

@@ -14,6 +14,9 @@ struct TokenVerify: AsyncParsableCommand {
             every rule and its verdict: passed, failed, not reached, not asked. Exits 0 when the token \
             is valid, 1 when it is not, 2 when the question cannot be asked.
 
+            With --proof, or with --certificate, the token must be bound to that key or certificate, and the \
+            proof is judged too, rule by rule.
+
             With --batch each line of the input is a question of its own, {"id":…,"token":…,"jwks":{…},"issuer":…,\
             "audience":[…],"algorithms":[…],"at":…,"leeway":…,"type":…,"signature_only":…}, the flags are its \
             defaults, and the exit is 0.
@@ -38,6 +41,7 @@ struct TokenVerify: AsyncParsableCommand {
     var signatureOnly = false
     @Flag(help: "Print the rules and their verdicts of a valid token, too.")
     var rules = false
+    @OptionGroup(title: "What the token is shown with") var shown: ShownProofOptions
     @Flag(help: "Read one question a line from standard input.")
     var batch = false
     @Option(help: "Read the token from this file.")
@@ -50,10 +54,14 @@ struct TokenVerify: AsyncParsableCommand {
             guard token == nil, tokenFile == nil else {
                 throw ValidationError("With --batch the tokens come from standard input.")
             }
+            guard shown.isEmpty else { throw ValidationError("With --batch no proof is judged.") }
         } else {
             guard (token == nil) != (tokenFile == nil) else {
                 throw ValidationError("Give one token, - or --token-file.")
             }
+        }
+        guard shown.isEmpty || !signatureOnly else {
+            throw ValidationError("With --signature-only there are no claims that a proof could be bound to.")
         }
         guard leeway.isFinite, leeway >= 0 else {
             throw ValidationError("--leeway takes seconds, 0 or more.")
@@ -79,8 +87,18 @@ struct TokenVerify: AsyncParsableCommand {
             return
         }
         question.token = try readToken()
-        let answer = question.answer()
-        let json = answer.json(rules: rules || !answer.isValid ? question.rules : [])
+        var (answer, said) = (question.answer(), question.rules)
+        if let claims = answer.claims, let proof = try shown.read() {
+            let verdict = try proof.verdict(
+                on: question.token,
+                claims: claims,
+                leeway: leeway,
+                at: question.now
+            )
+            said += verdict.rules
+            answer = verdict.answer ?? answer
+        }
+        let json = answer.json(rules: rules || !answer.isValid ? said : [])
         try FileHandle.standardOutput.write(contentsOf: Data(json.serialized() + [UInt8(ascii: "\n")]))
         guard answer.isValid else { throw ExitCode(1) }
     }

@@ -61,6 +61,9 @@ package enum ClaimRules {
             },
         ]
 
+    /// What they check, in the same order: a loop over rules would copy each one's name and source.
+    static let checks = all.map(\.check)
+
     /// The claims that must be there, and the type of each registered one.
     private static let form: [ClaimRule] = [
         ClaimRule(source: "RFC 7519 §4.1.1", name: "issuer's form") { token throws(TokenError) in

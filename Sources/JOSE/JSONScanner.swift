@@ -349,15 +349,30 @@ struct NameMark: Sendable, Equatable {
     var isWhole: Bool { bits >> 56 <= 7 }
 
     init(_ text: Span<UInt8>, _ name: Range<Int>) {
-        let name = text.extracting(name)
-        var bits = UInt64(min(name.count, 0xFE)) << 56
-        let front = name.count <= 7 ? name.count : 3
-        for place in 0..<front { bits |= UInt64(name[place]) << UInt64(8 * place) }
-        if name.count > 7 {
-            for place in 0..<4 {
-                bits |= UInt64(name[name.count - 4 + place]) << UInt64(24 + 8 * place)
-            }
+        let count = name.count
+        // The name's first octets in one number; at the text's end one by one.
+        let first = name.lowerBound &+ 8 <= text.count ? Self.eight(text, name.lowerBound) : nil
+        let octets = first ?? Self.octets(text, name.lowerBound..<min(name.upperBound, name.lowerBound &+ 7))
+        var bits = UInt64(min(count, 0xFE)) << 56
+        if count <= 7 {
+            bits |= octets & (1 &<< UInt64(8 &* count) &- 1)
+        } else {
+            bits |= octets & 0xFF_FFFF | Self.octets(text, (name.upperBound &- 4)..<name.upperBound) &<< 24
         }
         self.bits = bits
+    }
+
+    private static func eight(_ text: Span<UInt8>, _ start: Int) -> UInt64 {
+        let eight = text.extracting(start..<(start &+ 8))
+        var octets: UInt64 = 0
+        for offset in 0..<8 { octets |= UInt64(eight[offset]) &<< UInt64(8 &* offset) }
+        return octets
+    }
+
+    private static func octets(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
+        let piece = text.extracting(range)
+        var octets: UInt64 = 0
+        for offset in piece.indices { octets |= UInt64(piece[offset]) &<< UInt64(8 &* offset) }
+        return octets
     }
 }

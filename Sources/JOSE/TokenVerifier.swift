@@ -200,7 +200,7 @@ package enum TokenVerifier {
         _ now: NumericDate
     ) throws(TokenError) -> RegisteredClaims {
         let token = ClaimRule.Case(claims, expectations, now)
-        for rule in ClaimRules.all { try rule.check(token) }
+        for check in ClaimRules.checks { try check(token) }
         return token.registered
     }
 }

@@ -165,9 +165,7 @@ extension EntityReader {
         }
         route.protocols = Set(settings.strings("protocols") ?? [])
         self.readProtocols(settings, &route)
-        if settings.string("path_handling") == "v1" {
-            self.reader.fail(at: settings.position(of: "path_handling"), "'v1' is known, but not served yet")
-        }
+        route.pathHandling = settings.string("path_handling").flatMap(PathHandling.init) ?? .v0
         let redirects = [426, 301, 302, 307, 308]
         route.httpsRedirectStatus = settings.integer("https_redirect_status_code") ?? 426
         if !redirects.contains(route.httpsRedirectStatus) {

@@ -73,6 +73,7 @@ package struct Route: Sendable, Hashable {
     package var paths: [String] = []
     package var regexPriority = 0
     package var stripsPath = true
+    package var pathHandling = PathHandling.v0
     package var preservesHost = false
     package var httpsRedirectStatus = 426
     package var tags: [String] = []

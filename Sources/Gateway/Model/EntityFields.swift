@@ -137,7 +137,7 @@ package enum EntityFields {
                 .string,
                 default: "v0",
                 oneOf: ["v0", "v1"],
-                help: "How service path and request path are joined; only `v0` is served."
+                help: "How service path and request path are joined: `v0` by one slash, `v1` as they are."
             ),
             FieldSchema(
                 "preserve_host",

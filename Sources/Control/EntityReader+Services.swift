@@ -148,7 +148,8 @@ extension EntityReader {
 
     private mutating func readDemands(_ settings: Settings, _ route: inout Route) {
         // P8: an empty list would demand nothing, which is never what its writer means.
-        for name in ["paths", "hosts", "methods", "protocols"] where settings.strings(name)?.isEmpty == true {
+        for name in ["paths", "hosts", "methods", "protocols", "snis"]
+        where settings.strings(name)?.isEmpty == true {
             self.reader.fail(at: settings.position(of: name), "\(name): expected at least one, found none")
         }
         if settings.wrote("headers"), settings.map("headers").isEmpty {
@@ -157,10 +158,11 @@ extension EntityReader {
                 "headers: expected at least one, found none"
             )
         }
-        if !["paths", "hosts", "methods", "headers"].contains(where: settings.wrote) {
+        if !["paths", "hosts", "methods", "headers", "snis"].contains(where: settings.wrote) {
             self.reader.fail(
                 at: settings.position,
-                "a route needs one of 'paths', 'hosts', 'methods', 'headers'; paths: [/] stands for everything"
+                "a route needs one of 'paths', 'hosts', 'methods', 'headers', 'snis'; "
+                    + "paths: [/] stands for everything"
             )
         }
         route.protocols = Set(settings.strings("protocols") ?? [])
@@ -176,6 +178,7 @@ extension EntityReader {
         }
         self.readPaths(settings, &route)
         self.readHosts(settings, &route)
+        self.readServerNames(settings, &route)
         self.readMethods(settings, &route)
         self.readHeaders(settings, &route)
     }
@@ -224,6 +227,24 @@ extension EntityReader {
             }
             route.hosts.append(name)
         }
+    }
+
+    /// Takes the names of handshakes, which are names of hosts and no wildcards.
+    private mutating func readServerNames(_ settings: Settings, _ route: inout Route) {
+        let place = settings.position(of: "snis")
+        for written in settings.strings("snis") ?? [] {
+            var name = written.lowercased()
+            if name.hasSuffix("."), name.count > 1 { name.removeLast() }
+            if name.contains(":") || !ServiceURL.isHost(name) {
+                self.reader.fail(
+                    at: place,
+                    "snis: '\(written)' is no host name; wildcards are not served here"
+                )
+            }
+            route.serverNames.append(name)
+        }
+        guard !route.serverNames.isEmpty, route.protocols.isDisjoint(with: ["https", "grpcs"]) else { return }
+        self.reader.fail(at: place, "snis: needs 'https' or 'grpcs' among the route's protocols")
     }
 
     private mutating func readMethods(_ settings: Settings, _ route: inout Route) {

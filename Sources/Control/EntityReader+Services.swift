@@ -148,7 +148,8 @@ extension EntityReader {
 
     private mutating func readDemands(_ settings: Settings, _ route: inout Route) {
         // P8: an empty list would demand nothing, which is never what its writer means.
-        for name in ["paths", "hosts", "methods", "protocols"] where settings.strings(name)?.isEmpty == true {
+        for name in ["paths", "hosts", "methods", "protocols", "snis"]
+        where settings.strings(name)?.isEmpty == true {
             self.reader.fail(at: settings.position(of: name), "\(name): expected at least one, found none")
         }
         if settings.wrote("headers"), settings.map("headers").isEmpty {
@@ -157,17 +158,16 @@ extension EntityReader {
                 "headers: expected at least one, found none"
             )
         }
-        if !["paths", "hosts", "methods", "headers"].contains(where: settings.wrote) {
+        if !["paths", "hosts", "methods", "headers", "snis"].contains(where: settings.wrote) {
             self.reader.fail(
                 at: settings.position,
-                "a route needs one of 'paths', 'hosts', 'methods', 'headers'; paths: [/] stands for everything"
+                "a route needs one of 'paths', 'hosts', 'methods', 'headers', 'snis'; "
+                    + "paths: [/] stands for everything"
             )
         }
         route.protocols = Set(settings.strings("protocols") ?? [])
         self.readProtocols(settings, &route)
-        if settings.string("path_handling") == "v1" {
-            self.reader.fail(at: settings.position(of: "path_handling"), "'v1' is known, but not served yet")
-        }
+        route.pathHandling = settings.string("path_handling").flatMap(PathHandling.init) ?? .v0
         let redirects = [426, 301, 302, 307, 308]
         route.httpsRedirectStatus = settings.integer("https_redirect_status_code") ?? 426
         if !redirects.contains(route.httpsRedirectStatus) {
@@ -178,6 +178,7 @@ extension EntityReader {
         }
         self.readPaths(settings, &route)
         self.readHosts(settings, &route)
+        self.readServerNames(settings, &route)
         self.readMethods(settings, &route)
         self.readHeaders(settings, &route)
     }
@@ -226,6 +227,24 @@ extension EntityReader {
             }
             route.hosts.append(name)
         }
+    }
+
+    /// Takes the names of handshakes, which are names of hosts and no wildcards.
+    private mutating func readServerNames(_ settings: Settings, _ route: inout Route) {
+        let place = settings.position(of: "snis")
+        for written in settings.strings("snis") ?? [] {
+            var name = written.lowercased()
+            if name.hasSuffix("."), name.count > 1 { name.removeLast() }
+            if name.contains(":") || !ServiceURL.isHost(name) {
+                self.reader.fail(
+                    at: place,
+                    "snis: '\(written)' is no host name; wildcards are not served here"
+                )
+            }
+            route.serverNames.append(name)
+        }
+        guard !route.serverNames.isEmpty, route.protocols.isDisjoint(with: ["https", "grpcs"]) else { return }
+        self.reader.fail(at: place, "snis: needs 'https' or 'grpcs' among the route's protocols")
     }
 
     private mutating func readMethods(_ settings: Settings, _ route: inout Route) {

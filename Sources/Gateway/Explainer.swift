@@ -56,7 +56,7 @@ package struct Explainer {
             ]
         ]
         do throws(PatternError) {
-            passage.found = try self.plan.match(request)
+            passage.found = try self.plan.match(request, from: client)
         } catch {
             return Self.finish(.answers(status: 400, reason: "pattern-exhausted"), members)
         }

@@ -177,7 +177,7 @@ package final class Pipeline: ExchangeHandler {
     /// Finds the route of the passage's request and asks its plugins.
     private func judge(_ passage: Passage, _ request: borrowing RequestHead) {
         do throws(PatternError) {
-            passage.found = try passage.currentPlan.match(request)
+            passage.found = try passage.currentPlan.match(request, from: passage.client)
         } catch {
             self.deliver(.refused(.malformed(.init("pattern-exhausted"))), passage)
             return

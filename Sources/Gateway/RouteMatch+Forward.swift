@@ -30,7 +30,8 @@ extension RouteMatch {
                     of: head.path,
                     matched: self.matchedPathBytes,
                     strips: planned.route.stripsPath,
-                    base: base
+                    base: base,
+                    planned.route.pathHandling
                 )
             let query: [UInt8]? =
                 switch edit {

@@ -53,7 +53,13 @@ package struct WrittenRequest: Sendable {
     /// Facts of a client that nobody knows.
     package var client: ClientFacts {
         guard let nobody = IPAddress("192.0.2.1") else { preconditionFailure("192.0.2.1 is an address") }
-        return ClientFacts(peer: nobody, scheme: self.scheme, port: self.scheme.defaultPort)
+        return ClientFacts(
+            peer: nobody,
+            scheme: self.scheme,
+            port: self.scheme.defaultPort,
+            // As a client does that has just resolved the name.
+            serverName: self.scheme == .https ? self.head.hostText : nil
+        )
     }
 }
 

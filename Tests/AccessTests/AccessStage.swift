@@ -270,7 +270,7 @@ struct AccessStage {
     }
 
     private func plugins(_ passage: Passage) async throws(Refusal) -> Verdict {
-        passage.found = try? plan.match(passage.request)
+        passage.found = try? plan.match(passage.request, from: passage.client)
         guard let planned = passage.match?.planned else {
             throw passage.door == .callout ? .forbidden(.init("no-route")) : .notFound(.init("no-route"))
         }

@@ -1,4 +1,7 @@
 """Which route a request takes, and what of it reaches the upstream."""
+import json
+import socket
+
 import httpx
 import pytest
 
@@ -72,6 +75,30 @@ def test_a_path_is_stripped_or_kept(start, upstream):
     for target, expected in [
             ("/stripped/a%20b?q=1&r=%2F", "/base/a%20b?q=1&r=%2F"), ("/stripped", "/base"), ("/kept/x", "/base/kept/x")]:
         assert httpx.get(gatehouse.url + target).json()["target"] == expected
+
+
+@pytest.mark.parametrize("base", ["", "/", "/service", "/service/"])
+def test_a_stripped_prefix_makes_no_way_out_of_the_services_path(start, upstream, base):
+    """P3: what is a segment's beginning for the route is no segment of dots for the upstream."""
+    gatehouse = start({"services": [service(upstream.url + base, route("api", "/api", strip_path=True))]})
+    for asked, sent in [("/api../x", "/x"), ("/api./x", "/x"), ("/api%2e%2e/x", "/x"), ("/api..", ""), ("/api.../x", "/.../x")]:
+        assert raw(gatehouse, asked) == ((base.rstrip("/") + sent) or "/"), asked
+
+
+def raw(gatehouse, target: str) -> str:
+    """What the upstream was asked for; the target goes out as it is written."""
+    with socket.create_connection(("127.0.0.1", gatehouse.port), timeout=10) as client:
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    return json.loads(answer.partition(b"\r\n\r\n")[2])["target"]
+
+
+def test_the_older_way_joins_paths_as_they_are(start, upstream):
+    gatehouse = start({"services": [service(
+        upstream.url + "/service", route("api", "/api", path_handling="v1", strip_path=True),
+        route("kept", "/kept", path_handling="v1", strip_path=False))]})
+    assert [raw(gatehouse, target) for target in ("/api/x", "/apix", "/kept/x", "/api")] == [
+        "/service/x", "/servicex", "/servicekept/x", "/service"]
 
 
 def test_the_host_is_the_upstreams_unless_preserved(start, upstream):

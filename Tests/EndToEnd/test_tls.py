@@ -43,6 +43,37 @@ def curl(*arguments: str) -> subprocess.CompletedProcess:
 
 # Names
 
+def test_routes_with_snis_are_reached_by_the_name_of_the_handshake_alone(serve, authority):
+    """Whatever the request says: the connection's name counts, for each stream of HTTP/2 as well."""
+    gatehouse = serve(
+        authority.sign("*.example").entity("*.example", "*"), words="ssl http2",
+        api={"name": "one", "snis": ["one.example"], "paths": ["/"], "protocols": ["https"]})
+    for name, host, status in [
+            ("one.example", "one.example", 200), ("ONE.example", "two.example", 200), ("one.example", "localhost", 200),
+            ("two.example", "one.example", 404), ("two.example", "two.example", 404), (None, "one.example", 404)]:
+        with Handshake(gatehouse.tls_port, name) as client:
+            for _ in range(2):
+                assert client.get(host=host).startswith(b"HTTP/1.1 %d" % status), (name, host)
+    at = ["-k", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "--http2"]
+    for name, host, said in [("one", "two", "2 200"), ("two", "one", "2 404")]:
+        url = f"https://{name}.example:{gatehouse.tls_port}/"
+        done = curl(*at, "--resolve", f"{name}.example:{gatehouse.tls_port}:127.0.0.1", "-H", f"Host: {host}.example", url)
+        assert done.stdout == said, done
+    # A client without TLS is shown the way.
+    assert curl("-o", "/dev/null", "-w", "%{http_code}", gatehouse.url).stdout == "426"
+    told = run("explain", "--config", str(gatehouse.file), "--request", "GET https://one.example/")
+    assert '"one"' in told.stdout, told
+    assert "no-route" in run("explain", "--config", str(gatehouse.file), "--request", "GET https://two.example/").stdout
+
+
+def test_a_trusted_proxy_that_ended_tls_leads_to_no_route_with_snis(serve, authority):
+    gatehouse = serve(
+        authority.sign("one.example").entity("one.example"), GATEHOUSE_TRUSTED_IPS="127.0.0.1",
+        api={"name": "one", "snis": ["one.example"], "paths": ["/"], "protocols": ["https"]})
+    done = curl("-o", "/dev/null", "-w", "%{http_code}", "-H", "X-Forwarded-Proto: https", "-H", "Host: one.example", gatehouse.url)
+    assert done.stdout == "404"
+
+
 def test_each_name_gets_its_certificate(serve, authority):
     one, wild, tail, other = (authority.sign(name) for name in ("one.example", "*.example", "tail.x", "default"))
     gatehouse = serve(one.entity("one.example"), wild.entity("*.example"), tail.entity("tail.*"), other.entity("*"))

@@ -33,17 +33,25 @@ private struct PlainRouter {
     private static func keys(_ route: Route, _ host: String?, _ path: String?, _ index: Int) -> [Int] {
         let (hosts, fields) = (route.hosts.isEmpty ? 0 : 1, route.fields.isEmpty ? 0 : 1)
         let (paths, methods) = (route.paths.isEmpty ? 0 : 1, route.methods.isEmpty ? 0 : 1)
+        let names = route.serverNames.isEmpty ? 0 : 1
         let isExact = host.map { !$0.hasPrefix("*") && !$0.hasSuffix("*") } ?? false
         let isPattern = path?.hasPrefix("~") ?? false
         return [
-            hosts + fields + paths + methods, hosts, fields, paths, methods, isExact ? 1 : 0,
+            hosts + fields + paths + methods + names, hosts, fields, paths, methods, names, isExact ? 1 : 0,
             isPattern ? 1 : 0, route.fields.count, isPattern ? route.regexPriority : 0,
             (path?.utf8.count ?? 0) - (isPattern ? 1 : 0), -index,
         ]
     }
 
-    func find(_ head: RequestHead) throws(PatternError) -> (route: String?, bytes: Int)? {
+    func find(
+        _ head: RequestHead,
+        from client: ClientFacts
+    ) throws(PatternError) -> (route: String?, bytes: Int)? {
         for entry in self.entries {
+            let names = entry.route.serverNames
+            guard names.isEmpty || client.scheme == .http || names.contains(client.serverName ?? "") else {
+                continue
+            }
             guard Self.fits(entry.host, head.hostText), try Self.meets(entry.route, head) else { continue }
             if let bytes = try Self.taken(entry.path, head.pathText) { return (entry.route.name, bytes) }
         }
@@ -104,6 +112,7 @@ private struct Dice {
         "~^/a/\\w+",
         "~/a/b?/c", "~/[ab]+", "~/a/.*c$", "~/b(?=/c)", "~/a\\.b", "~/A", "~/a/(?i)B",
     ]
+    private static let names = ["a.example", "b.a.example", "a"]
     private static let methods = ["GET", "POST", "PURGE", "DELETE", "LOCK"]
 
     init(seed: UInt64) { self.random = SplitMix(state: seed) }
@@ -120,6 +129,7 @@ private struct Dice {
         route.hosts = self.some(Self.hosts, 2)
         route.paths = self.some(Self.paths, 2)
         route.methods = self.some(Self.methods, 2)
+        if Int.random(in: 0...3, using: &self.random) == 0 { route.serverNames = self.some(Self.names, 2) }
         route.regexPriority = Int.random(in: 0...2, using: &self.random)
         for name in self.some(["x-a", "x-b"], 2) where Bool.random(using: &self.random) {
             let isPattern = Int.random(in: 0...3, using: &self.random) == 0
@@ -132,6 +142,11 @@ private struct Dice {
             )
         }
         return route
+    }
+
+    mutating func client() -> ClientFacts {
+        guard Int.random(in: 0...3, using: &self.random) > 0 else { return nobody }
+        return GatewayTests.client(.https, Bool.random(using: &self.random) ? self.one(Self.names) : nil)
     }
 
     mutating func head() throws -> RequestHead {
@@ -171,8 +186,9 @@ struct RouterOrderTests {
         let (plain, plan) = (PlainRouter(routes), try plan(routes))
         var hits = 0
         for _ in 0..<150 {
-            let head = try dice.head()
-            let (expected, got) = (try plain.find(head), try plan.match(head))
+            let (head, client) = (try dice.head(), dice.client())
+            let expected = try plain.find(head, from: client)
+            let got = try plan.match(head, from: client)
             #expect(
                 got?.planned.route.name == expected?.route,
                 "\(head.methodText) \(head.hostText)\(head.pathText)"
@@ -194,8 +210,9 @@ struct RouterOrderTests {
         }
         let (plain, plan) = (PlainRouter(routes), try plan(routes))
         for _ in 0..<300 {
-            let head = try dice.head()
-            #expect(try plan.match(head)?.planned.route.name == (try plain.find(head)?.route))
+            let (head, client) = (try dice.head(), dice.client())
+            let got = try plan.match(head, from: client)?.planned.route.name
+            #expect(got == (try plain.find(head, from: client)?.route))
         }
     }
 }

@@ -1,5 +1,6 @@
 // Routes are found by Kong's rules, and hostile paths find no other.
 import Pattern
+import Proxy
 import Testing
 
 @testable import Gateway
@@ -146,10 +147,41 @@ struct RouterTests {
         #expect(try found(plan, "GET http://x/?a=/x/public") == "guarded")
     }
 
+    @Test func `a route with names is reached by handshakes that asked for one of them`() throws {
+        let plan = try plan([
+            route("named", ["/"]) { $0.serverNames = ["one.example", "two.example"] },
+            route("open", ["/open"]),
+        ])
+        func reached(_ path: String, _ client: ClientFacts) throws -> String? {
+            try found(plan, "GET http://x\(path)", from: client)
+        }
+        #expect(try reached("/", client(.https, "one.example")) == "named")
+        #expect(try reached("/", client(.https, "two.example")) == "named")
+        #expect(try reached("/", client(.https, "x.example")) == nil)
+        // One more demand goes before a longer path, as in Kong.
+        #expect(try reached("/open", client(.https, "one.example")) == "named")
+        #expect(try reached("/open", client(.https, "x.example")) == "open")
+        // TLS that a proxy has ended tells no name; no TLS at all asks for none, and gets the way to https.
+        #expect(try reached("/", client(.https)) == nil)
+        #expect(try reached("/", client(.http)) == "named")
+    }
+
+    @Test func `names are found among many routes too`() throws {
+        let routes = (0..<40).map { number in
+            route("r\(number)", ["/"]) { $0.serverNames = ["n\(number).example"] }
+        }
+        let plan = try plan(routes + [route("rest", ["/"])])
+        for number in [0, 7, 39] {
+            let name = "n\(number).example"
+            #expect(try found(plan, "GET http://x/", from: client(.https, name)) == "r\(number)")
+        }
+        #expect(try found(plan, "GET http://x/", from: client(.https, "n40.example")) == "rest")
+    }
+
     @Test func `a pattern that runs away stops the request`() throws {
         let plan = try plan([route("bad", ["~/(a+)+$"]), route("open", ["/"])])
         let head = try head("GET http://x/\(String(repeating: "a", count: 60))!")
-        #expect(throws: PatternError.exhausted) { try plan.match(head) }
+        #expect(throws: PatternError.exhausted) { try plan.match(head, from: nobody) }
     }
 
     @Test func `an ill-formed pattern is an error with the route's place`() {

@@ -48,7 +48,7 @@ struct RouterWorkTests {
             for number in [0, count / 2, count - 1] {
                 let (text, fields) = shape.request(number)
                 #expect(try found(plan, text, fields) == "r\(number)")
-                looks = max(looks, try plan.router.looks(for: head(text, fields)))
+                looks = max(looks, try plan.router.looks(for: head(text, fields), from: nobody))
             }
             most.append(looks)
         }
@@ -63,7 +63,7 @@ struct RouterWorkTests {
             route("sub") { $0.hosts = ["*.a.example"] }, route("top") { $0.hosts = ["shop.*"] },
         ])
         let host = String(repeating: "a.", count: 100) + "example"
-        #expect(try plan.router.looks(for: head("GET http://\(host)/")) < 20)
+        #expect(try plan.router.looks(for: head("GET http://\(host)/"), from: nobody) < 20)
     }
 
     // MARK: Patterns

@@ -35,9 +35,23 @@ func route(_ name: String, _ paths: [String] = [], _ change: (inout Route) -> Vo
     return route
 }
 
+/// A client without TLS of whom nothing is known.
+let nobody = client(.http)
+
+/// A client whose handshake asked for a name.
+func client(_ scheme: ClientFacts.Scheme, _ serverName: String? = nil) -> ClientFacts {
+    guard let address = IPAddress("192.0.2.1") else { preconditionFailure("192.0.2.1 is an address") }
+    return ClientFacts(peer: address, scheme: scheme, serverName: serverName)
+}
+
 /// Which route a request finds.
-func found(_ plan: Plan, _ text: String, _ fields: [(name: String, value: String)] = []) throws -> String? {
-    try plan.match(try head(text, fields))?.planned.route.name
+func found(
+    _ plan: Plan,
+    _ text: String,
+    _ fields: [(name: String, value: String)] = [],
+    from client: ClientFacts = nobody
+) throws -> String? {
+    try plan.match(try head(text, fields), from: client)?.planned.route.name
 }
 
 /// Carries nothing and remembers everything.

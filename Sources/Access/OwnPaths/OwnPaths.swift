@@ -60,7 +60,8 @@ extension Plan {
         let authority = origin.port.map { "\(origin.host):\($0)" } ?? origin.host
         let text = "GET \(path) HTTP/1.1\r\nHost: \(authority)\r\n\r\n"
         guard let head = try? RequestHead.parse(Array(text.utf8), limits: limits),
-            let planned = try? match(head)?.planned
+            let visitor = origin.visitor,
+            let planned = try? match(head, from: visitor)?.planned
         else {
             return nil
         }
@@ -71,5 +72,18 @@ extension Plan {
             }
         }
         return nil
+    }
+}
+
+extension RedirectTarget.Origin {
+    /// A browser that goes there: its handshake asks for the host.
+    fileprivate var visitor: ClientFacts? {
+        guard let nobody = IPAddress("192.0.2.1") else { return nil }
+        let isSecure = self.scheme == "https"
+        return ClientFacts(
+            peer: nobody,
+            scheme: isSecure ? .https : .http,
+            serverName: isSecure ? self.host : nil
+        )
     }
 }

@@ -69,10 +69,13 @@ package struct Route: Sendable, Hashable {
     /// Lower case; `*.example.com` and `example.*` are wildcards.
     package var hosts: [String] = []
     package var fields: [FieldDemand] = []
+    /// Names of which the client's handshake has to have asked for one, in lower case without a last dot (Kong's `snis`).
+    package var serverNames: [String] = []
     /// Prefixes, or patterns that begin with `~`.
     package var paths: [String] = []
     package var regexPriority = 0
     package var stripsPath = true
+    package var pathHandling = PathHandling.v0
     package var preservesHost = false
     package var httpsRedirectStatus = 426
     package var tags: [String] = []

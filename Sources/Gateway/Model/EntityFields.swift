@@ -137,7 +137,7 @@ package enum EntityFields {
                 .string,
                 default: "v0",
                 oneOf: ["v0", "v1"],
-                help: "How service path and request path are joined; only `v0` is served."
+                help: "How service path and request path are joined: `v0` by one slash, `v1` as they are."
             ),
             FieldSchema(
                 "preserve_host",
@@ -166,7 +166,11 @@ package enum EntityFields {
                 help: "We always stream."
             ),
             FieldSchema("plugins", .list(.any), help: "Plugins for this route, nested."),
-            FieldSchema("snis", .list(.string), status: .notYet),
+            FieldSchema(
+                "snis",
+                .list(.string),
+                help: "Names of which a client's handshake has to have asked for one; for https and grpcs."
+            ),
             FieldSchema("sources", .list(.any), status: .notYet),
             FieldSchema("destinations", .list(.any), status: .notYet),
             FieldSchema("expression", .string, status: .notYet),

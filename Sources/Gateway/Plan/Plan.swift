@@ -80,8 +80,11 @@ package final class Plan: Sendable {
     package var targetGroups: [TargetGroup] { Array(self.groups.values) }
 
     /// The best route for a request.
-    package func match(_ head: borrowing RequestHead) throws(PatternError) -> RouteMatch? {
-        try self.router.match(head)
+    package func match(
+        _ head: borrowing RequestHead,
+        from client: ClientFacts
+    ) throws(PatternError) -> RouteMatch? {
+        try self.router.match(head, from: client)
     }
 
     /// The instance with that key.

@@ -58,7 +58,7 @@ struct RouteCompiler {
         for path in route.paths { paths.append(try self.path(path, of: route)) }
         if paths.isEmpty { paths = [Path(start: Int32(self.octets.count), count: 0)] }
         let demands = try self.demands(of: route)
-        let needsPattern = demands >= 0 && self.demands[Int(demands)].needsPattern
+        let needsSearch = demands >= 0 && self.demands[Int(demands)].needsSearch
         let hosts = route.hosts.isEmpty ? [HostDemand.any] : route.hosts.map { HostDemand($0) }
         for host in hosts {
             let root = self.hosts.number(of: host)
@@ -83,7 +83,7 @@ struct RouteCompiler {
                     root: root,
                     start: path.start,
                     count: path.count,
-                    needsPattern: isPattern || needsPattern,
+                    needsPattern: isPattern || needsSearch,
                     entry: -1
                 )
                 self.drafts.append(Draft(rank: rank, entry: entry, key: key))
@@ -117,10 +117,12 @@ struct RouteCompiler {
     /// The place of what a route demands besides host, path and the usual methods; -1 for nothing.
     private mutating func demands(of route: Route) throws(ConfigurationError) -> Int32 {
         let methodNames = MethodSet.others(route.methods)
-        guard !methodNames.isEmpty || !route.fields.isEmpty else { return -1 }
+        guard !methodNames.isEmpty || !route.fields.isEmpty || !route.serverNames.isEmpty else { return -1 }
         var fields: [FieldCheck] = []
         for demand in route.fields { fields.append(try Self.compiled(demand, of: route)) }
-        self.demands.append(RouteDemands(methodNames: methodNames, fields: fields))
+        self.demands.append(
+            RouteDemands(methodNames: methodNames, fields: fields, serverNames: Set(route.serverNames))
+        )
         return Int32(self.demands.count - 1)
     }
 

@@ -6,8 +6,8 @@ import Proxy
 ///
 /// | asked in this order | comes first |
 /// | --- | --- |
-/// | categories: hosts, headers, paths, methods | the one that demands more of them |
-/// | which categories | hosts before headers before paths before methods |
+/// | categories: hosts, headers, paths, methods, snis | the one that demands more of them |
+/// | which categories | hosts before headers before paths before methods before snis |
 /// | host | exact before wildcard |
 /// | path | pattern before prefix |
 /// | headers | more of them |
@@ -25,10 +25,10 @@ struct RouteRank: Sendable, Comparable {
     /// Ranks an entry of the route that stands at `index`.
     init(_ route: Route, _ index: Int, isExactHost: Bool, isPattern: Bool, length: Int) {
         let categories =
-            (route.hosts.isEmpty ? 0 : 8) + (route.fields.isEmpty ? 0 : 4) + (route.paths.isEmpty ? 0 : 2)
-            + (route.methods.isEmpty ? 0 : 1)
+            (route.hosts.isEmpty ? 0 : 16) + (route.fields.isEmpty ? 0 : 8) + (route.paths.isEmpty ? 0 : 4)
+            + (route.methods.isEmpty ? 0 : 2) + (route.serverNames.isEmpty ? 0 : 1)
         let host = isExactHost ? 2 : 0
-        self.shape = categories.nonzeroBitCount << 6 + categories << 2 + host + (isPattern ? 1 : 0)
+        self.shape = categories.nonzeroBitCount << 7 + categories << 2 + host + (isPattern ? 1 : 0)
         self.fieldCount = route.fields.count
         self.priority = isPattern ? route.regexPriority : 0
         self.length = length
@@ -88,9 +88,20 @@ struct RouteDemands: Sendable {
     /// Methods without a number of their own; empty where any will do.
     let methodNames: [String]
     let fields: [FieldCheck]
+    /// Names of which the client's handshake has to have asked for one; empty where any will do.
+    let serverNames: Set<String>
 
-    /// Whether a pattern has to be asked.
-    var needsPattern: Bool { self.fields.contains { $0.pattern != nil } }
+    /// Whether it is more than a look at the head: such entries are tried one by one, best first.
+    var needsSearch: Bool { !self.serverNames.isEmpty || self.fields.contains { $0.pattern != nil } }
+
+    /// Whether the client's handshake asked for one of the names.
+    ///
+    /// A client without TLS has asked for none and is let through, as in Kong: what it gets is the way to https. Where a
+    /// trusted proxy ended TLS nobody knows the name, and nobody is let through.
+    func admits(_ client: ClientFacts) -> Bool {
+        guard !self.serverNames.isEmpty, client.scheme == .https else { return true }
+        return client.serverName.map(self.serverNames.contains) ?? false
+    }
 }
 
 /// A route's demand on one field, compiled.

@@ -87,9 +87,9 @@ package struct Router: Sendable {
     /// The best route for a request.
     ///
     /// - Throws: `PatternError` when a pattern could not be judged; the request must then not pass.
-    package func match(_ head: RequestHead) throws(PatternError) -> RouteMatch? {
+    package func match(_ head: RequestHead, from client: ClientFacts) throws(PatternError) -> RouteMatch? {
         var search = Search()
-        try self.search(head, &search)
+        try self.search(head, client, &search)
         guard search.best != .max else { return nil }
         return RouteMatch(
             planned: self.routes[Int(self.entries[Int(search.best)].route)],
@@ -109,20 +109,24 @@ package struct Router: Sendable {
     }
 
     /// How many lookups, nodes and entries a request's search takes; for whoever asks what it costs.
-    package func looks(for head: RequestHead) throws(PatternError) -> Int {
+    package func looks(for head: RequestHead, from client: ClientFacts) throws(PatternError) -> Int {
         var search = Search()
-        try self.search(head, &search)
+        try self.search(head, client, &search)
         return search.looks
     }
 
-    private func search(_ head: RequestHead, _ search: inout Search) throws(PatternError) {
+    private func search(
+        _ head: RequestHead,
+        _ client: ClientFacts,
+        _ search: inout Search
+    ) throws(PatternError) {
         let (host, path) = (head.host, head.path)
         let lookups = self.hosts.forEachMet(by: host.span) { root in
             let nodes = self.tree.walk(from: root, along: path.span) { self.visit($0, head, &search) }
             search.looks += nodes
         }
         search.looks += lookups
-        if !search.waiting.isEmpty { try self.tryPatterns(head, path.span, &search) }
+        if !search.waiting.isEmpty { try self.tryPatterns(head, client, path.span, &search) }
     }
 
     private func visit(_ index: Int, _ head: RequestHead, _ search: inout Search) {
@@ -158,6 +162,7 @@ package struct Router: Sendable {
     /// Tries what needs a pattern, best first, until one matches or what was found is better.
     private func tryPatterns(
         _ head: RequestHead,
+        _ client: ClientFacts,
         _ path: Span<UInt8>,
         _ search: inout Search
     ) throws(PatternError) {
@@ -166,7 +171,7 @@ package struct Router: Sendable {
             let entry = self.entries[Int(number)]
             search.looks += 1
             try search.budget.charge(1)
-            guard try self.accepts(entry, head, &search.budget) else { continue }
+            guard try self.accepts(entry, head, client, &search.budget) else { continue }
             var bytes = Int(entry.prefixCount)
             if entry.pattern >= 0 {
                 let pattern = self.patterns[Int(entry.pattern)]
@@ -206,11 +211,13 @@ package struct Router: Sendable {
     private func accepts(
         _ entry: RouteEntry,
         _ head: RequestHead,
+        _ client: ClientFacts,
         _ budget: inout PatternBudget
     ) throws(PatternError) -> Bool {
         guard entry.methods.contains(head.method) else { return false }
         guard entry.demands >= 0 else { return true }
         let demands = self.demands[Int(entry.demands)]
+        guard demands.admits(client) else { return false }
         // A field is sought among all of a request's fields.
         try budget.charge(demands.fields.count * 16)
         return try self.meets(demands, head, &budget)

@@ -28,6 +28,8 @@ package struct ClientFacts: Sendable {
     package internal(set) var isForCalls = false
     /// The certificate that the client has shown in its handshake; nil if it was not asked for one, or has none.
     package internal(set) var certificate: ClientCertificate?
+    /// The name that the client's own handshake with us asked for, in lower case without a last dot; nil if there was none.
+    package internal(set) var serverName: String?
     /// Whether the connection's handshake asked for a certificate; nil without a handshake.
     package internal(set) var wasAskedForCertificate: Bool?
     /// The authority the client used, where a trusted peer told it by `X-Forwarded-Host`.
@@ -42,7 +44,8 @@ package struct ClientFacts: Sendable {
         address: IPAddress? = nil,
         scheme: Scheme = .http,
         port: UInt16 = 80,
-        certificate: ClientCertificate? = nil
+        certificate: ClientCertificate? = nil,
+        serverName: String? = nil
     ) {
         self.peer = peer
         self.isTrustedPeer = isTrustedPeer
@@ -50,6 +53,7 @@ package struct ClientFacts: Sendable {
         self.scheme = scheme
         self.port = port
         self.certificate = certificate
+        self.serverName = serverName
         self.wasAskedForCertificate = certificate.map(\.isFromTLS)
     }
 
@@ -72,6 +76,7 @@ package struct ClientFacts: Sendable {
         self.scheme = arrival.isTLS ? .https : .http
         self.isForCalls = arrival.isForCalls
         self.certificate = arrival.certificate
+        self.serverName = arrival.serverName
         self.wasAskedForCertificate = arrival.isTLS ? arrival.wasAsked : nil
     }
 }

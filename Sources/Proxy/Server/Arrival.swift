@@ -6,6 +6,8 @@ import NIOCore
 struct Arrival {
     /// Whether a handshake is done already.
     var isTLS = false
+    /// The name that the handshake asked for, as `ClientHello` reads it.
+    var serverName: String?
     /// Whether the client may speak HTTP/2.
     var takesHTTP2 = false
     /// Whether the listener is for calls to the program itself.

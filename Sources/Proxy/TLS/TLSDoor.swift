@@ -38,7 +38,7 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
     private static let heldBytes = ClientHello.limit + 4096
 
     private let worker: Worker
-    private let arrival: Arrival
+    private var arrival: Arrival
     var place: Int?
     private(set) var deadline = NIODeadline.distantFuture
     /// Nobody was let in yet.
@@ -151,6 +151,7 @@ final class TLSDoor: ChannelInboundHandler, RemovableChannelHandler, ClientConne
             tls = NIOSSLServerHandler(context: certificate.context(for: hello, takesHTTP2: takesHTTP2))
         }
         self.phase = .handshake
+        self.arrival.serverName = hello.serverName
         let octets = self.held
         self.held = ByteBuffer()
         do {

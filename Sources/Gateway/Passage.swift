@@ -174,7 +174,8 @@ package final class Passage {
     /// A head to read a callout's original into, with the storage of the one before.
     package func takeStorage() -> RequestHead {
         var head = RequestHead()
-        swap(&head, &self.original)
+        // What is judged is never taken away.
+        if !self.judgesOriginal { swap(&head, &self.original) }
         return head
     }
 

@@ -92,7 +92,8 @@ struct PlanBuilder {
             self.warnings.append(contentsOf: made.plugin.warnings)
             for name in made.plugin.emittedFields
             where !Self.clientsOwn.contains(name) && !Self.calloutFields.contains(name)
-                && !self.identityNames.contains(name) {
+                && !self.identityNames.contains(name)
+            {
                 self.identityNames.append(name)
             }
         }

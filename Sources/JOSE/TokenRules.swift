@@ -22,6 +22,27 @@ package struct RuleReport: Sendable, Equatable {
         self.source = source
         self.outcome = outcome
     }
+
+    /// Reports on rules in the order of judgement: none behind the one that fails is reached.
+    static func all(
+        _ rules: [TokenRules.Rule],
+        failing: String?,
+        isAsked: (_ name: String) -> Bool
+    ) -> [RuleReport] {
+        var hasFailed = false
+        return rules.map { rule in
+            let outcome: RuleOutcome
+            if hasFailed {
+                outcome = .notReached
+            } else if rule.name == failing {
+                outcome = .failed
+                hasFailed = true
+            } else {
+                outcome = isAsked(rule.name) ? .passed : .notAsked
+            }
+            return RuleReport(name: rule.name, source: rule.source, outcome: outcome)
+        }
+    }
 }
 
 /// Judges tokens rule by rule, for people; the verdict is that of `TokenVerifier`.
@@ -118,19 +139,7 @@ package enum TokenRules {
         failing: String?,
         _ expectations: TokenExpectations
     ) -> [RuleReport] {
-        var hasFailed = false
-        return rules.map { rule in
-            let outcome: RuleOutcome
-            if hasFailed {
-                outcome = .notReached
-            } else if rule.name == failing {
-                outcome = .failed
-                hasFailed = true
-            } else {
-                outcome = self.isAsked(rule.name, expectations) ? .passed : .notAsked
-            }
-            return RuleReport(name: rule.name, source: rule.source, outcome: outcome)
-        }
+        RuleReport.all(rules, failing: failing) { self.isAsked($0, expectations) }
     }
 
     private static func isAsked(_ rule: String, _ expectations: TokenExpectations) -> Bool {

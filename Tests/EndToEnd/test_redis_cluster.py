@@ -9,22 +9,10 @@ from support.browser import shown
 from support.certificates import Authority
 from support.cluster import Cluster
 from support.crowd import CROWD, crowd, refreshes, slowly, statuses
-from support.gatehouse import openid_connect, route, service
 from support.processes import wait_until
 from support.redis import Redis
-from support.visitors import MEMORY, Visitors, good
+from support.visitors import MEMORY, Visitors, ask, configuration, good
 from test_logout import logout_token, tell
-
-METHODS = ["authorization_code", "session", "refresh_token"]
-
-
-def configuration(upstream, issuer, **config) -> dict:
-    return {"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
-        issuer, auth_methods=METHODS, **config)]))]}
-
-
-def ask(gatehouse, fields) -> httpx.Response:
-    return httpx.get(gatehouse.url, headers=fields, timeout=30)
 
 
 def sign_out(gatehouse, fields) -> httpx.Response:

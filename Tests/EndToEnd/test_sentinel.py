@@ -5,21 +5,10 @@ import httpx
 import pytest
 
 from support.browser import shown
-from support.gatehouse import openid_connect, route, run, service
+from support.gatehouse import run
 from support.processes import wait_until
 from support.replication import Replication
-from support.visitors import MEMORY, Visitors, good
-
-METHODS = ["authorization_code", "session", "refresh_token"]
-
-
-def configuration(upstream, issuer, **config) -> dict:
-    return {"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
-        issuer, auth_methods=METHODS, **config)]))]}
-
-
-def ask(gatehouse, fields) -> httpx.Response:
-    return httpx.get(gatehouse.url, headers=fields, timeout=30)
+from support.visitors import MEMORY, Visitors, ask, configuration, good
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from support.arriving import arriving
 from support.gatehouse import route, service
 from support.processes import free_port, wait_until
 from support.rawsocket import RawConnection
@@ -31,11 +32,7 @@ class Scripted:
         self.thread.start()
 
     def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
+        for connection in arriving(self.listener):
             head = b""
             while b"\r\n\r\n" not in head and (part := connection.recv(65536)):
                 head += part

@@ -10,6 +10,7 @@ import websockets.sync.client
 import websockets.sync.server
 import yaml
 
+from support.arriving import arriving
 from support.certificates import Authority
 from support.gatehouse import Gatehouse, route, run
 from support.handshakes import Handshake, client_context
@@ -61,11 +62,7 @@ class Scripted:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
-                raw, _ = self.listener.accept()
-            except OSError:
-                return
+        for raw in arriving(self.listener):
             self.connections += 1
             threading.Thread(target=self.serve, args=(raw,), daemon=True).start()
 

@@ -10,12 +10,13 @@ package enum DPoPReport {
     private static let signature: TokenRules.Rule = ("proof signature", "RFC 9449 §4.3 (6)")
     private static let nonce = "nonce"
 
+    private static var all: [TokenRules.Rule] {
+        self.form + [self.payload] + DPoPRule.all.map { (self.title($0.name), $0.source) } + [self.signature]
+    }
+
     /// Every rule, in the order of judgement.
     package static var rules: [RuleReport] {
-        let claims = DPoPRule.all.map { (self.title($0.name), $0.source) }
-        return (self.form + [self.payload] + claims + [self.signature]).map { rule in
-            RuleReport(name: rule.0, source: rule.1, outcome: .notReached)
-        }
+        self.all.map { RuleReport(name: $0.name, source: $0.source, outcome: .notReached) }
     }
 
     /// What each rule says of the value of a `DPoP` field, in the order of judgement.
@@ -24,20 +25,8 @@ package enum DPoPReport {
         expecting expected: DPoPExpectations,
         at now: NumericDate
     ) -> [RuleReport] {
-        let failing = self.failing(text, expected, now)
-        var hasFailed = false
-        return self.rules.map { rule in
-            let outcome: RuleOutcome
-            if hasFailed {
-                outcome = .notReached
-            } else if rule.name == failing {
-                outcome = .failed
-                hasFailed = true
-            } else {
-                let isAsked = rule.name != self.title(self.nonce) || expected.isNonce != nil
-                outcome = isAsked ? .passed : .notAsked
-            }
-            return RuleReport(name: rule.name, source: rule.source, outcome: outcome)
+        RuleReport.all(self.all, failing: self.failing(text, expected, now)) { name in
+            name != self.title(self.nonce) || expected.isNonce != nil
         }
     }
 

@@ -3,18 +3,19 @@ import Foundation
 import Store
 import Testing
 
+/// Takes what a store tells, and says it to nobody.
+struct UnheardStore: StoreEvents {
+    func storeUp(_ title: String) {}
+    func storeDown(_ title: String, reason: String) {}
+    func storeNodeUp(_ title: String, node: String) {}
+    func storeNodeDown(_ title: String, node: String, reason: String) {}
+}
+
 /// `redis-server`, from start to end.
 final class RedisServer {
     let redis: Redis
     private let process = Process()
     private let folder: URL
-
-    private struct Unheard: StoreEvents {
-        func storeUp(_ title: String) {}
-        func storeDown(_ title: String, reason: String) {}
-        func storeNodeUp(_ title: String, node: String) {}
-        func storeNodeDown(_ title: String, node: String, reason: String) {}
-    }
 
     init() async throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "r-\(UUID().uuidString.prefix(8))")
@@ -27,7 +28,7 @@ final class RedisServer {
         try process.run()
         var address = RedisAddress(.socket(path: socket))
         address.database = 1
-        redis = try Redis(address, events: Unheard())
+        redis = try Redis(address, events: UnheardStore())
         redis.start()
         let end = ContinuousClock.now + .seconds(20)
         while redis.upSeconds == nil {

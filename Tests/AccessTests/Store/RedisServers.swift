@@ -9,13 +9,6 @@ final class RedisServers {
     private var processes: [Process] = []
     private let folder: URL
 
-    private struct Unheard: StoreEvents {
-        func storeUp(_ title: String) {}
-        func storeDown(_ title: String, reason: String) {}
-        func storeNodeUp(_ title: String, node: String) {}
-        func storeNodeDown(_ title: String, node: String, reason: String) {}
-    }
-
     init() async throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "c-\(UUID().uuidString.prefix(8))")
         var ports: [(client: Int, bus: Int)] = []
@@ -26,7 +19,7 @@ final class RedisServers {
         }
         // Only the last is told of: it tells of the others.
         let seed = RedisAddress.Node(host: "127.0.0.1", port: ports[2].client)
-        redis = try Redis(RedisAddress(.cluster(RedisAddress.Cluster(nodes: [seed]))), events: Unheard())
+        redis = try Redis(RedisAddress(.cluster(RedisAddress.Cluster(nodes: [seed]))), events: UnheardStore())
         try await Self.meet(ports)
         redis.start()
         try await Self.wait("the cluster is up") { redis.upSeconds != nil }
@@ -48,7 +41,7 @@ final class RedisServers {
             process.standardError = FileHandle.nullDevice
             try process.run()
             let address = RedisAddress(.tcp(host: "127.0.0.1", port: ports.client))
-            let redis = try Redis(address, events: Unheard())
+            let redis = try Redis(address, events: UnheardStore())
             redis.start()
             try await wait("a server is up") { redis.upSeconds != nil || !process.isRunning }
             if process.isRunning { return (process, ports) }
@@ -64,7 +57,7 @@ final class RedisServers {
     private static func meet(_ ports: [(client: Int, bus: Int)]) async throws {
         let thirds = [("0", "5460"), ("5461", "10922"), ("10923", "16383")]
         let servers = try (0..<3).map { number in
-            try Redis(RedisAddress(.tcp(host: "127.0.0.1", port: ports[number].client)), events: Unheard())
+            try Redis(RedisAddress(.tcp(host: "127.0.0.1", port: ports[number].client)), events: UnheardStore())
         }
         for (number, server) in servers.enumerated() {
             server.start()

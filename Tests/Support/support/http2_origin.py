@@ -5,6 +5,7 @@ import threading
 
 import hpack
 
+from support.arriving import arriving
 from support.http2 import ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, RawHTTP2
 
 
@@ -27,11 +28,7 @@ class HTTP2Origin:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
+        for connection in arriving(self.listener):
             self.connections.append(connection)
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 

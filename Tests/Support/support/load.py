@@ -2,6 +2,8 @@
 import socket
 import threading
 
+from support.arriving import arriving
+
 HEAD = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
 
 
@@ -87,11 +89,7 @@ class Flood:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
+        for connection in arriving(self.listener):
             self.connections.append(connection)
             if self.reads:
                 threading.Thread(target=self.serve, args=(connection,), daemon=True).start()

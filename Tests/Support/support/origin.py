@@ -4,6 +4,7 @@ import struct
 import threading
 from dataclasses import dataclass, field
 
+from support.arriving import arriving
 from support.processes import wait_until
 from support.wire import Broken, Ended, Message, Wire
 
@@ -47,11 +48,7 @@ class StrictOrigin:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
+        for connection in arriving(self.listener):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections.append(connection)
             threading.Thread(target=self.serve, args=(connection, len(self.connections)), daemon=True).start()

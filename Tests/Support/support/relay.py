@@ -2,6 +2,8 @@
 import socket
 import threading
 
+from support.arriving import arriving
+
 
 class Relay:
     """Passes octets on between the gateway and its store, or swallows them."""
@@ -14,11 +16,7 @@ class Relay:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
-                near, _ = self.server.accept()
-            except OSError:
-                return
+        for near in arriving(self.server):
             try:
                 far = socket.create_connection(("127.0.0.1", self.target))
             except OSError:

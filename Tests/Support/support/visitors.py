@@ -5,9 +5,23 @@ import time
 import httpx
 
 from support.browser import shown
+from support.gatehouse import openid_connect, route, service
 
 # Seconds, longer than what a worker has read is believed.
 MEMORY = 1.1
+
+METHODS = ["authorization_code", "session", "refresh_token"]
+
+
+def configuration(upstream, issuer, **config) -> dict:
+    """One route, behind logins."""
+    return {"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(
+        issuer, auth_methods=METHODS, **config)]))]}
+
+
+def ask(gatehouse, fields) -> httpx.Response:
+    """One request with a session."""
+    return httpx.get(gatehouse.url, headers=fields, timeout=30)
 
 
 class Visitors:

@@ -29,6 +29,12 @@ enum Octet {
         (octet >= 0x20 && octet != 0x7F) || octet == self.tab
     }
 
+    /// Whether `octet` is a space or a tab, which are no part of a value where they stand at its ends.
+    ///
+    /// RFC 9110 §5.5.
+    @inline(__always)
+    static func isBlank(_ octet: UInt8) -> Bool { octet == self.space || octet == self.tab }
+
     /// Gives the lower case of an ASCII letter; any other octet unchanged.
     @inline(__always)
     static func lowercased(_ octet: UInt8) -> UInt8 {

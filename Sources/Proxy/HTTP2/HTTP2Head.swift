@@ -284,9 +284,11 @@ enum HTTP2Head {
         return !name.isEmpty
     }
 
+    /// Whether a value may stand in HTTP/2: octets of a field's value, no space or tab at either end (RFC 9113 §8.2.1).
     private static func isValue(_ bytes: [UInt8], _ value: Range<Int>) -> Bool {
+        guard let last = value.last else { return true }
         for place in value where !Octet.isFieldValue(bytes[place]) { return false }
-        return true
+        return !Octet.isBlank(bytes[value.lowerBound]) && !Octet.isBlank(bytes[last])
     }
 
     private static func isVisible(_ octet: UInt8) -> Bool { octet > 0x20 && octet < 0x7F }

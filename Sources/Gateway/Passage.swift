@@ -179,29 +179,13 @@ package final class Passage {
         return head
     }
 
-    /// The request that is judged: the exchange's own, or a callout's original.
+    /// The request that is judged: the exchange's own, or a callout's original; who reads much of it keeps the copy.
     ///
-    /// Lent, not copied: who looks at it more than once keeps a copy.
-    package var request: RequestHead {
-        _read {
-            if self.judgesOriginal {
-                yield self.original
-            } else {
-                yield self.carrier.request
-            }
-        }
-    }
+    /// Not lent by `_read`: what that needs between its two halves is too large for the caller's frame, and is allocated.
+    package var request: RequestHead { self.judgesOriginal ? self.original : self.carrier.request }
 
-    /// Who sent the request that is judged; lent, as `request` is.
-    package var client: ClientFacts {
-        _read {
-            if self.judgesOriginal {
-                yield self.originalClient
-            } else {
-                yield self.carrier.client
-            }
-        }
-    }
+    /// Who sent the request that is judged.
+    package var client: ClientFacts { self.judgesOriginal ? self.originalClient : self.carrier.client }
 
     /// What carries a request that is not told by another.
     private var carrier: Exchange {

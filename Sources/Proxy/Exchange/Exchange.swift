@@ -44,10 +44,10 @@ package final class Exchange {
         self.begunAt = .now()
     }
 
-    /// The request's head, as it is now; lent, not copied: who looks at it more than once keeps a copy.
-    package var request: RequestHead { _read { yield self.head } }
-    /// Who asks; lent, as `request` is.
-    package var client: ClientFacts { _read { yield self.facts } }
+    /// The request's head, as it is now; who reads much of it keeps the copy.
+    package var request: RequestHead { self.head }
+    /// Who asks.
+    package var client: ClientFacts { self.facts }
     /// Whether the peer is in the trusted list.
     package var isFromTrustedPeer: Bool { self.facts.isTrustedPeer }
     /// Whether it came to a listener for calls to the program itself.

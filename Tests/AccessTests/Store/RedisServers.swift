@@ -57,7 +57,10 @@ final class RedisServers {
     private static func meet(_ ports: [(client: Int, bus: Int)]) async throws {
         let thirds = [("0", "5460"), ("5461", "10922"), ("10923", "16383")]
         let servers = try (0..<3).map { number in
-            try Redis(RedisAddress(.tcp(host: "127.0.0.1", port: ports[number].client)), events: UnheardStore())
+            try Redis(
+                RedisAddress(.tcp(host: "127.0.0.1", port: ports[number].client)),
+                events: UnheardStore()
+            )
         }
         for (number, server) in servers.enumerated() {
             server.start()

@@ -128,17 +128,6 @@ extension [UInt8] {
         return true
     }
 
-    /// Whether the octets in `range` and `other` are equal when both are folded.
-    func matches(_ range: Range<Int>, folding other: [UInt8]) -> Bool {
-        guard range.count == other.count else { return false }
-        for offset in other.indices {
-            guard Octet.folded(self[range.lowerBound + offset]) == Octet.folded(other[offset]) else {
-                return false
-            }
-        }
-        return true
-    }
-
     /// Appends a number in decimal digits.
     mutating func appendDecimal(_ number: Int) {
         guard number >= 10 else { return self.append(0x30 &+ UInt8(truncatingIfNeeded: number)) }

@@ -14,7 +14,7 @@ final class HTTP2Connection: ChannelInboundHandler, ClientConnection, HTTP2Sessi
     /// Each stream has its own.
     var endsAt: NIODeadline { .distantFuture }
     private(set) var facts = ClientFacts()
-    private(set) var origin = HeadWriter.Origin(ClientFacts())
+    private(set) var origin = HeadWriter.Origin.unknown
     /// Reads every request of the connection: they come whole.
     var parser: RequestParser
     private var ownSession: HTTP2Session?

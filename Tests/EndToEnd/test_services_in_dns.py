@@ -13,6 +13,8 @@ from support.processes import wait_until
 from support.zone import Zone
 
 NAME = "_http._tcp.zone.test"
+# Each worker asks when its own answer has grown old: what one has heard, another may hear a second later.
+ONE_WORKER = {"GATEHOUSE_WORKERS": "1"}
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_what_moves_takes_its_traffic_along_and_who_stays_keeps_its_health(serve
     a, b, c = zones
     names.say(NAME, (0, 1, a.port, "one.test"), (0, 1, b.port, "one.test"))
     gatehouse = serve(with_upstream(
-        healthchecks={"passive": {"unhealthy": {"tcp_failures": 1}}}, gatehouse={"trial_seconds": 0}))
+        healthchecks={"passive": {"unhealthy": {"tcp_failures": 1}}}, gatehouse={"trial_seconds": 0}), **ONE_WORKER)
     settles(gatehouse, {"a", "b"})
     a.kill()
     settles(gatehouse, {"b"})
@@ -134,7 +136,7 @@ def test_the_time_to_live_says_when_to_ask_again(serve, names, zones):
 def test_the_last_places_serve_while_nobody_answers(serve, names, zones):
     a, b, _ = zones
     names.say(NAME, (0, 1, a.port, "one.test"))
-    gatehouse = serve(with_upstream(), RES_OPTIONS="timeout:1 attempts:1")
+    gatehouse = serve(with_upstream(), RES_OPTIONS="timeout:1 attempts:1", **ONE_WORKER)
     settles(gatehouse, {"a"})
     names.lies[NAME] = lambda question, _: question.answer(code=SERVER_FAILURE)
     gatehouse.wait_for_line(lambda line: line.get("message") == "name does not resolve" and line["name"] == NAME)

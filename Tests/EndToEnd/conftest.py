@@ -26,9 +26,16 @@ def pytest_sessionfinish(session):
         ledger.hand_over(folder)
 
 
+# Files that take a minute or more, the longest first: begun late, one of them would keep the others waiting.
+LONG = [
+    "test_refresh", "test_gateway_logins", "test_sentinel", "test_browser", "test_session_store", "test_gateway_outages",
+    "test_login", "test_logout", "test_redis_cluster", "test_forms"]
+
+
 def pytest_collection_modifyitems(items):
     """The search for secrets comes last: it looks through what all others left behind."""
-    items.sort(key=lambda item: item.module.__name__ == "test_secrets")
+    names = {name: place - len(LONG) for place, name in enumerate(LONG)} | {"test_secrets": 1}
+    items.sort(key=lambda item: names.get(item.module.__name__, 0))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from support.browser import Browser
 from support.certificates import Authority
 from support.gatehouse import openid_connect, plugin, route, service
-from support.processes import free_port
+from support.processes import free_port, wait_until
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_signing_out_over_http2(gatehouse, trusting, upstream):
     trusting.open(gatehouse.secure + "/app")
     trusting.open(gatehouse.secure + "/oauth2/sign_out")
     trusting.click("button")
+    wait_until(lambda: "You are signed out" in trusting.text, "the page after it")
     assert not [one for one in trusting.driver.get_cookies() if "session-" in one["name"]]
     assert protocols(trusting, gatehouse.secure) == {"h2"}
 

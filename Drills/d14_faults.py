@@ -97,7 +97,7 @@ def fault(site: Site, gatehouse: Gatehouse, name: str, what: str, nonces: list[s
         time.sleep(site.pick(3, 0.5))
         busy = 100 * (vitals.cpu() - before) / (time.monotonic() - began)
     for journey in journeys:
-        nonces += [salt_and_nonce(value) for value in journey.browser.cookies.values()]
+        nonces += [salt_and_nonce(value) for name, value in journey.browser.cookies.items() if "-landing-" not in name]
     back = until_in(gatehouse, 10, "/web")
     reloaded = run("reload", environment=gatehouse.environment, folder=gatehouse.folder, seconds=20).returncode
     site.note(f"{name}: logins meanwhile {sorted({end.status for end in ends})}, CPU {busy:.0f} %, well after {back:.2f} s")
@@ -110,7 +110,10 @@ def fault(site: Site, gatehouse: Gatehouse, name: str, what: str, nonces: list[s
 
 def salt_and_nonce(cookie: str) -> bytes:
     """What must never come twice: behind the number of parts, version and key id; 16 and 12 octets."""
-    return base64.urlsafe_b64decode(cookie[2:46])[5:33]
+    octets = base64.urlsafe_b64decode(cookie[2:46])[5:33]
+    if len(octets) != 28:
+        raise ValueError("a cookie that is not sealed")
+    return octets
 
 
 def asked(connection: RawConnection, path: str) -> int:

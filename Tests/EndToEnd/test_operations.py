@@ -1,8 +1,11 @@
 """Running it: readiness, logs, metrics, reloading under load, and an end that loses nothing."""
 import concurrent.futures
 import json
+import os
+import pathlib
 import resource
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -199,6 +202,19 @@ def test_a_second_program_cannot_take_the_port(gatehouse, tmp_path, upstream):
         assert str(gatehouse.port) in second.text() or "in use" in second.text()
     finally:
         second.stop()
+
+
+def test_what_a_crash_left_half_made_goes_a_minute_later(start, upstream):
+    """A socket that was not yet named, or a file; what is younger may be another program's that starts."""
+    gatehouse = start({"services": [service(upstream.url, route("api", "/"))]})
+    gatehouse.stop()
+    data = pathlib.Path(gatehouse.environment["GATEHOUSE_DATA_DIR"])
+    for name, age in ((".g1.new", 120), (".g2.new", 0)):
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(data / name))
+        os.utime(data / name, (time.time() - age,) * 2)
+    gatehouse.start()
+    assert sorted(path.name for path in data.glob(".*")) == [".g2.new"]
 
 
 def test_open_files_and_memory_stay_flat(gatehouse):

@@ -85,19 +85,3 @@ struct KeyFolder {
         (attribute as? Int) ?? (attribute as? UInt).map { Int($0) }
     }
 }
-
-/// Drafts of keys that a crash left behind.
-package enum KeyDrafts {
-    /// Removes those that are older than a minute: nobody writes one of these any more.
-    package static func remove(from directory: String, at now: Double) {
-        let files = FileManager.default
-        let names = (try? files.contentsOfDirectory(atPath: directory)) ?? []
-        for name in names where name.hasPrefix(".") && name.hasSuffix(".new") {
-            let file = "\(directory)/\(name)"
-            let attributes = try? files.attributesOfItem(atPath: file)
-            guard let written = attributes?[.modificationDate] as? Date else { continue }
-            guard now - written.timeIntervalSince1970 > 60 else { continue }
-            try? files.removeItem(atPath: file)
-        }
-    }
-}

@@ -59,9 +59,9 @@ struct ControlSocket: Sendable {
     /// Listens, in the place of whoever did before.
     ///
     /// The socket is made under a name of its own and gets the known one when its mode is right; so the end of an
-    /// older program's socket cannot take this one away either.
+    /// older program's socket cannot take this one away either. A crash between the two leaves a draft (`Drafts`).
     func listen(on group: any EventLoopGroup) async throws -> Listener {
-        let made = "\(URL(filePath: self.path).deletingLastPathComponent().path)/g\(Self.word()).new"
+        let made = "\(URL(filePath: self.path).deletingLastPathComponent().path)/.g\(Self.word()).new"
         let listener = try await ServerBootstrap(group: group).bind(unixDomainSocketPath: made) { channel in
             channel.eventLoop.makeCompletedFuture {
                 try Connection(wrappingChannelSynchronously: channel)

@@ -17,7 +17,9 @@ extension AccessServices {
         stores: StoreDesk,
         notice: @escaping @Sendable (String) -> Void
     ) throws -> AccessServices {
-        KeyDrafts.remove(from: settings.keysDirectory, at: wallClock())
+        for folder in [settings.keysDirectory, settings.dataDirectory] {
+            Drafts.remove(from: folder, at: wallClock())
+        }
         let keys = try settings.sealingKeys()
         let folder = settings.dataDirectory
         let ended: EndedSessions

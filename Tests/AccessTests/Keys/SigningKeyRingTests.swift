@@ -44,9 +44,9 @@ struct SigningKeyRingTests {
             #expect(files.createFile(atPath: "\(directory)/\(name)", contents: Data([1])))
         }
         let now = Date().timeIntervalSince1970
-        KeyDrafts.remove(from: directory, at: now + 30)
+        Drafts.remove(from: directory, at: now + 30)
         #expect(try files.contentsOfDirectory(atPath: directory).count == 3)
-        KeyDrafts.remove(from: directory, at: now + 90)
+        Drafts.remove(from: directory, at: now + 90)
         #expect(try Set(files.contentsOfDirectory(atPath: directory)) == ["sealing-1-b.key", "other.new"])
     }
 

@@ -166,6 +166,26 @@ struct RouterTests {
         #expect(try reached("/", client(.http)) == "named")
     }
 
+    /// RFC 9110 §15.5.20: 421 sends a client to a connection of the host's own, and only there, where it helps.
+    @Test func `a request is misdirected if its host's own name would find a route`() throws {
+        let plan = try plan([
+            route("one", ["/a"]) { ($0.serverNames, $0.hosts) = (["one.example"], ["one.example"]) },
+            route("any", ["/b"]) { $0.serverNames = ["one.example"] },
+        ])
+        func isMisdirected(_ url: String, _ client: ClientFacts) throws -> Bool {
+            #expect(try found(plan, "GET \(url)", from: client) == nil)
+            return try plan.router.wouldMatch(try head("GET \(url)"), underOwnNameOf: client)
+        }
+        #expect(try isMisdirected("https://one.example/a", client(.https, "two.example")))
+        #expect(try isMisdirected("https://ONE.example./a/x", client(.https)))
+        #expect(try isMisdirected("https://one.example/b", client(.https, "two.example")))
+        // No connection helps: no path, no host, or no name that a client of this host would send.
+        #expect(try !isMisdirected("https://one.example/c", client(.https, "two.example")))
+        #expect(try !isMisdirected("https://two.example/a", client(.https, "one.example")))
+        #expect(try !isMisdirected("https://two.example/b", client(.https, "two.example")))
+        #expect(try !isMisdirected("https://three.example/b", client(.https, "two.example")))
+    }
+
     @Test func `names are found among many routes too`() throws {
         let routes = (0..<40).map { number in
             route("r\(number)", ["/"]) { $0.serverNames = ["n\(number).example"] }

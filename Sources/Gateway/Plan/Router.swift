@@ -25,6 +25,8 @@ package struct Router: Sendable {
     private let entries: [RouteEntry]
     private let patterns: [Pattern]
     private let demands: [RouteDemands]
+    /// Whether any route demands a name of the handshake.
+    private let demandsServerNames: Bool
     private let hosts: HostTable
     /// A tree for each different demand on the host.
     private let tree: PathTree
@@ -62,6 +64,7 @@ package struct Router: Sendable {
         self.entries = entries
         self.patterns = compiler.patterns
         self.demands = compiler.demands
+        self.demandsServerNames = compiler.demands.contains { !$0.serverNames.isEmpty }
         self.hosts = compiler.hosts
         self.tree = tree
         self.crowds = crowds
@@ -106,6 +109,17 @@ package struct Router: Sendable {
         let pattern = self.patterns[Int(match.pattern)]
         guard let range = try? pattern.capture(name, in: path.span, budget: &budget) else { return nil }
         return path[(path.startIndex + range.lowerBound)..<(path.startIndex + range.upperBound)]
+    }
+
+    /// Whether a connection of the request's own host, which is what its handshake would ask for, finds a route.
+    ///
+    /// - Throws: `PatternError` when a pattern could not be judged.
+    func wouldMatch(_ head: RequestHead, underOwnNameOf client: ClientFacts) throws(PatternError) -> Bool {
+        let own = head.hostText
+        guard self.demandsServerNames, client.serverName != own else { return false }
+        var client = client
+        client.serverName = own
+        return try self.match(head, from: client) != nil
     }
 
     /// How many lookups, nodes and entries a request's search takes; for whoever asks what it costs.

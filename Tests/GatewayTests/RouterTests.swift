@@ -186,6 +186,31 @@ struct RouterTests {
         #expect(try !isMisdirected("https://three.example/b", client(.https, "two.example")))
     }
 
+    @Test func `a host may demand a port, the request's own or its scheme's`() throws {
+        let plan = try plan([
+            route("any", ["/"]) { $0.hosts = ["a.example"] },
+            route("port", ["/"]) { ($0.hosts, $0.hostPorts) = (["a.example"], [0: 8443]) },
+            route("https", ["/"]) { ($0.hosts, $0.hostPorts) = (["b.example", "c.example"], [0: 443]) },
+            route("wild", ["/"]) { ($0.hosts, $0.hostPorts) = (["*.example", "d.*"], [0: 81, 1: 82]) },
+        ])
+        func reached(_ url: String, _ client: ClientFacts = nobody) throws -> String? {
+            try found(plan, "GET \(url)/x", from: client)
+        }
+        #expect(try reached("http://a.example") == "any")
+        #expect(try reached("http://A.example.:8443") == "port")
+        #expect(try reached("http://a.example:84") == "any")
+        #expect(try reached("http://b.example") == nil)
+        #expect(try reached("http://b.example", client(.https)) == "https")
+        #expect(try reached("http://b.example:443") == "https")
+        #expect(try reached("http://b.example:80", client(.https)) == nil)
+        #expect(try reached("http://c.example:99") == "https")
+        #expect(try reached("http://x.example:81") == "wild")
+        #expect(try reached("http://x.example:82") == nil)
+        #expect(try reached("http://d.test:82") == "wild")
+        // An exact host comes first, whatever its port.
+        #expect(try reached("http://a.example:81") == "any")
+    }
+
     @Test func `names are found among many routes too`() throws {
         let routes = (0..<40).map { number in
             route("r\(number)", ["/"]) { $0.serverNames = ["n\(number).example"] }

@@ -27,7 +27,7 @@ package struct Router: Sendable {
     private let demands: [RouteDemands]
     /// Whether any route demands a name of the handshake.
     private let demandsServerNames: Bool
-    private let hosts: HostTable
+    private let hosts: HostDirectory
     /// A tree for each different demand on the host.
     private let tree: PathTree
     /// The nodes with too many entries to look at one by one.
@@ -134,8 +134,8 @@ package struct Router: Sendable {
         _ client: ClientFacts,
         _ search: inout Search
     ) throws(PatternError) {
-        let (host, path) = (head.host, head.path)
-        let lookups = self.hosts.forEachMet(by: host.span) { root in
+        let path = head.path
+        let lookups = self.hosts.forEachMet(by: head, from: client) { root in
             let nodes = self.tree.walk(from: root, along: path.span) { self.visit($0, head, &search) }
             search.looks += nodes
         }

@@ -106,7 +106,7 @@ package struct AccessServices: Sendable {
 
     /// The hosts to which `plan` lets a browser be led.
     func redirectHosts(_ plan: Plan) -> [String] {
-        redirectHosts ?? plan.routes.flatMap { $0.route.hosts }.filter { !$0.contains("*") }
+        redirectHosts ?? plan.routes.flatMap { $0.route.authorities }.filter { !$0.contains("*") }
     }
 
     /// This worker's memory of what was proven.

@@ -211,15 +211,23 @@ extension EntityReader {
         let place = settings.position(of: "hosts")
         for host in settings.strings("hosts") ?? [] {
             var name = host.lowercased()
+            if let colon = name.firstIndex(of: ":"), !name.hasPrefix("[") {
+                let digits = name[name.index(after: colon)...]
+                if digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits), port > 0
+                {
+                    route.hostPorts[route.hosts.count] = port
+                } else {
+                    self.reader.fail(
+                        at: place,
+                        "hosts: '\(digits)' in '\(host)' is no port; write one from 1 to 65535, or the name alone"
+                    )
+                }
+                name = String(name[..<colon])
+            }
             if name.hasSuffix("."), name.count > 1 { name.removeLast() }
             let plain =
                 name.hasPrefix("*.") ? name.dropFirst(2) : name.hasSuffix(".*") ? name.dropLast(2) : name[...]
-            if name.contains(":"), !name.hasPrefix("[") {
-                self.reader.fail(
-                    at: place,
-                    "hosts: a port in '\(host)' is not served yet; write the name alone"
-                )
-            } else if !ServiceURL.isHost(String(plain)) {
+            if !ServiceURL.isHost(String(plain)) {
                 self.reader.fail(
                     at: place,
                     "hosts: '\(host)' is no host name; '*.example.com' and 'example.*' are wildcards"

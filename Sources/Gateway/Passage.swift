@@ -225,6 +225,16 @@ package final class Passage {
 
     private static let grpcType = Array("application/grpc".utf8)
 
+    /// Whether a route is there for the request, but not by this connection: its handshake asked for another name than
+    /// the request's host, and a connection of that host's own would find one (RFC 9110 §15.5.20).
+    ///
+    /// For a request that found no route.
+    func isMisdirected(_ request: borrowing RequestHead) -> Bool {
+        let client = self.client
+        guard self.enteredBy == .proxy, client.wasAskedForCertificate != nil else { return false }
+        return (try? self.currentPlan.router.wouldMatch(request, underOwnNameOf: client)) ?? false
+    }
+
     /// Whether an answer's status has to say what it means, whatever the request is: another gateway reads a verdict from
     /// it, and would take the 200 under which gRPC tells of errors for a yes.
     var isReadByStatus: Bool { self.enteredBy == .callout || self.isAtOwnPath }

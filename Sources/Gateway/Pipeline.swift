@@ -183,7 +183,8 @@ package final class Pipeline: ExchangeHandler {
             return
         }
         guard let planned = passage.found?.planned else {
-            self.deliver(.refused(Self.noRoute(passage.enteredBy)), passage)
+            let isMisdirected = passage.isMisdirected(request)
+            self.deliver(.refused(isMisdirected ? .misdirected : Self.noRoute(passage.enteredBy)), passage)
             return
         }
         if let demand = planned.demand, let (answer, reason) = demand.answer(passage, planned.route) {

@@ -85,7 +85,7 @@ enum PlanText {
         for planned in plan.routes {
             let route = planned.route
             var line = "route \(route.name ?? "-") -> \(planned.service?.name ?? "nothing")"
-            if !route.hosts.isEmpty { line += " hosts=\(route.hosts)" }
+            if !route.hosts.isEmpty { line += " hosts=\(route.authorities)" }
             if !route.paths.isEmpty { line += " paths=\(route.paths)" }
             if !route.methods.isEmpty { line += " methods=\(route.methods)" }
             for field in route.fields {

@@ -194,6 +194,23 @@ def test_a_replaced_method_keeps_the_connection_in_step(start, upstream):
     assert [seen.body for seen in upstream.seen] == [b"", b"", b"abc", b""]
 
 
+def test_a_template_fills_in_what_a_request_says_and_nothing_more(start, upstream):
+    """A value that a client chose makes no line of a head, and leads to no other path."""
+    gatehouse = start(one(upstream, plugin(
+        "request-transformer", replace={"uri": "/v2/$(uri_captures.user)/$(query_params.kind)"},
+        add={"headers": ["X-Who:$(headers.x-tenant)/$(uri_captures['user'])", "X-Query:$(query_params.kind)"],
+             "querystring": ["tenant:$(headers.x-tenant)"]}), paths=["~/api/(?<user>[^/]+)"]))
+    asked = gatehouse.url + "/api/ann/x?kind="
+    assert httpx.get(asked + "a", headers={"X-Tenant": "t&u=1"}).status_code == 200
+    assert upstream.last.target == "/v2/ann/a?kind=a&tenant=t%26u%3D1"
+    assert upstream.last.all("x-who") == ["t&u=1/ann"] and upstream.last.all("x-query") == ["a"]
+    before = len(upstream.seen)
+    for kind in ("a%0d%0aX-Evil:%201", "..", "a%2f..%2f..%2fadmin", ""):
+        answer = httpx.get(asked + kind)
+        assert answer.status_code == 403 and len(upstream.seen) == before, kind
+    assert gatehouse.refusals("unsafe-field-value") == 4
+
+
 def test_no_client_speaks_through_a_rule(start, upstream):
     """H1, H2: what a client may not say about itself is not there for rules."""
     key = ledger.keep("transform-key-1234567890", "API key")
@@ -240,7 +257,8 @@ def test_the_client_gets_what_the_rules_say(start, upstream):
 @pytest.mark.parametrize("name, config", [
     ("request-transformer", {"add": {"headers": ["Transfer-Encoding:chunked"]}}),
     ("request-transformer", {"add": {"headers": ["X-A:b\r\nX-B: c"]}}),
-    ("request-transformer", {"add": {"headers": ["X-A:$(headers.b)"]}}),
+    ("request-transformer", {"add": {"headers": ["X-A:$(os.getenv('HOME'))"]}}),
+    ("response-transformer", {"add": {"headers": ["X-A:$(headers.b)"]}}),
     ("request-transformer", {"replace": {"uri": "/a b\r\n"}}),
     ("request-transformer", {"add": {"body": ["a:b"]}}),
     ("response-transformer", {"add": {"headers": ["Content-Length:5"]}}),

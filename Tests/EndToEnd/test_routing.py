@@ -31,6 +31,7 @@ def table(start, upstream):
         to("pattern", paths=["~/api/users/\\d+$"]),
         to("host", hosts=["app.example.test"], paths=["/api"]),
         to("wildcard", hosts=["*.example.test"], paths=["/api"]),
+        to("port", hosts=["app.example.test:8443", "*.example.test:81"], paths=["/api"]),
         to("posting", methods=["POST"], paths=["/api"]),
         to("marked", headers={"x-version": ["2"]}, paths=["/api"]),
     ]})
@@ -49,6 +50,11 @@ def table(start, upstream):
     ("/api", {"host": "APP.example.test."}, "host"),
     ("/api", {"host": "other.example.test"}, "wildcard"),
     ("/api", {"host": "example.test"}, "short"),
+    ("/api", {"host": "APP.example.test.:8443"}, "port"),
+    ("/api", {"host": "other.example.test:81"}, "port"),
+    ("/api", {"host": "other.example.test:82"}, "wildcard"),
+    # An exact host goes before a wildcard with a port.
+    ("/api", {"host": "app.example.test:81"}, "host"),
     ("/api", {"method": "POST"}, "posting"),
     ("/api", {"X-Version": "2"}, "marked"),
     ("/api", {"X-Version": "3"}, "short"),

@@ -50,20 +50,44 @@ def test_routes_with_snis_are_reached_by_the_name_of_the_handshake_alone(serve, 
         api={"name": "one", "snis": ["one.example"], "paths": ["/"], "protocols": ["https"]})
     for name, host, status in [
             ("one.example", "one.example", 200), ("ONE.example", "two.example", 200), ("one.example", "localhost", 200),
-            ("two.example", "one.example", 404), ("two.example", "two.example", 404), (None, "one.example", 404)]:
+            # A connection of the host's own would find the route: 421 asks for it (RFC 9110 §15.5.20).
+            ("two.example", "one.example", 421), (None, "ONE.example.", 421),
+            # No name in a handshake would, that a client of this host sends.
+            ("two.example", "two.example", 404), ("two.example", "three.example", 404), (None, "two.example", 404)]:
         with Handshake(gatehouse.tls_port, name) as client:
             for _ in range(2):
                 assert client.get(host=host).startswith(b"HTTP/1.1 %d" % status), (name, host)
     at = ["-k", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "--http2"]
-    for name, host, said in [("one", "two", "2 200"), ("two", "one", "2 404")]:
+    for name, host, said in [("one", "two", "2 200"), ("two", "one", "2 421"), ("two", "three", "2 404")]:
         url = f"https://{name}.example:{gatehouse.tls_port}/"
         done = curl(*at, "--resolve", f"{name}.example:{gatehouse.tls_port}:127.0.0.1", "-H", f"Host: {host}.example", url)
         assert done.stdout == said, done
+    # In words, for every reader; the connection is as good as before.
+    with Handshake(gatehouse.tls_port, "two.example") as client:
+        assert b'"message":"Misdirected Request"' in client.get(host="one.example")
+        assert client.get(host="two.example").startswith(b"HTTP/1.1 404")
+    assert gatehouse.refusals("misdirected-request") == 6
     # A client without TLS is shown the way.
     assert curl("-o", "/dev/null", "-w", "%{http_code}", gatehouse.url).stdout == "426"
     told = run("explain", "--config", str(gatehouse.file), "--request", "GET https://one.example/")
     assert '"one"' in told.stdout, told
     assert "no-route" in run("explain", "--config", str(gatehouse.file), "--request", "GET https://two.example/").stdout
+
+
+def test_streams_of_one_connection_are_told_apart_by_their_hosts(serve, authority):
+    """One connection of HTTP/2, as a browser uses it for all names of a certificate: each stream is judged by itself."""
+    gatehouse = serve(
+        authority.sign("*.example").entity("*"), words="ssl http2",
+        api={"name": "one", "snis": ["one.example"], "hosts": ["one.example"], "paths": ["/"], "protocols": ["https"]})
+    route = {"name": "two", "snis": ["two.example"], "hosts": ["two.example"], "paths": ["/"], "protocols": ["https"]}
+    gatehouse.configuration["services"][0]["routes"].append(route)
+    gatehouse.write(gatehouse.configuration)
+    assert reload(gatehouse).returncode == 0
+    at, said = f"https://one.example:{gatehouse.tls_port}/", ["-o", "/dev/null", "-w", "%{http_code} %{num_connects}\n"]
+    resolve = ["--resolve", f"one.example:{gatehouse.tls_port}:127.0.0.1"]
+    requests = [["-k", *resolve, *said, "-H", f"Host: {host}.example", at, "--next"] for host in ("one", "two", "three", "one")]
+    done = curl(*[part for request in requests for part in request][:-1])
+    assert done.stdout.split("\n")[:4] == ["200 1", "421 0", "404 0", "200 0"], done
 
 
 def test_a_trusted_proxy_that_ended_tls_leads_to_no_route_with_snis(serve, authority):

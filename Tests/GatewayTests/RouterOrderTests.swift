@@ -10,6 +10,7 @@ private struct PlainRouter {
     private struct Entry {
         let route: Route
         let host: String?
+        let port: UInt16?
         let path: String?
         /// The greater is the better, the first difference decides.
         let keys: [Int]
@@ -20,10 +21,12 @@ private struct PlainRouter {
     init(_ routes: [Route]) {
         var entries: [Entry] = []
         for (index, route) in routes.enumerated() {
-            for host in route.hosts.isEmpty ? [nil] : route.hosts.map(Optional.some) {
+            for (place, host) in (route.hosts.isEmpty ? [nil] : route.hosts.map(Optional.some)).enumerated() {
+                let port = route.hostPorts[place]
                 for path in route.paths.isEmpty ? [nil] : route.paths.map(Optional.some) {
-                    let keys = Self.keys(route, host, path, index)
-                    entries.append(Entry(route: route, host: host, path: path, keys: keys))
+                    var keys = Self.keys(route, host, path, index)
+                    keys.insert(port == nil ? 0 : 1, at: 7)
+                    entries.append(Entry(route: route, host: host, port: port, path: path, keys: keys))
                 }
             }
         }
@@ -52,6 +55,8 @@ private struct PlainRouter {
             guard names.isEmpty || client.scheme == .http || names.contains(client.serverName ?? "") else {
                 continue
             }
+            let port = head.port ?? (client.scheme == .https ? 443 : 80)
+            guard entry.port == nil || entry.port == port else { continue }
             guard Self.fits(entry.host, head.hostText), try Self.meets(entry.route, head) else { continue }
             if let bytes = try Self.taken(entry.path, head.pathText) { return (entry.route.name, bytes) }
         }
@@ -127,6 +132,9 @@ private struct Dice {
     mutating func route(_ number: Int) -> Route {
         var route = Route(id: "r\(number)", name: "r\(number)", service: "s")
         route.hosts = self.some(Self.hosts, 2)
+        for index in route.hosts.indices where Int.random(in: 0...2, using: &self.random) == 0 {
+            route.hostPorts[index] = [80, 443, 8443].randomElement(using: &self.random)
+        }
         route.paths = self.some(Self.paths, 2)
         route.methods = self.some(Self.methods, 2)
         if Int.random(in: 0...3, using: &self.random) == 0 { route.serverNames = self.some(Self.names, 2) }
@@ -152,6 +160,7 @@ private struct Dice {
     mutating func head() throws -> RequestHead {
         let host = self.one([
             "a.example", "b.a.example", "c.b.a.example", "x.example", "a.com", "b.a.com", "example", "a",
+            "a.example:8443", "b.a.example:443", "a.com:8443", "a.example:80", "example:99",
         ])
         let path = self.one([
             "/", "/a", "/a/b", "/a/b/c", "/ab", "/b", "/b/b", "/b/c", "/a/c", "/a.b", "/A/B", "/c",

@@ -166,6 +166,51 @@ struct RouterTests {
         #expect(try reached("/", client(.http)) == "named")
     }
 
+    /// RFC 9110 §15.5.20: 421 sends a client to a connection of the host's own, and only there, where it helps.
+    @Test func `a request is misdirected if its host's own name would find a route`() throws {
+        let plan = try plan([
+            route("one", ["/a"]) { ($0.serverNames, $0.hosts) = (["one.example"], ["one.example"]) },
+            route("any", ["/b"]) { $0.serverNames = ["one.example"] },
+        ])
+        func isMisdirected(_ url: String, _ client: ClientFacts) throws -> Bool {
+            #expect(try found(plan, "GET \(url)", from: client) == nil)
+            return try plan.router.wouldMatch(try head("GET \(url)"), underOwnNameOf: client)
+        }
+        #expect(try isMisdirected("https://one.example/a", client(.https, "two.example")))
+        #expect(try isMisdirected("https://ONE.example./a/x", client(.https)))
+        #expect(try isMisdirected("https://one.example/b", client(.https, "two.example")))
+        // No connection helps: no path, no host, or no name that a client of this host would send.
+        #expect(try !isMisdirected("https://one.example/c", client(.https, "two.example")))
+        #expect(try !isMisdirected("https://two.example/a", client(.https, "one.example")))
+        #expect(try !isMisdirected("https://two.example/b", client(.https, "two.example")))
+        #expect(try !isMisdirected("https://three.example/b", client(.https, "two.example")))
+    }
+
+    @Test func `a host may demand a port, the request's own or its scheme's`() throws {
+        let plan = try plan([
+            route("any", ["/"]) { $0.hosts = ["a.example"] },
+            route("port", ["/"]) { ($0.hosts, $0.hostPorts) = (["a.example"], [0: 8443]) },
+            route("https", ["/"]) { ($0.hosts, $0.hostPorts) = (["b.example", "c.example"], [0: 443]) },
+            route("wild", ["/"]) { ($0.hosts, $0.hostPorts) = (["*.example", "d.*"], [0: 81, 1: 82]) },
+        ])
+        func reached(_ url: String, _ client: ClientFacts = nobody) throws -> String? {
+            try found(plan, "GET \(url)/x", from: client)
+        }
+        #expect(try reached("http://a.example") == "any")
+        #expect(try reached("http://A.example.:8443") == "port")
+        #expect(try reached("http://a.example:84") == "any")
+        #expect(try reached("http://b.example") == nil)
+        #expect(try reached("http://b.example", client(.https)) == "https")
+        #expect(try reached("http://b.example:443") == "https")
+        #expect(try reached("http://b.example:80", client(.https)) == nil)
+        #expect(try reached("http://c.example:99") == "https")
+        #expect(try reached("http://x.example:81") == "wild")
+        #expect(try reached("http://x.example:82") == nil)
+        #expect(try reached("http://d.test:82") == "wild")
+        // An exact host comes first, whatever its port.
+        #expect(try reached("http://a.example:81") == "any")
+    }
+
     @Test func `names are found among many routes too`() throws {
         let routes = (0..<40).map { number in
             route("r\(number)", ["/"]) { $0.serverNames = ["n\(number).example"] }

@@ -51,7 +51,8 @@ package enum ConfigurationManual {
 
     private static let routing = """
         Of several routes that match, the first by this list is taken: more of hosts, headers, paths and methods
-        demanded; hosts before headers before paths before methods; exact host before wildcard; pattern before
+        demanded; hosts before headers before paths before methods; exact host before wildcard; with a port
+        before without; pattern before
         prefix; more headers; higher `regex_priority` (patterns); longer path; earlier in the file. Paths are compared
         with the request's canonical path: decoded once, without `.` and `..` and doubled slashes.
         """

@@ -66,8 +66,10 @@ package struct Route: Sendable, Hashable {
     /// `http` and `https`, or `grpc` and `grpcs`: one or both.
     package var protocols: Set<String> = ["http", "https"]
     package var methods: [String] = []
-    /// Lower case; `*.example.com` and `example.*` are wildcards.
+    /// Lower case, without ports; `*.example.com` and `example.*` are wildcards.
     package var hosts: [String] = []
+    /// The ports that hosts demand, by the host's place in `hosts`.
+    package var hostPorts: [Int: UInt16] = [:]
     package var fields: [FieldDemand] = []
     /// Names of which the client's handshake has to have asked for one, in lower case without a last dot (Kong's `snis`).
     package var serverNames: [String] = []
@@ -91,6 +93,14 @@ package struct Route: Sendable, Hashable {
 
     /// The name for logs: the user's, or else the id.
     package var title: String { self.name ?? self.id }
+
+    /// The hosts, each with the port that it demands unless that is a scheme's own: `example.com:8443`.
+    package var authorities: [String] {
+        self.hosts.enumerated().map { index, host in
+            guard let port = self.hostPorts[index], port != 80, port != 443 else { return host }
+            return "\(host):\(port)"
+        }
+    }
 
     /// The form in which requests to `path` arrive at the router; nil if none can.
     package static func canonical(path: String) -> String? {

@@ -112,7 +112,11 @@ package enum EntityFields {
                 help: "How clients may come; `https` alone answers others by https_redirect_status_code."
             ),
             FieldSchema("methods", .list(.string), help: "Methods, in upper case."),
-            FieldSchema("hosts", .list(.string), help: "Host names; `*.example.com` or `example.*` too."),
+            FieldSchema(
+                "hosts",
+                .list(.string),
+                help: "Host names; `*.example.com` or `example.*` too. `example.com:8443` demands a port."
+            ),
             FieldSchema(
                 "headers",
                 .map(.list(.string)),

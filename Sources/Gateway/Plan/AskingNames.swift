@@ -7,6 +7,7 @@ import Proxy
 /// client without certificate nothing: whether it needs one is the plugin's to say.
 struct AskingNames: Sendable {
     private var hosts = HostTable()
+    private var hasHosts = false
     /// Whether a client that names nobody is asked: by an address no name can be told (RFC 6066 §3).
     private var asksNameless = false
 
@@ -16,16 +17,22 @@ struct AskingNames: Sendable {
         for route in routes where Self.asks(route) {
             if route.route.hosts.isEmpty {
                 self.asksNameless = true
-                _ = self.hosts.number(of: .any)
+                self.add(.any)
             }
             for host in route.route.hosts {
                 if Self.isAddress(Array(host.utf8).span) {
                     self.asksNameless = true
                 } else {
-                    _ = self.hosts.number(of: HostDemand(host))
+                    self.add(HostDemand(host))
                 }
             }
         }
+    }
+
+    /// Which port the host demands does not matter: a handshake tells none.
+    private mutating func add(_ demand: HostDemand) {
+        _ = self.hosts.number(of: demand, next: 0)
+        self.hasHosts = true
     }
 
     /// Whether clients of the route come by TLS, and a plugin wants their certificate.
@@ -36,7 +43,7 @@ struct AskingNames: Sendable {
     }
 
     /// Whether no name asks.
-    var isEmpty: Bool { self.hosts.count == 0 && !self.asksNameless }
+    var isEmpty: Bool { !self.hasHosts && !self.asksNameless }
 
     /// Whether a client that names `name` in its handshake is asked.
     func asks(_ name: String?) -> Bool {

@@ -1,4 +1,6 @@
-// Hosts of routes, exact and with wildcards, to the routes that have them in common.
+// Hosts of routes, exact and with wildcards, of any port or of one, to the routes that have them in common.
+
+import Proxy
 
 /// A route's demand on the host.
 enum HostDemand: Sendable, Hashable {
@@ -9,7 +11,7 @@ enum HostDemand: Sendable, Hashable {
     /// `example.*`: names that begin with `example.`.
     case prefix([UInt8])
 
-    /// Reads one of a route's `hosts`.
+    /// Reads one of a route's `hosts`, which have no ports.
     init(_ text: String) {
         let octets = text.utf8.map(\.lowercased)
         if text.hasPrefix("*.") {
@@ -19,6 +21,56 @@ enum HostDemand: Sendable, Hashable {
         } else {
             self = .exact(octets)
         }
+    }
+}
+
+extension HostDemand {
+    /// How exactly a host is demanded: the higher comes first.
+    enum Rank: Int {
+        case wildcard, wildcardWithPort, exact, exactWithPort
+
+        init(_ demand: HostDemand, port: UInt16?) {
+            if case .exact = demand {
+                self = port == nil ? .exact : .exactWithPort
+            } else {
+                self = port == nil ? .wildcard : .wildcardWithPort
+            }
+        }
+    }
+}
+
+/// All demands on host and port, numbered together.
+struct HostDirectory: Sendable {
+    private var ofAnyPort = HostTable()
+    /// Those that demand a port, by the port.
+    private var ofPort: [UInt16: HostTable] = [:]
+    /// How many different demands there are.
+    private(set) var count: Int32 = 0
+
+    /// The number of a demand; a port of nil is any.
+    mutating func number(of demand: HostDemand, port: UInt16?) -> Int32 {
+        let number =
+            if let port {
+                self.ofPort[port, default: HostTable()].number(of: demand, next: self.count)
+            } else {
+                self.ofAnyPort.number(of: demand, next: self.count)
+            }
+        self.count = max(self.count, number + 1)
+        return number
+    }
+
+    /// Calls `body` with the number of every demand that a request's host and port meet, and gives how many names were
+    /// looked up.
+    ///
+    /// As in Kong the port is that of the request's authority, else the one of the scheme.
+    @inline(__always)
+    func forEachMet(by head: RequestHead, from client: ClientFacts, _ body: (Int32) -> Void) -> Int {
+        let host = head.host
+        let lookups = self.ofAnyPort.forEachMet(by: host.span, body)
+        guard !self.ofPort.isEmpty, let table = self.ofPort[head.port ?? client.scheme.defaultPort] else {
+            return lookups
+        }
+        return lookups + 1 + table.forEachMet(by: host.span, body)
     }
 }
 
@@ -43,22 +95,18 @@ struct HostTable: Sendable {
     /// `example.*` as `example.`.
     private var prefixes = Names()
     private var any: Int32?
-    /// How many different demands there are.
-    private(set) var count: Int32 = 0
 
-    /// The number of a demand.
-    mutating func number(of demand: HostDemand) -> Int32 {
-        let number: Int32
+    /// The number of a demand, `next` if it is new.
+    mutating func number(of demand: HostDemand, next: Int32) -> Int32 {
         switch demand {
         case .any:
-            number = self.any ?? self.count
+            let number = self.any ?? next
             self.any = number
-        case .exact(let name): number = self.exact.number(name, next: self.count)
-        case .suffix(let name): number = self.suffixes.number(name, backwards: true, next: self.count)
-        case .prefix(let name): number = self.prefixes.number(name, next: self.count)
+            return number
+        case .exact(let name): return self.exact.number(name, next: next)
+        case .suffix(let name): return self.suffixes.number(name, backwards: true, next: next)
+        case .prefix(let name): return self.prefixes.number(name, next: next)
         }
-        self.count = max(self.count, number + 1)
-        return number
     }
 
     /// Calls `body` with the number of every demand that a host meets, and gives how many names were looked up.

@@ -23,7 +23,7 @@ struct RouteCompiler {
 
     private(set) var patterns: [Pattern] = []
     private(set) var demands: [RouteDemands] = []
-    private(set) var hosts = HostTable()
+    private(set) var hosts = HostDirectory()
     /// The prefixes of all.
     private(set) var octets: [UInt8] = []
     private(set) var failures: [Diagnostic] = []
@@ -60,9 +60,8 @@ struct RouteCompiler {
         let demands = try self.demands(of: route)
         let needsSearch = demands >= 0 && self.demands[Int(demands)].needsSearch
         let hosts = route.hosts.isEmpty ? [HostDemand.any] : route.hosts.map { HostDemand($0) }
-        for host in hosts {
-            let root = self.hosts.number(of: host)
-            let isExact = if case .exact = host { true } else { false }
+        for (place, host) in hosts.enumerated() {
+            let root = self.hosts.number(of: host, port: route.hostPorts[place])
             for path in paths {
                 let isPattern = path.pattern >= 0
                 let entry = RouteEntry(
@@ -75,7 +74,7 @@ struct RouteCompiler {
                 let rank = RouteRank(
                     route,
                     index,
-                    isExactHost: isExact,
+                    host: HostDemand.Rank(host, port: route.hostPorts[place]),
                     isPattern: isPattern,
                     length: path.length
                 )

@@ -8,7 +8,7 @@ import Proxy
 /// | --- | --- |
 /// | categories: hosts, headers, paths, methods, snis | the one that demands more of them |
 /// | which categories | hosts before headers before paths before methods before snis |
-/// | host | exact before wildcard |
+/// | host | exact before wildcard; with a port before without |
 /// | path | pattern before prefix |
 /// | headers | more of them |
 /// | `regex_priority`, among patterns | the higher |
@@ -23,12 +23,12 @@ struct RouteRank: Sendable, Comparable {
     private let index: Int
 
     /// Ranks an entry of the route that stands at `index`.
-    init(_ route: Route, _ index: Int, isExactHost: Bool, isPattern: Bool, length: Int) {
+    init(_ route: Route, _ index: Int, host: HostDemand.Rank, isPattern: Bool, length: Int) {
         let categories =
             (route.hosts.isEmpty ? 0 : 16) + (route.fields.isEmpty ? 0 : 8) + (route.paths.isEmpty ? 0 : 4)
             + (route.methods.isEmpty ? 0 : 2) + (route.serverNames.isEmpty ? 0 : 1)
-        let host = isExactHost ? 2 : 0
-        self.shape = categories.nonzeroBitCount << 7 + categories << 2 + host + (isPattern ? 1 : 0)
+        self.shape =
+            categories.nonzeroBitCount << 8 + categories << 3 + host.rawValue << 1 + (isPattern ? 1 : 0)
         self.fieldCount = route.fields.count
         self.priority = isPattern ? route.regexPriority : 0
         self.length = length

@@ -25,7 +25,9 @@ package struct Router: Sendable {
     private let entries: [RouteEntry]
     private let patterns: [Pattern]
     private let demands: [RouteDemands]
-    private let hosts: HostTable
+    /// Whether any route demands a name of the handshake.
+    private let demandsServerNames: Bool
+    private let hosts: HostDirectory
     /// A tree for each different demand on the host.
     private let tree: PathTree
     /// The nodes with too many entries to look at one by one.
@@ -62,6 +64,7 @@ package struct Router: Sendable {
         self.entries = entries
         self.patterns = compiler.patterns
         self.demands = compiler.demands
+        self.demandsServerNames = compiler.demands.contains { !$0.serverNames.isEmpty }
         self.hosts = compiler.hosts
         self.tree = tree
         self.crowds = crowds
@@ -108,6 +111,17 @@ package struct Router: Sendable {
         return path[(path.startIndex + range.lowerBound)..<(path.startIndex + range.upperBound)]
     }
 
+    /// Whether a connection of the request's own host, which is what its handshake would ask for, finds a route.
+    ///
+    /// - Throws: `PatternError` when a pattern could not be judged.
+    func wouldMatch(_ head: RequestHead, underOwnNameOf client: ClientFacts) throws(PatternError) -> Bool {
+        let own = head.hostText
+        guard self.demandsServerNames, client.serverName != own else { return false }
+        var client = client
+        client.serverName = own
+        return try self.match(head, from: client) != nil
+    }
+
     /// How many lookups, nodes and entries a request's search takes; for whoever asks what it costs.
     package func looks(for head: RequestHead, from client: ClientFacts) throws(PatternError) -> Int {
         var search = Search()
@@ -120,8 +134,8 @@ package struct Router: Sendable {
         _ client: ClientFacts,
         _ search: inout Search
     ) throws(PatternError) {
-        let (host, path) = (head.host, head.path)
-        let lookups = self.hosts.forEachMet(by: host.span) { root in
+        let path = head.path
+        let lookups = self.hosts.forEachMet(by: head, from: client) { root in
             let nodes = self.tree.walk(from: root, along: path.span) { self.visit($0, head, &search) }
             search.looks += nodes
         }

@@ -29,7 +29,7 @@ package struct ClientFacts: Sendable {
     /// The certificate that the client has shown in its handshake; nil if it was not asked for one, or has none.
     package internal(set) var certificate: ClientCertificate?
     /// The name that the client's own handshake with us asked for, in lower case without a last dot; nil if there was none.
-    package internal(set) var serverName: String?
+    package var serverName: String?
     /// Whether the connection's handshake asked for a certificate; nil without a handshake.
     package internal(set) var wasAskedForCertificate: Bool?
     /// The authority the client used, where a trusted peer told it by `X-Forwarded-Host`.

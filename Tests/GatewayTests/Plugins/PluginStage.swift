@@ -46,12 +46,13 @@ struct Stage {
 
     init(
         _ plugins: [(PluginKind, JSONValue)],
+        path: String = "/",
         binding: PluginBinding = PluginBinding(),
         others: [PluginKind] = [],
         consumers: [Consumer] = [],
         worker: Int = 0
     ) throws {
-        let plan = try Self.plan(plugins, binding: binding, others: others, consumers: consumers)
+        let plan = try Self.plan(plugins, path: path, binding: binding, others: others, consumers: consumers)
         let clock = self.clock
         self.line = Pipeline(
             worker: worker,
@@ -62,6 +63,7 @@ struct Stage {
 
     static func plan(
         _ plugins: [(PluginKind, JSONValue)],
+        path: String = "/",
         binding: PluginBinding = PluginBinding(),
         others: [PluginKind] = [],
         consumers: [Consumer] = []
@@ -73,7 +75,7 @@ struct Stage {
         }
         for kind in others { instances.append(try instance(kind.name)) }
         return try GatewayTests.plan(
-            [route("r", ["/"])],
+            [route("r", [path])],
             plugins: instances,
             consumers: consumers,
             kinds: plugins.map(\.0) + others

@@ -169,16 +169,48 @@ struct RequestTransformerTests {
                 "append.headers: the value of 'X-A' holds a control character"
             ),
             (
-                ["add": ["headers": ["X-A:$(headers.b)"]]],
-                "add.headers: 'X-A:$(headers.b)': templates $(…) are known, but not served yet"
-            ),
-            (
                 ["add": ["querystring": ["a:$(consumer.id)"]]],
-                "add.querystring: 'a:$(consumer.id)': templates $(…) are known, but not served yet"
+                "add.querystring: '$(consumer.id)' is not served; write $(headers.NAME), $(query_params.NAME) or "
+                    + "$(uri_captures.NAME), and no code"
             ),
             (
-                ["replace": ["uri": "/$(uri_captures.a)"]],
-                "replace.uri: '/$(uri_captures.a)': templates $(…) are known, but not served yet"
+                ["append": ["headers": ["X-A:$(uri_captures[1])"]]],
+                "append.headers: '$(uri_captures[1])' is not served; write $(headers.NAME), $(query_params.NAME) or "
+                    + "$(uri_captures.NAME), and no code"
+            ),
+            (
+                ["add": ["headers": ["X-A:$(headers.a or os.exit())"]]],
+                "add.headers: '$(headers.a or os.exit()' is not served; write $(headers.NAME), $(query_params.NAME) or "
+                    + "$(uri_captures.NAME), and no code"
+            ),
+            (
+                ["replace": ["headers": ["X-A:$(shared.a)"]]],
+                "replace.headers: '$(shared.a)': nothing is shared here; only Kong's own plugins do that"
+            ),
+            (["add": ["headers": ["X-A:$(headers.a"]]], "add.headers: '$(' has no ')' behind it"),
+            (
+                ["add": ["headers": ["X-A:$(headers.Cookie)"]]],
+                "add.headers: cookies may be our sessions; no template reads them"
+            ),
+            (
+                ["add": ["headers": ["X-A:$(headers['Transfer-Encoding'])"]]],
+                "add.headers: 'Transfer-Encoding' belongs to the connection; nothing of it is passed on"
+            ),
+            (
+                ["rename": ["headers": ["X-A:$(headers.b)"]]],
+                "rename.headers: 'X-A:$(headers.b)': no request fills in $(…) here; write the value itself"
+            ),
+            (
+                ["replace": ["headers": ["host:$(headers.b)"]]],
+                "replace.headers: '$(headers.b)': no client chooses the host; write it"
+            ),
+            (
+                ["replace": ["uri": "$(uri_captures.a)"]],
+                "replace.uri: '$(uri_captures.a)' is no path; expected one such as /v2/$(uri_captures.id), without query"
+            ),
+            (
+                ["replace": ["uri": "/a?b=$(headers.a)"]],
+                "replace.uri: '/a?b=$(headers.a)' is no path; expected one such as /v2/$(uri_captures.id), without query"
             ),
             (
                 ["replace": ["uri": "/a?b"]],

@@ -14,7 +14,9 @@ struct FieldRules: Sendable {
     /// A field to set.
     struct Value: Sendable {
         let name: FieldName
-        let octets: [UInt8]
+        var octets: [UInt8]
+        /// What a request fills in; nil where the octets are all.
+        var template: Template?
     }
 
     /// A field to call otherwise.
@@ -29,14 +31,20 @@ struct FieldRules: Sendable {
 
     private let removed: [FieldName]
     private let renamed: [Renaming]
-    private let replaced: [Value]
-    private let added: [Value]
-    private let appended: [Value]
+    private var replaced: [Value]
+    private var added: [Value]
+    private var appended: [Value]
 
     /// Reads `remove.headers`, `rename.headers` and so on; `host` may be replaced, and is left to the caller.
     ///
-    /// - Parameter forbidden: names besides the hop's own that no rule may touch, each with the reason.
-    init(_ settings: Settings, forbidden: [FieldName: String]) throws(ConfigurationError) {
+    /// - Parameters:
+    ///   - forbidden: names besides the hop's own that no rule may touch, each with the reason.
+    ///   - takesTemplates: whether values may have places that a request fills in.
+    init(
+        _ settings: Settings,
+        forbidden: [FieldName: String],
+        takesTemplates: Bool = false
+    ) throws(ConfigurationError) {
         let reader = RuleReader(list: "headers", settings: settings)
         func name(_ text: String, _ rule: String) throws(ConfigurationError) -> FieldName {
             guard let name = FieldName(text) else {
@@ -50,13 +58,14 @@ struct FieldRules: Sendable {
         }
         func values(_ rule: String) throws(ConfigurationError) -> [Value] {
             var result: [Value] = []
-            for (text, value) in try reader.pairs(rule) {
+            for (text, value) in try reader.pairs(rule, takesTemplates: takesTemplates) {
                 if rule == "replace", text.lowercased() == "host" { continue }
                 let octets = Array(value.utf8)
                 guard octets.allSatisfy({ $0 == 0x09 || ($0 >= 0x20 && $0 != 0x7F) }) else {
                     throw reader.error(rule, "the value of '\(text)' holds a control character")
                 }
-                result.append(Value(name: try name(text, rule), octets: octets))
+                let template = try reader.template(value, rule)
+                result.append(Value(name: try name(text, rule), octets: octets, template: template))
             }
             return result
         }
@@ -82,6 +91,26 @@ struct FieldRules: Sendable {
     var isEmpty: Bool {
         self.removed.isEmpty && self.renamed.isEmpty && self.replaced.isEmpty && self.added.isEmpty
             && self.appended.isEmpty
+    }
+
+    /// Whether a request fills in values.
+    var hasTemplates: Bool {
+        (self.replaced + self.added + self.appended).contains { $0.template != nil }
+    }
+
+    /// The rules with what a request fills in.
+    func filled(_ answers: TemplateAnswers) -> FieldRules {
+        func filled(_ values: [Value]) -> [Value] {
+            values.map { value in
+                guard let template = value.template else { return value }
+                return Value(name: value.name, octets: answers.filled(template), template: nil)
+            }
+        }
+        var rules = self
+        rules.replaced = filled(self.replaced)
+        rules.added = filled(self.added)
+        rules.appended = filled(self.appended)
+        return rules
     }
 
     /// Takes away what the rules take away, and sets nothing.
@@ -120,19 +149,31 @@ struct RuleReader {
     func texts(_ rule: String) -> [String] { self.settings.record(rule)?.strings(self.list) ?? [] }
 
     /// The entries of a rule's list as names and values.
-    func pairs(_ rule: String) throws(ConfigurationError) -> [(name: String, value: String)] {
+    func pairs(
+        _ rule: String,
+        takesTemplates: Bool = false
+    ) throws(ConfigurationError) -> [(name: String, value: String)] {
         var pairs: [(name: String, value: String)] = []
         for text in self.texts(rule) {
             guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), colon > text.startIndex else {
                 throw self.error(rule, "'\(text)' has no value; expected name:value")
             }
             let value = text[text.utf8.index(after: colon)...]
-            guard !value.contains("$(") else {
-                throw self.error(rule, "'\(text)': templates $(…) are known, but not served yet")
+            guard takesTemplates || !value.contains("$(") else {
+                throw self.error(rule, "'\(text)': no request fills in $(…) here; write the value itself")
             }
             pairs.append((String(text[..<colon]), value.trimmed))
         }
         return pairs
+    }
+
+    /// What a request fills in of a value; nil if it is the value itself.
+    func template(_ value: String, _ rule: String) throws(ConfigurationError) -> Template? {
+        do throws(TemplateError) {
+            return try Template(value)
+        } catch {
+            throw self.error(rule, error.words)
+        }
     }
 
     /// An error about a rule.

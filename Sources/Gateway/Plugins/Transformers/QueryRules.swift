@@ -8,23 +8,22 @@ struct QueryRules: Sendable {
     private struct Value: Sendable {
         let name: [UInt8]
         let written: [UInt8]
+        /// What a request fills in; nil where it is written already.
+        var template: Template?
     }
 
     private let removed: [[UInt8]]
     private let renamed: [(old: [UInt8], new: [UInt8])]
-    private let replaced: [Value]
-    private let added: [Value]
-    private let appended: [Value]
+    private var replaced: [Value]
+    private var added: [Value]
+    private var appended: [Value]
 
     /// Reads `remove.querystring`, `rename.querystring` and so on.
     init(_ settings: Settings) throws(ConfigurationError) {
         let reader = RuleReader(list: "querystring", settings: settings)
         func values(_ rule: String) throws(ConfigurationError) -> [Value] {
-            try reader.pairs(rule).map { name, value in
-                Value(
-                    name: Array(name.utf8),
-                    written: Self.encoded(name) + [UInt8(ascii: "=")] + Self.encoded(value)
-                )
+            try reader.pairs(rule, takesTemplates: true).map { name, value throws(ConfigurationError) in
+                Self.value(Array(name.utf8), Array(value.utf8), try reader.template(value, rule))
             }
         }
         self.removed = reader.texts("remove").map { Array($0.utf8) }
@@ -41,6 +40,31 @@ struct QueryRules: Sendable {
     var isEmpty: Bool {
         self.removed.isEmpty && self.renamed.isEmpty && self.replaced.isEmpty && self.added.isEmpty
             && self.appended.isEmpty
+    }
+
+    private static func value(_ name: [UInt8], _ value: [UInt8], _ template: Template? = nil) -> Value {
+        let written = self.encoded(name) + [UInt8(ascii: "=")] + self.encoded(value)
+        return Value(name: name, written: written, template: template)
+    }
+
+    /// Whether a request fills in values.
+    var hasTemplates: Bool {
+        (self.replaced + self.added + self.appended).contains { $0.template != nil }
+    }
+
+    /// The rules with what a request fills in.
+    func filled(_ answers: TemplateAnswers) -> QueryRules {
+        func filled(_ values: [Value]) -> [Value] {
+            values.map { value in
+                guard let template = value.template else { return value }
+                return Self.value(value.name, answers.filled(template))
+            }
+        }
+        var rules = self
+        rules.replaced = filled(self.replaced)
+        rules.added = filled(self.added)
+        rules.appended = filled(self.appended)
+        return rules
     }
 
     /// The query after the rules, or nil for none.
@@ -66,13 +90,13 @@ struct QueryRules: Sendable {
 
     private static func renamed(_ argument: QueryKeys.Argument, _ name: [UInt8]) -> QueryKeys.Argument {
         let value = argument.written.drop { $0 != UInt8(ascii: "=") }
-        return QueryKeys.argument((Self.encoded(String(decoding: name, as: UTF8.self)) + value)[...])
+        return QueryKeys.argument((Self.encoded(name) + value)[...])
     }
 
     /// Everything but unreserved characters percent-encoded (RFC 3986 §2.3).
-    private static func encoded(_ text: String) -> [UInt8] {
+    static func encoded(_ octets: [UInt8]) -> [UInt8] {
         let digits = Array("0123456789ABCDEF".utf8)
-        return text.utf8.flatMap { octet -> [UInt8] in
+        return octets.flatMap { octet -> [UInt8] in
             switch octet {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),

@@ -7,6 +7,9 @@ package final class RequestTransformer: Plugin {
     private let fields: FieldRules
     private let query: QueryRules
     private let replaced: ReplacedParts
+    /// The path that a request fills in; then `replaced` has none.
+    private let path: Template?
+    private let hasTemplates: Bool
 
     /// The kind, for the list of all plugins.
     package static let kind = PluginKind(
@@ -20,7 +23,10 @@ package final class RequestTransformer: Plugin {
             without those of the connection and of identities, and what plugins before it set, such as
             `X-Consumer-Username`. `replace.headers: [host:…]` sets `Host`. `replace.uri` is the whole path
             for the upstream, by the same rules as a client's. HEAD keeps its method, since its answer has
-            no body. Route and rules before this one are about the client's own request. A callout carries
+            no body. Values, and `replace.uri`, may hold `$(headers.NAME)`, `$(query_params.NAME)` and
+            `$(uri_captures.NAME)` (or `["NAME"]`; a named group of the route's path): of several values the first,
+            of none nothing, as they were before these rules. A value that makes no safe header or path is
+            refused (403). Route and rules before this one are about the client's own request. A callout carries
             headers alone.
             """,
         make: { settings, _ throws(ConfigurationError) in try RequestTransformer(settings) }
@@ -61,14 +67,17 @@ package final class RequestTransformer: Plugin {
     init(_ settings: Settings) throws(ConfigurationError) {
         self.fields = try FieldRules(
             settings,
-            forbidden: [.xRequestID: "it is the gateway's own, see correlation-id"]
+            forbidden: [.xRequestID: "it is the gateway's own, see correlation-id"],
+            takesTemplates: true
         )
         self.query = try QueryRules(settings)
         var replaced = ReplacedParts()
         replaced.host = try Self.host(settings)
-        if let uri = settings.record("replace")?.string("uri") {
+        self.path = try Self.template(settings)
+        if self.path == nil, let uri = settings.record("replace")?.string("uri") {
             replaced.path = try Self.path(uri, settings)
         }
+        self.hasTemplates = self.path != nil || self.fields.hasTemplates || self.query.hasTemplates
         if let name = settings.string("http_method") {
             guard let method = ReplacedMethod(name) else {
                 throw settings.error(
@@ -85,7 +94,11 @@ package final class RequestTransformer: Plugin {
     private static func host(_ settings: Settings) throws(ConfigurationError) -> [UInt8]? {
         let reader = RuleReader(list: "headers", settings: settings)
         var host: [UInt8]?
-        for (name, value) in try reader.pairs("replace") where name.lowercased() == "host" {
+        for (name, value) in try reader.pairs("replace", takesTemplates: true)
+        where name.lowercased() == "host" {
+            guard !value.contains("$(") else {
+                throw reader.error("replace", "'\(value)': no client chooses the host; write it")
+            }
             let bytes = Array("GET / HTTP/1.1\r\nHost: \(value)\r\n\r\n".utf8)
             guard let head = try? RequestHead.parse(bytes), head.authorityText == value else {
                 throw reader.error("replace", "'\(value)' is no host")
@@ -97,12 +110,6 @@ package final class RequestTransformer: Plugin {
 
     private static func path(_ uri: String, _ settings: Settings) throws(ConfigurationError) -> [UInt8] {
         let place = settings.record("replace")?.position(of: "uri") ?? settings.position
-        guard !uri.contains("$(") else {
-            throw ConfigurationError(
-                at: place,
-                "replace.uri: '\(uri)': templates $(…) are known, but not served yet"
-            )
-        }
         guard uri.hasPrefix("/"), uri.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }),
             let path = Route.canonical(path: uri)
         else {
@@ -114,29 +121,63 @@ package final class RequestTransformer: Plugin {
         return Array(path.utf8)
     }
 
-    package func request(_ passage: Passage) throws(Refusal) -> Step {
-        if !self.fields.isEmpty {
-            try passage.setIdentityFields()
-            let source = RequestSource(
-                head: passage.request,
-                dropped: passage.plan.identityFields,
-                isTrusted: passage.client.isTrustedPeer
+    /// The path that a request fills in; nil where it is written whole, or not at all.
+    private static func template(_ settings: Settings) throws(ConfigurationError) -> Template? {
+        guard let record = settings.record("replace"), let uri = record.string("uri") else { return nil }
+        let template: Template?
+        do throws(TemplateError) {
+            template = try Template(uri)
+        } catch {
+            throw ConfigurationError(at: record.position(of: "uri"), "replace.uri: \(error.words)")
+        }
+        guard let template else { return nil }
+        let example = template.example
+        guard example.hasPrefix("/"), Route.canonical(path: example) == example else {
+            throw ConfigurationError(
+                at: record.position(of: "uri"),
+                "replace.uri: '\(uri)' is no path; expected one such as /v2/$(uri_captures.id), without query"
             )
+        }
+        return template
+    }
+
+    package func request(_ passage: Passage) throws(Refusal) -> Step {
+        guard self.hasTemplates else {
+            try Self.change(passage, self.fields, self.query)
+            if let path = self.replaced.path { passage.replaced.path = path }
+            return self.replaceRest(passage)
+        }
+        try passage.setIdentityFields()
+        let answers = TemplateAnswers(passage)
+        try Self.change(passage, self.fields.filled(answers), self.query.filled(answers))
+        if let path = self.replaced.path { passage.replaced.path = path }
+        if let template = self.path {
+            guard let path = answers.path(template) else { throw .unsafeField }
+            passage.replaced.path = path
+        }
+        return self.replaceRest(passage)
+    }
+
+    private static func change(
+        _ passage: Passage,
+        _ fields: FieldRules,
+        _ query: QueryRules
+    ) throws(Refusal) {
+        if !fields.isEmpty {
+            try passage.setIdentityFields()
+            let source = RequestSource(passage)
             do throws(FieldEditError) {
-                try self.fields.apply(to: &passage.upstream, source)
+                try fields.apply(to: &passage.upstream, source)
             } catch {
                 throw .unsafeField
             }
         }
-        if !self.query.isEmpty {
-            let query: [UInt8]? =
-                switch passage.upstreamQuery {
-                case .unchanged: passage.request.query.map { Array($0) }
-                case .replaced(let octets): octets
-                }
-            passage.upstreamQuery = .replaced(self.query.applied(to: (query ?? [])[...]))
+        if !query.isEmpty {
+            passage.upstreamQuery = .replaced(query.applied(to: passage.queryThatGoesOn[...]))
         }
-        if let path = self.replaced.path { passage.replaced.path = path }
+    }
+
+    private func replaceRest(_ passage: Passage) -> Step {
         if let host = self.replaced.host { passage.replaced.host = host }
         // `OPTIONS *` is no path, and HEAD's answer ends otherwise.
         if passage.request.method != .head, passage.request.path.first == UInt8(ascii: "/") {
@@ -146,11 +187,27 @@ package final class RequestTransformer: Plugin {
     }
 }
 
+extension Passage {
+    /// The query that goes on as things stand; empty without one.
+    var queryThatGoesOn: [UInt8] {
+        switch self.queryEdit {
+        case .unchanged: self.request.query.map { Array($0) } ?? []
+        case .replaced(let octets): octets ?? []
+        }
+    }
+}
+
 /// A request's fields as the upstream would see them.
-private struct RequestSource: FieldSource {
+struct RequestSource: FieldSource {
     let head: RequestHead
-    let dropped: FieldNameSet
-    let isTrusted: Bool
+    private let dropped: FieldNameSet
+    private let isTrusted: Bool
+
+    init(_ passage: Passage) {
+        self.head = passage.request
+        self.dropped = passage.plan.identityFields
+        self.isTrusted = passage.client.isTrustedPeer
+    }
 
     func has(_ name: FieldName, after edits: FieldEdits) -> Bool {
         if edits.adds(name) { return true }

@@ -141,7 +141,7 @@ def test_a_file_is_sent_again_octet_by_octet(gatehouse, upstream, browser, tmp_p
     head, _, content = last.partition(b"\r\n\r\n")
     assert b'name="file"; filename="photo.bin"' in head
     assert content == file.read_bytes() + b"\r\n"
-    assert b"gatehouse_kept" not in sent.body and sent.first("origin") == gatehouse.url
+    assert b"gatehouse-kept" not in sent.body and sent.first("origin") == gatehouse.url
     assert browser.address == gatehouse.url + "/photos?id=7"
     # Back to the page and again: what was sent is not sent twice.
     browser.driver.back()
@@ -295,7 +295,7 @@ def test_the_click_is_worth_nothing_elsewhere(gatehouse, upstream, light):
 def test_an_applications_own_field_of_that_name_is_left_alone(gatehouse, upstream, light):
     browser = light()
     browser.follow(gatehouse.url + "/x")
-    for body in ["gatehouse_kept=" + "a" * 98, "gatehouse_kept=1", "gatehouse_kept=" + "a" * 98 + "&b=1"]:
+    for body in ["gatehouse-kept=" + "a" * 98, "gatehouse-kept=1", "gatehouse-kept=" + "a" * 98 + "&b=1"]:
         assert click(browser, (gatehouse.url + "/orders", body)).status_code == 200
         assert upstream.last.body == body.encode()
 
@@ -323,6 +323,20 @@ def test_what_reached_no_upstream_waits_on(start, issuer, light):
         assert any("-form-" in name for name in browser.cookies)
         assert click(browser, form, **{"Sec-Fetch-Site": "cross-site"}).status_code == 404
         browser.client.cookies.clear()
+
+
+def test_a_callout_is_told_that_nothing_is_kept(start, upstream, issuer, light):
+    """The body is with the gateway that asks: the page says how nothing is lost, and scripts get what they got."""
+    gatehouse = start({"services": [service(upstream.url, route("app", "/", plugins=[openid_connect(issuer)]))]},
+                      GATEHOUSE_TRUSTED_IPS="127.0.0.1/32")
+    browser = light()
+    page = begin(gatehouse, browser, "", "/oauth2/ext-authz/orders?id=7")
+    assert page.status_code == 401 and "nothing has been sent" in page.text and browser.cookies == {}
+    assert gatehouse.refusals("form-not-kept") == 1
+    script = begin(gatehouse, browser, "", "/oauth2/ext-authz/orders?id=7", Accept="application/json")
+    assert script.status_code == 401 and script.json()["message"] == "Unauthorized"
+    assert begin(gatehouse, browser, "", "/oauth2/ext-authz/orders", **{"Sec-Fetch-Site": "cross-site"}).status_code == 401
+    assert gatehouse.refusals("no-credential") == 2 and upstream.seen == []
 
 
 @pytest.mark.parametrize("chunked", [False, True])

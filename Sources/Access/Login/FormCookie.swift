@@ -32,7 +32,7 @@ struct FormCookie: Sendable {
     /// Longest body that goes into the cookie itself, in octets.
     static let maximumInline = 1200
     /// The one field that the page's form has.
-    static let field = "gatehouse_kept"
+    static let field = "gatehouse-kept"
     /// How long that form is as it is sent: no other length is ever looked into.
     static let sentOctets = 113
     /// Seconds for which the name on a page is known as ours: the form may be gone, but is told so.

@@ -50,7 +50,7 @@ struct FormLoginTests {
         let html = String(decoding: answer.body, as: UTF8.self)
         #expect(html.contains("action=\"https://app.example/orders?id=7\""))
         #expect(html.contains("It will be sent to https://app.example/orders?id=7"))
-        #expect(html.contains("<input type=\"hidden\" name=\"gatehouse_kept\" value=\""))
+        #expect(html.contains("<input type=\"hidden\" name=\"gatehouse-kept\" value=\""))
         #expect(html.components(of: "<input") == 1 && html.components(of: "<button") == 1)
         #expect(!html.contains("Ann"))
         #expect(!html.contains("<script"))

@@ -59,8 +59,8 @@ struct SentAgainTests {
 
     private func small(_ page: Outcome) throws -> String {
         let html = String(decoding: try #require(page.answer).body, as: UTF8.self)
-        let start = try #require(html.firstRange(of: "name=\"gatehouse_kept\" value=\"")).upperBound
-        return "gatehouse_kept=\(html[start...].prefix { $0 != "\"" })"
+        let start = try #require(html.firstRange(of: "name=\"gatehouse-kept\" value=\"")).upperBound
+        return "gatehouse-kept=\(html[start...].prefix { $0 != "\"" })"
     }
 
     private func send(
@@ -216,8 +216,8 @@ struct SentAgainTests {
     // MARK: An application's own
 
     @Test(arguments: [
-        "gatehouse_kept=" + String(repeating: "a", count: 98), "a=" + String(repeating: "b", count: 111),
-        "gatehouse_kept=" + String(repeating: "%", count: 98),
+        "gatehouse-kept=" + String(repeating: "a", count: 98), "a=" + String(repeating: "b", count: 111),
+        "gatehouse-kept=" + String(repeating: "%", count: 98),
     ])
     func `an application's own form of that length passes as it is`(_ body: String) async throws {
         let stage = try AccessStage()

@@ -171,6 +171,27 @@ package final class Passage {
         self.memories.append((place, note))
     }
 
+    /// Puts another body and its type in the place of the one that was read; from then on it is the request's.
+    ///
+    /// Within `Reading.resume`, of a body that is kept. Where nobody carries the request its head alone changes.
+    ///
+    /// - Returns: false, and nothing has changed, where the head that comes of it would be refused.
+    package func replaceBody(type: [UInt8]?, _ octets: [UInt8]) -> Bool {
+        guard self.judgesOriginal else { return self.carrier.replaceBody(type: type, octets) }
+        return self.original.carry(type: type, count: octets.count)
+    }
+
+    /// Where a plugin notes what it spent on the request.
+    package static var spent: ObjectIdentifier { ObjectIdentifier((any SpentOnce).self) }
+
+    /// Nothing of the request was sent: what was spent on it is given back; false if nothing was.
+    @discardableResult
+    func giveBack() -> Bool {
+        guard let spent = self.note(at: Self.spent) as? any SpentOnce else { return false }
+        spent.giveBack(self)
+        return true
+    }
+
     /// A head to read a callout's original into, with the storage of the one before.
     package func takeStorage() -> RequestHead {
         var head = RequestHead()

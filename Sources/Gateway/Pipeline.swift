@@ -128,6 +128,10 @@ package final class Pipeline: ExchangeHandler {
             return ErrorAnswer(acceptsHTML: false, requestID: "").answer(error)
         }
         passage.reasonWord = error.reason
+        if error.isBeforeSending, passage.giveBack() {
+            exchange.answerEdits.add(passage.towardsClient)
+            passage.towardsClient.reset()
+        }
         let answer = ErrorAnswer(passage).answer(error)
         // Another gateway is told in its own words.
         return self.dated(passage.deliver?(passage, .answered(answer)) ?? answer, passage)
@@ -276,6 +280,7 @@ package final class Pipeline: ExchangeHandler {
                 verdict = .refused(error)
             }
         }
+        if case .passes = verdict {} else { passage.giveBack() }
         if case .refused(let refusal) = verdict {
             passage.reasonWord = refusal.reason
             passage.moreForLog = refusal.cause.detail

@@ -131,6 +131,12 @@ extension Plugin {
     }
 }
 
+/// What a plugin spent on a request, and has back where that reaches no upstream.
+package protocol SpentOnce: AnyObject {
+    /// The request was refused or answered here, or no connection came about: no upstream has seen anything of it.
+    func giveBack(_ passage: Passage)
+}
+
 /// What shall happen next.
 package enum Step {
     /// Go on to the next plugin, or to the upstream.

@@ -46,6 +46,9 @@ struct Outcome {
     var reason: String? { refusal?.reason }
     var location: String? { answer?.field("location") }
 
+    /// The body that the upstream would get in place of the client's; nil for the client's own.
+    var replacedBody: KeptBody? { (passage.note(at: Passage.spent) as? SpentForm)?.body }
+
     /// The fields that the upstream would get from us.
     func upstream(_ name: FieldName) -> String? { passage.upstream.value(of: name) }
 
@@ -182,6 +185,25 @@ struct AccessStage {
         body: String = "",
         tells: (inout ClientFacts) -> Void = { _ in }
     ) async throws -> Outcome {
+        try await ask(
+            line,
+            fields,
+            from: browser,
+            isTrusted: isTrusted,
+            octets: Array(body.utf8),
+            tells: tells
+        )
+    }
+
+    /// Sends a request with a body of any octets.
+    func ask(
+        _ line: String,
+        _ fields: [(String, String)],
+        from browser: Browser?,
+        isTrusted: Bool = false,
+        octets body: [UInt8],
+        tells: (inout ClientFacts) -> Void = { _ in }
+    ) async throws -> Outcome {
         var fields = fields
         if let cookies = browser?.field { fields.append(("cookie", cookies)) }
         let request = try WrittenRequest(line, fields: fields.map { (name: $0.0, value: $0.1) })
@@ -201,7 +223,8 @@ struct AccessStage {
             now: clock.now,
             door: .proxy
         )
-        let outcome = await Self.$body.withValue(Array(body.utf8)) { await judge(passage) }
+        let outcome = await Self.$body.withValue(body) { await judge(passage) }
+        if !outcome.passes { passage.giveBack() }
         browser?.take(outcome.setCookies)
         return outcome
     }

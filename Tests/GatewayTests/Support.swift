@@ -62,6 +62,7 @@ final class RecordingTransport: ExchangeTransport {
     func answer(_ exchange: Exchange, _ answer: Answer) { self.answers.append(answer) }
     func forward(_ exchange: Exchange, _ order: ForwardOrder) { self.orders.append(order) }
     func read(_ exchange: Exchange) {}
+    func replaceBody(_ exchange: Exchange, type: [UInt8]?, _ octets: [UInt8]) -> Bool { false }
     func decisionTimedOut(_ exchange: Exchange) {}
 }
 

@@ -9,10 +9,14 @@ extension OpenIDConnect {
     /// Most octets of an answer that the browser posts: a code, a state, a token that holds them.
     static let longestPostedAnswer = 65_536
 
-    /// A request that the issuer sent: the end of a login, or of a logout.
+    /// A request that the issuer sent, the end of a login or of a logout; or one that a page of ours sends again.
     func wayBack(_ passage: Passage) throws(Refusal) -> Step? {
-        if passage.request.method == .post { return postedWayBack(passage) }
-        guard passage.request.query != nil, passage.request.method == .get else { return nil }
+        let request = passage.request
+        if request.method == .post {
+            if let step = postedWayBack(passage) { return step }
+            return try sentAgain(passage, request)
+        }
+        guard request.query != nil, request.method == .get else { return nil }
         if let arguments = callbackArguments(passage) {
             // Several routes may share one redirect_uri: the state tells whose login it is.
             let instance = passage.plan.login(of: Self.state(arguments)) ?? self
@@ -37,7 +41,7 @@ extension OpenIDConnect {
     private func postedWayBack(_ passage: Passage) -> Step? {
         guard settings.login.responseMode.isPosted, isCallbackPath(passage),
             passage.request.string(of: .secFetchSite) != "same-origin",
-            KeptForm.Kind(passage.request.string(of: .contentType) ?? "") == .urlencoded
+            Self.saysForm(passage.request)
         else { return nil }
         return Self.readAnswer { passage, arguments throws(Refusal) in
             let instance = passage.plan.login(of: Self.state(arguments)) ?? self

@@ -36,9 +36,15 @@ extension OpenIDConnect {
     }
 
     static func isForm(_ request: RequestHead) -> Bool {
-        guard request.method != .get, request.method != .head, request.framing != .none,
-            request.count(of: .contentType) == 1, let type = request.string(of: .contentType)
-        else { return false }
+        request.method != .get && request.method != .head && request.framing != .none
+            && saysForm(request)
+    }
+
+    /// Whether a request's type is that of a form (HTML §4.10.21.8).
+    static func saysForm(_ request: RequestHead) -> Bool {
+        guard request.count(of: .contentType) == 1, let type = request.string(of: .contentType) else {
+            return false
+        }
         let end = type.firstIndex(of: ";") ?? type.endIndex
         return type[..<end].filter { $0 != " " && $0 != "\t" }.lowercased()
             == "application/x-www-form-urlencoded"

@@ -12,7 +12,7 @@ extension OpenIDConnect {
     /// is named and a page of this origin led the browser there; any other is answered by the page with the button,
     /// so that neither a link elsewhere nor an image nor a prefetch signs anybody out (security row K9).
     func askedLogout(_ passage: Passage) throws(Refusal) -> Step? {
-        guard settings.logout.isAsked(by: passage.request) else { return formLogout(passage) }
+        guard settings.logout.isAsked(by: passage.request) else { return try formLogout(passage) }
         return try logOut(passage)
     }
 
@@ -35,10 +35,13 @@ extension OpenIDConnect {
     }
 
     /// Reads a form that may ask for a logout; one that does not goes on with its body as it came.
-    private func formLogout(_ passage: Passage) -> Step? {
+    private func formLogout(_ passage: Passage) throws(Refusal) -> Step? {
         guard settings.logout.formArgument != nil, passage.request.method == .post,
             Self.isForm(passage.request)
         else { return nil }
+        if let read = ReadForm.noted(passage) {
+            return settings.logout.isAsked(by: read) ? try logOut(passage) : nil
+        }
         let limit = max(65_536, settings.login.keptBytes)
         return .read(
             Reading(upTo: limit, keepsBody: true) { [self] passage, read throws(Refusal) in

@@ -180,6 +180,11 @@ package final class OpenIDConnect: CookieOwner {
         {
             return step
         }
+        return try notWayBack(passage)
+    }
+
+    /// What follows for a request that is no way back from the issuer.
+    func notWayBack(_ passage: Passage) throws(Refusal) -> Step {
         if settings.logout.isAsked, passage.door == .proxy, let step = try askedLogout(passage) {
             return step
         }

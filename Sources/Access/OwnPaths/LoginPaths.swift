@@ -72,7 +72,7 @@ struct LoginPaths: Sendable {
             guard passage.plan.logins.contains(where: \.settings.login.responseMode.isPosted) else {
                 throw .methodNotAllowed(["GET"])
             }
-            guard KeptForm.Kind(passage.request.string(of: .contentType) ?? "") == .urlencoded else {
+            guard OpenIDConnect.saysForm(passage.request) else {
                 throw .malformed(.init("malformed-response"))
             }
             return OpenIDConnect.readAnswer { passage, arguments throws(Refusal) in

@@ -30,43 +30,14 @@ package struct Page: Sendable {
         package var action: String
         /// What the button says.
         package var label: String
-        /// How the form is encoded; nil for the usual way.
-        package var encoding: String?
         /// What the form holds besides the button.
-        package var inputs: [Input]
+        package var hidden: [(name: String, value: String)]
 
         /// Describes a button.
         package init(action: String, label: String, hidden: [(name: String, value: String)] = []) {
-            self.init(
-                action: action,
-                label: label,
-                inputs: hidden.map { Input(name: Self.plain($0.name), value: Self.plain($0.value)) }
-            )
-        }
-
-        private static func plain(_ text: String) -> String {
-            text.filter { $0.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F } }
-        }
-
-        /// Describes a button of a form whose values are sent octet for octet.
-        package init(action: String, label: String, encoding: String? = nil, inputs: [Input]) {
             self.action = action
             self.label = label
-            self.encoding = encoding
-            self.inputs = inputs
-        }
-    }
-
-    /// One value of a form that nobody sees.
-    package struct Input: Sendable {
-        package var name: String
-        /// nil for a file that was not chosen.
-        package var value: String?
-
-        /// Describes a value.
-        package init(name: String, value: String?) {
-            self.name = name
-            self.value = value
+            self.hidden = hidden
         }
     }
 
@@ -184,27 +155,16 @@ package struct Page: Sendable {
     }
 
     private func form(_ button: Button, _ text: (String) -> String) -> String {
-        let encoding = button.encoding.map { " enctype=\"\(Self.escaped($0))\"" } ?? ""
-        var form =
-            "<form method=\"post\" accept-charset=\"utf-8\"\(encoding) action=\"\(Self.escaped(button.action))\">\n"
-        for input in button.inputs {
-            let name = Self.exact(input.name)
-            if let value = input.value {
-                form += "<input type=\"hidden\" name=\"\(name)\" value=\"\(Self.exact(value))\">\n"
-            } else {
-                form += "<input type=\"file\" name=\"\(name)\" hidden>\n"
-            }
+        var form = "<form method=\"post\" action=\"\(Self.escaped(button.action))\">\n"
+        for (name, value) in button.hidden {
+            form +=
+                "<input type=\"hidden\" name=\"\(Self.escaped(name))\" value=\"\(Self.escaped(value))\">\n"
         }
         return form + "<button type=\"submit\">\(text(button.label))</button>\n</form>\n"
     }
 
     /// Text with the five characters of HTML replaced, and controls dropped.
-    package static func escaped(_ text: String) -> String { self.escaped(text, keepsControls: false) }
-
-    /// Text that a browser reads as exactly this value of an attribute.
-    static func exact(_ text: String) -> String { self.escaped(text, keepsControls: true) }
-
-    private static func escaped(_ text: String, keepsControls: Bool) -> String {
+    package static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -213,12 +173,7 @@ package struct Page: Sendable {
             case ">": result += "&gt;"
             case "\"": result += "&quot;"
             case "'": result += "&#39;"
-            default:
-                if scalar.value >= 0x20, scalar.value != 0x7F {
-                    result.unicodeScalars.append(scalar)
-                } else if keepsControls {
-                    result += "&#\(scalar.value);"
-                }
+            default: if scalar.value >= 0x20, scalar.value != 0x7F { result.unicodeScalars.append(scalar) }
             }
         }
         return result

@@ -57,8 +57,8 @@ enum PageText {
         "Send": "Absenden",
         "Do not send it": "Nicht absenden",
         "What you had entered is no longer here": "Ihre Eingaben sind nicht mehr da",
-        "It was not sent. It is kept for ten minutes, and not beyond a restart of the gateway.":
-            "Sie wurden nicht abgesandt. Aufgehoben werden sie zehn Minuten lang und nicht über einen Neustart hinaus.",
+        "Nothing has been sent just now. It is kept for ten minutes, to be sent once; a restart of the gateway may lose it.":
+            "Eben wurde nichts abgesandt. Aufgehoben werden sie zehn Minuten lang und einmal abgesandt; ein Neustart des Gateways kann sie verlieren.",
         "Go on": "Weiter",
         "You are not signed in, and nothing has been sent":
             "Sie sind nicht angemeldet, und nichts wurde abgesandt",

@@ -10,6 +10,16 @@ package enum BodyRead: Sendable, Equatable {
     case tooLarge
 }
 
+/// What stands in the place of a body while it is handed over.
+enum BodyInPlace {
+    /// No body is handed over.
+    case none
+    /// The client's own, which may be replaced.
+    case clients
+    /// Another.
+    case other(ByteBuffer)
+}
+
 /// A body on its way in.
 struct BodyReading {
     /// Octets of data beyond which no more is gathered.

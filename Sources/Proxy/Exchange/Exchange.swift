@@ -109,6 +109,15 @@ package final class Exchange {
         transport.read(self)
     }
 
+    /// Puts another body and its type in the place of the one that was read, which goes nowhere; head and length follow.
+    ///
+    /// - Returns: false, and nothing has changed, where the head that comes of it is refused; and outside of `read`'s
+    ///   `then`, for a body that was not read whole to be kept.
+    package func replaceBody(type: [UInt8]?, _ octets: [UInt8]) -> Bool {
+        guard !self.isDecided, let transport = self.transport else { return false }
+        return transport.replaceBody(self, type: type, octets)
+    }
+
     /// Does `work` off the loop, then `then` on it; dropped if the client has gone or the time is up.
     package func wait<T: Sendable>(
         for work: @escaping @Sendable () async -> T,

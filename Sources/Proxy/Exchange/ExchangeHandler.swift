@@ -36,6 +36,8 @@ package protocol ExchangeTransport: AnyObject {
     func forward(_ exchange: Exchange, _ order: ForwardOrder)
     /// Gathers the request's body for the handler, who decides afterwards.
     func read(_ exchange: Exchange)
+    /// Puts another body in the place of the one that was read; see `Exchange.replaceBody`.
+    func replaceBody(_ exchange: Exchange, type: [UInt8]?, _ octets: [UInt8]) -> Bool
     /// The handler's work took too long.
     func decisionTimedOut(_ exchange: Exchange)
 }

@@ -69,6 +69,18 @@ package enum ProxyError: Error, Sendable, Equatable {
         }
     }
 
+    /// Whether it is known that no upstream has seen anything of the request.
+    package var isBeforeSending: Bool {
+        switch self {
+        case .nameNotResolved, .connectFailed, .connectTimedOut, .noTarget, .tlsUntrusted, .tlsWrongName,
+            .tlsFailed, .overloaded, .notProcessed, .decisionTimedOut:
+            true
+        case .closedBeforeAnswer, .closedWithinAnswer, .answerTimedOut, .writeTimedOut, .malformedAnswer,
+            .unexpectedUpgrade, .identityEnded, .clientGone:
+            false
+        }
+    }
+
     /// The status that tells the client: 502, 503 or 504 (499 stands in logs for a client that left).
     package var status: Int {
         switch self {

@@ -22,11 +22,53 @@ extension RequestHead {
         return storage
     }
 
+    /// Makes it a request with another body, of that type and so many octets; false where the guard refuses that.
+    package mutating func carry(type: [UInt8]?, count: Int, limits: ProxyLimits = ProxyLimits()) -> Bool {
+        guard let head = try? self.carrying(type: type, count: count, limits: limits) else { return false }
+        self = head
+        return true
+    }
+
+    /// The same request with another body: of that type and so many octets; the guard reads it like any other.
+    private func carrying(
+        type: [UInt8]?,
+        count: Int,
+        limits: ProxyLimits
+    ) throws(RequestRefusal) -> RequestHead {
+        var lines: [UInt8] = []
+        if let type {
+            lines.append("Content-Type: ")
+            lines.append(contentsOf: type)
+            lines.append("\r\n")
+        }
+        lines.append("Content-Length: ")
+        lines.appendDecimal(count)
+        lines.append("\r\n")
+        var head = RequestHead()
+        self.write(
+            self.methodOctets,
+            self.target,
+            self.authority,
+            dropping: Self.fieldsOfBodies,
+            adding: lines,
+            into: &head.fields.bytes
+        )
+        try head.readWhole(limits: limits)
+        (head.isHTTP11, head.keepsAlive) = (self.isHTTP11, self.keepsAlive)
+        return head
+    }
+
+    /// What tells of a body and of how it comes; and `Host`, which is written anew.
+    private static let fieldsOfBodies = FieldNameSet([
+        "host", "content-type", "content-length", "transfer-encoding", "expect", "trailer",
+    ])
+
     private func write(
         _ method: ArraySlice<UInt8>,
         _ target: ArraySlice<UInt8>,
         _ authority: ArraySlice<UInt8>,
         dropping dropped: FieldNameSet,
+        adding lines: [UInt8] = [],
         into octets: inout [UInt8]
     ) {
         octets.reserveCapacity(self.fields.bytes.count + target.count + authority.count)
@@ -40,6 +82,7 @@ extension RequestHead {
         where !field.isRemoved && !dropped.contains(self.fields.bytes, field.name) {
             octets.append(contentsOf: self.fields.bytes[Int(field.nameStart)..<Int(field.lineEnd)])
         }
+        octets.append(contentsOf: lines)
         octets.append("\r\n")
     }
 

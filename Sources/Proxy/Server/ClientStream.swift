@@ -37,6 +37,8 @@ class ClientStream: ExchangeTransport {
     final var isTakenBack = false
     /// The request's body as it comes in.
     final var body = InboundBody()
+    /// What stands in its place, while it is handed to the handler.
+    final var inPlace = BodyInPlace.none
     /// Octets that came while nobody could take them.
     final var held = ByteBuffer()
     final var isReadingPaused = false

@@ -70,13 +70,29 @@ extension ClientStream {
         self.exchange.reading = nil
         self.phase = .deciding
         self.deadline = .distantFuture
-        if reading.keepsBody {
-            var again = reading.raw
-            again.writeImmutableBuffer(buffer)
-            buffer = again
-            self.body.restart()
-            self.pace = BodyPace()
-        }
+        guard reading.keepsBody else { return reading.then(isWhole ? .whole(reading.data) : .tooLarge) }
+        var again = reading.raw
+        let count = again.readableBytes
+        again.writeImmutableBuffer(buffer)
+        buffer = again
+        self.body.restart()
+        self.pace = BodyPace()
+        self.inPlace = isWhole ? .clients : .none
         reading.then(isWhole ? .whole(reading.data) : .tooLarge)
+        if case .other(var octets) = self.inPlace {
+            buffer.moveReaderIndex(forwardBy: count)
+            octets.writeImmutableBuffer(buffer)
+            buffer = octets
+        }
+        self.inPlace = .none
+    }
+
+    func replaceBody(_ exchange: Exchange, type: [UInt8]?, _ octets: [UInt8]) -> Bool {
+        guard case .clients = self.inPlace, self.phase == .deciding,
+            exchange.head.carry(type: type, count: octets.count, limits: self.worker.limits)
+        else { return false }
+        self.body.begin(exchange.head.framing)
+        self.inPlace = .other(ByteBuffer(bytes: octets))
+        return true
     }
 }

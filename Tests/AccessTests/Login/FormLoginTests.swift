@@ -49,11 +49,10 @@ struct FormLoginTests {
         #expect(answer.status == 200)
         let html = String(decoding: answer.body, as: UTF8.self)
         #expect(html.contains("action=\"https://app.example/orders?id=7\""))
-        #expect(html.contains("enctype=\"application/x-www-form-urlencoded\""))
         #expect(html.contains("It will be sent to https://app.example/orders?id=7"))
-        #expect(html.contains("name=\"name\" value=\"Ann &amp; Bob\""))
-        #expect(html.contains("name=\"note\" value=\"&lt;b&gt;&#13;&#10;&quot;x&quot;\""))
-        #expect(html.components(of: "<input") == 3 && html.components(of: "<button") == 1)
+        #expect(html.contains("<input type=\"hidden\" name=\"gatehouse-kept\" value=\""))
+        #expect(html.components(of: "<input") == 1 && html.components(of: "<button") == 1)
+        #expect(!html.contains("Ann"))
         #expect(!html.contains("<script"))
         #expect(answer.field("referrer-policy") == "same-origin")
         #expect(answer.field("content-security-policy")?.contains("frame-ancestors 'none'") ?? false)
@@ -63,13 +62,11 @@ struct FormLoginTests {
         let stage = try AccessStage()
         let long = "text=\(String(repeating: "a", count: 20_000))"
         let browser = Browser()
-        let (_, page) = try await send(stage, browser, body: long)
-        #expect(
-            String(decoding: try #require(page.answer).body, as: UTF8.self).contains(
-                String(long.dropFirst(5))
-            )
-        )
-        #expect(browser.cookies.allSatisfy { $0.key.utf8.count + $0.value.utf8.count < 4096 })
+        let short = Browser()
+        for (browser, body) in [(browser, long), (short, Self.body)] {
+            #expect(try await send(stage, browser, body: body).page.answer?.status == 200)
+            #expect(browser.cookies.allSatisfy { $0.key.utf8.count + $0.value.utf8.count < 4096 })
+        }
     }
 
     @Test func `a form that memory has lost is said to be lost, and where it was going`() async throws {
@@ -137,17 +134,14 @@ struct FormLoginTests {
 
     // MARK: What cannot be kept
 
-    @Test(arguments: [
-        ("application/json", "{}"), ("multipart/form-data; boundary=x", "no form"), ("text/plain", "no form"),
-        ("application/x-www-form-urlencoded", "a=%00"),
-    ])
+    @Test(arguments: [("content-encoding", "gzip"), ("content-type", "text/plain")])
     func `what cannot be kept stays in the browser, behind a page that says so`(
-        type: String,
-        body: String
+        name: String,
+        value: String
     ) async throws {
         let stage = try AccessStage()
         let browser = Browser()
-        let outcome = try await stage.ask(Self.line, with("content-type", type), from: browser, body: body)
+        let outcome = try await stage.ask(Self.line, Self.form + [(name, value)], from: browser, body: "a=1")
         #expect(outcome.refusal?.status == 401)
         #expect(outcome.reason == "form-not-kept")
         let way = try #require(outcome.refusal?.cause.wayOn)

@@ -129,6 +129,51 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: ["/swap", "/swap-then"].flatMap { path in
+            [
+                ("Content-Length: 5\r\n", "hello"),
+                ("Content-Length: 5\r\nExpect: 100-continue\r\n", "hello"),
+                ("Transfer-Encoding: chunked\r\n", "3\r\nhel\r\n2\r\nlo\r\n0\r\nx-trailer: y\r\n\r\n"),
+            ].flatMap { framing in [0, 1, 100_000].map { (path, framing.0, framing.1, $0) } }
+        }
+    )
+    func `another body goes in the place of the one that was read, and nothing of that`(
+        _ path: String,
+        _ framing: String,
+        _ body: String,
+        _ count: Int
+    ) async throws {
+        try await TestServer.run { test in
+            let client = try await test.client()
+            let type = "Content-Type: text/small\r\ncontent-type: b\r\nX-Kept: yes\r\n"
+            try await client.send(Self.post("\(path)?\(count)", type + framing, body) + get("/own"))
+            let upstream = try await test.accept()
+            let end = "\r\n\r\n" + String(repeating: "a", count: count)
+            let seen = await upstream.receive(through: end)
+            #expect(seen.hasSuffix(end))
+            let head = seen.dropLast(count).lowercased()
+            #expect(head.hasPrefix("post \(path)?\(count) http/1.1\r\n"))
+            #expect(head.contains("content-type: text/other\r\n") && head.contains("x-kept: yes\r\n"))
+            #expect(head.contains("content-length: \(count)\r\n"))
+            #expect(!head.contains("chunked") && !head.contains("expect") && !head.contains("small"))
+            try await upstream.send(ok("done"))
+            #expect(await client.receive(through: "own").contains("done"))
+            await client.close()
+        }
+    }
+
+    @Test func `a body is replaced while it is handed over, and not later`() async throws {
+        try await TestServer.run { test in
+            let client = try await test.client()
+            try await client.send(Self.post("/swap-late", "Content-Length: 2\r\n", "ab"))
+            #expect(await client.receive(through: "replaced").contains("not replaced"))
+            try await client.send(Self.post("/swap", "Content-Length: 11\r\n", "hello world"))
+            #expect(await client.receive(through: "not replaced").contains(" 500 "))
+            await client.close()
+        }
+    }
+
     @Test func `an expectation is answered once, by us, where a body was looked at (X15)`() async throws {
         try await TestServer.run { test in
             let client = try await test.client()

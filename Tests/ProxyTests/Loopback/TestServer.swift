@@ -87,6 +87,22 @@ final class TestHandler: ExchangeHandler {
             if exchange.request.pathText == "/read" { read() } else { exchange.wait(for: {}) { read() } }
         case "/look":
             exchange.read(upTo: 10, keepsBody: true) { _ in self.forward(exchange) }
+        case "/swap", "/swap-then":
+            exchange.read(upTo: 10, keepsBody: true) { read in
+                let body = [UInt8](repeating: 0x61, count: Int(exchange.request.queryText ?? "") ?? 0)
+                guard read != .tooLarge, exchange.replaceBody(type: Array("text/other".utf8), body) else {
+                    return exchange.answer(.text(500, "not replaced"))
+                }
+                guard exchange.request.pathText != "/swap" else { return self.forward(exchange) }
+                exchange.wait(for: {}) { self.forward(exchange) }
+            }
+        case "/swap-late":
+            exchange.read(upTo: 10, keepsBody: true) { _ in
+                exchange.wait(for: {}) {
+                    let isReplaced = exchange.replaceBody(type: nil, [])
+                    exchange.answer(.text(200, isReplaced ? "replaced" : "not replaced"))
+                }
+            }
         case "/wait":
             exchange.wait(for: { "waited" }) { exchange.answer(.text(200, $0)) }
         case "/forever":

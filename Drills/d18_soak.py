@@ -10,7 +10,7 @@ import time
 import httpx
 
 from Drills.bars import Bar, least, most
-from Drills.journeys import Journey
+from Drills.logins import Logins
 from Drills.paced import Paced
 from Drills.site import Site, Vitals
 from support.gatehouse import openid_connect, route, service
@@ -44,8 +44,12 @@ def drill(site: Site) -> dict:
 
 
 def configuration(issuer: Issuer, port: int, echo: str, routes: int) -> dict:
-    """Tokens, sessions that are refreshed every few seconds, tunnels; and as many other routes as a reload wants."""
-    login = openid_connect(issuer, rediscovery_lifetime=1, session_idling_timeout=120)
+    """Tokens, sessions, tunnels; and as many other routes as a reload wants.
+
+    A session that was ended is remembered until its cookie is worth nothing by itself: for five minutes here, so that what
+    comes and what goes are in balance when memory begins to be judged.
+    """
+    login = openid_connect(issuer, rediscovery_lifetime=1, session_idling_timeout=120, session_absolute_timeout=300)
     return {"services": [
         service(f"http://127.0.0.1:{port}", route("api", "/", plugins=[login]),
                 *(route(f"other-{number}", f"/other/{number}") for number in range(routes))),
@@ -60,26 +64,28 @@ class Soak:
         self.vitals = Vitals(gatehouse)
         self.over = threading.Event()
         self.errors: list[str] = []
-        self.sessions = self.reloads = self.rotations = self.aborts = 0
+        self.logins = Logins(gatehouse.port, issuer.port, site.pick(60, 20))
+        self.reloads = self.rotations = self.aborts = 0
         self.memory: list[tuple[float, int]] = []
 
     def run(self, seconds: float, rest: float) -> dict:
         start = Start(self.vitals)
         load = Paced(self.gatehouse.port, SHARE * self.capacity(), posts=0, fields=self.bearer())
-        beside = [threading.Thread(target=work, daemon=True) for work in (self.users, self.users, self.changes, self.rude)]
+        beside = [threading.Thread(target=work, daemon=True) for work in (self.changes, self.rude)]
         for thread in beside:
             thread.start()
-        load.run(self.watch(load, seconds))
+        load.run(self.logins.all(self.watch(load, seconds)))
         self.over.set()
         for thread in beside:
             thread.join(60)
+        self.errors += self.logins.errors
         self.errors += [str(asked.fault or asked.status) for asked in load.asked if asked.status != 200]
         time.sleep(rest)
         for text in self.errors[:5]:
             self.site.note(f"error: {text}")
-        self.site.note(f"{len(load.asked)} requests, {self.sessions} sessions, {self.reloads} reloads, {self.rotations} rotations, "
+        self.site.note(f"{len(load.asked)} requests, {self.logins.begun} sessions, {self.reloads} reloads, {self.rotations} rotations, "
                        f"{self.aborts} clients that broke off")
-        return {"requests": len(load.asked), "logins": self.sessions, "errors": len(self.errors), "slope": slope(self.memory),
+        return {"requests": len(load.asked), "logins": self.logins.begun, "errors": len(self.errors), "slope": slope(self.memory),
                 "p99": p99_ratio(load), **start.compared(self.vitals)}
 
     def capacity(self) -> float:
@@ -97,22 +103,6 @@ class Soak:
             load.fields = self.bearer()
 
     # What goes on beside
-
-    def users(self):
-        """People who log in, look at a few pages and log out, or do not."""
-        while not self.over.is_set():
-            with self.noting("a user"):
-                journey = Journey(self.gatehouse)
-                if not journey.end().is_in:
-                    raise RuntimeError("a login failed")
-                self.sessions += 1
-                for _ in range(random.randrange(5)):
-                    answer = journey.browser.open(self.gatehouse.url + "/")
-                    if answer.status_code != 200:
-                        raise RuntimeError(f"a session got {answer.status_code}")
-                if random.random() < 0.5:
-                    journey.browser.client.post(self.gatehouse.url + "/oauth2/sign_out", headers={"Sec-Fetch-Site": "same-origin"})
-                journey.close()
 
     def changes(self):
         """A reload each minute, new keys each five."""

@@ -16,9 +16,10 @@ package enum AccessPlugins {
                     "Proves who a request is for by an OpenID Connect issuer: login, session, tokens, grants."
             ) { settings, scope throws(ConfigurationError) in
                 let plugin = try OpenIDConnect(settings, scope, services)
-                try plugin.requireAudience(scope, settings)
+                try plugin.settings.signedIdentity?.requireAudience(scope, settings)
                 return plugin
-            }
+            },
+            APIKey.kind(services), MutualTLS.kind(services),
         ]
     }
 

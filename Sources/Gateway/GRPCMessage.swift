@@ -49,14 +49,28 @@ package enum GRPCMessage {
     ///
     /// - Parameter meaning: the status that is logged and counted for it.
     package static func answer(_ message: [UInt8], meaning: Int = 200) -> Answer {
-        var body: [UInt8] = [0]
-        body.reserveCapacity(Self.frameBytes + message.count)
-        for shift in [24, 16, 8, 0] { body.append(UInt8(truncatingIfNeeded: message.count >> shift)) }
-        body.append(contentsOf: message)
-        var answer = Answer(status: 200, fields: [("Content-Type", "application/grpc")], body: body)
+        var answer = Answer(status: 200, fields: Self.fields, body: Self.frame(message))
         answer.trailers = [("grpc-status", "0")]
         answer.meaning = meaning
         return answer
+    }
+
+    /// The answer to a call that is told one message after another.
+    package static func answer(_ feed: any AnswerFeed) -> Answer {
+        var answer = Answer(status: 200, fields: Self.fields)
+        answer.feed = feed
+        return answer
+    }
+
+    private static let fields = [("Content-Type", "application/grpc")]
+
+    /// A message as it stands in a body.
+    package static func frame(_ message: [UInt8]) -> [UInt8] {
+        var frame: [UInt8] = [0]
+        frame.reserveCapacity(Self.frameBytes + message.count)
+        for shift in [24, 16, 8, 0] { frame.append(UInt8(truncatingIfNeeded: message.count >> shift)) }
+        frame.append(contentsOf: message)
+        return frame
     }
 
     /// The answer to a call whose body is no message.

@@ -15,7 +15,8 @@ struct APIKeyTests {
 
     private func plugin(_ settings: JSONValue = [:]) throws -> APIKey {
         let scope = PluginScope(key: "key-auth/1", consumers: ConsumerDirectory(self.consumers))
-        return try APIKey(try Settings(settings, schema: APIKey.kind.schema), scope)
+        let services = try AccessStage().services
+        return try APIKey(try Settings(settings, schema: APIKey.fields), scope, services)
     }
 
     private func passage(

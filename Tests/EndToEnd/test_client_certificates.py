@@ -12,6 +12,8 @@ from support.certificates import Authority
 from support.gatehouse import ROOT, Gatehouse, plugin, route, run, service
 from support.handshakes import Handshake, client_context
 from support.processes import free_port, wait_until
+from support.tokens import now
+from support.verification import verified
 
 ASKS = plugin("tls-handshake-modifier")
 
@@ -536,3 +538,25 @@ def test_explain_says_what_is_missing(guarded):
     gatehouse = guarded()
     done = run("explain", "--config", str(gatehouse.file), "--request", "GET https://asks.example/x")
     assert "No required TLS certificate was sent" in done.stdout, done.stdout + done.stderr
+
+
+# Who it is, signed for the upstream
+
+def test_a_consumer_is_told_of_signed_and_no_longer_than_the_certificate(guarded, upstream, authority, tmp_path):
+    gatehouse = guarded(upstream_identity_header="X-Identity", upstream_identity_audience=["orders"])
+    ends = {}
+    # What is left of certificates, in days: more than the five minutes of what is signed, and less.
+    for left in (1, 100 / 86400):
+        for _ in range(2):
+            assert status(ask(gatehouse, tmp_path, authority.sign("bob-7", ends=left))) == 200
+            token = upstream.last.first("X-Identity")
+            claims = verified(token, gatehouse.url + "/oauth2/jwks")
+            assert (claims["sub"], claims["consumer_custom_id"], claims["aud"]) == ("bob-7", "bob-7", "orders")
+            assert "idp" not in claims
+            ends.setdefault(left, []).append(claims["exp"] - now())
+    assert all(280 < end <= 300 for end in ends[1]) and all(60 < end <= 100 for end in ends[100 / 86400]), ends
+
+
+def test_where_no_consumer_is_looked_up_none_can_be_signed(tmp_path, authority):
+    assert "skip_consumer_lookup" in wrong(
+        tmp_path, authority, mutual(skip_consumer_lookup=True, upstream_identity_header="X-Identity"))

@@ -11,8 +11,8 @@ import pytest
 
 from support import envoy, ledger
 from support.certificates import Authority
-from support.envoy import APPEND, CHECK, HEALTH, OVERWRITE, Caller, frame, message, question
-from support.gatehouse import CALLS, CALLS_LISTEN, openid_connect, plugin, route, service
+from support.envoy import APPEND, CHECK, HEALTH, OVERWRITE, WATCH, Caller, frame, message, question
+from support.gatehouse import CALLS, CALLS_LISTEN, openid_connect, plugin, route, run, service
 from support.gateways import Envoy, EnvoyGRPC
 from support.http2 import RawHTTP2, request
 from support.processes import wait_until
@@ -302,7 +302,7 @@ def test_what_a_plugin_changes_in_the_query_is_told(caller, gatehouse):
 # The call itself
 
 def test_nothing_else_is_served_there(caller, gatehouse):
-    for method in ("/envoy.service.auth.v3.Authorization/Other", "/grpc.health.v1.Health/Watch", "/open",
+    for method in ("/envoy.service.auth.v3.Authorization/Other", "/grpc.health.v1.Health/List", "/open",
                    "/oauth2/auth", CHECK + "?a=1", "/envoy.service.auth.v3.Authorization/%43heck", "//" + CHECK[1:]):
         error = failure(caller.call, method, question("/open"))
         assert error.code() == grpc.StatusCode.UNIMPLEMENTED, method
@@ -394,6 +394,65 @@ def test_a_program_that_drains_says_so(start, upstream, issuer):
         connection.data(stream, frame(b""), end=True)
         connection.until(lambda: connection.streams[stream].over)
         assert connection.streams[stream].body == frame(message((1, 2)))
+
+
+def test_a_watch_tells_of_the_drain_and_ends_with_it(start, upstream, issuer):
+    gatehouse = start(configuration(issuer, upstream), GATEHOUSE_DRAIN_SECONDS="300", **TRUSTED)
+    with Caller(gatehouse.calls_port) as caller:
+        watches = [caller.watch(), caller.watch("envoy.service.auth.v3.Authorization"), caller.watch("other.Service")]
+        assert [next(watch) for watch in watches] == [1, 1, 3]
+        assert run("reload", environment=gatehouse.environment).returncode == 0
+        assert caller.ask("/open").passes
+        gatehouse.process.signal(signal.SIGTERM)
+        assert [next(watch) for watch in watches[:2]] == [2, 2]
+        for watch in watches:
+            assert failure(next, watch).code() == grpc.StatusCode.UNAVAILABLE
+    gatehouse.process.wait(60)
+    lines = [line for line in gatehouse.lines() if line.get("path") == WATCH]
+    assert [line["status"] for line in lines] == [200, 200, 200] and not any(line.get("reason") for line in lines)
+
+
+def test_watches_are_bounded_for_strangers_and_a_cancel_makes_room(start, upstream, issuer):
+    """P8"""
+    gatehouse = start(configuration(issuer, upstream), **CALLS)
+    with Caller(gatehouse.calls_port) as caller:
+        watches = [caller.watch() for _ in range(64)]
+        assert [next(watch) for watch in watches] == [1] * 64
+        assert failure(next, caller.watch()).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert gatehouse.refusals("too-many-watches") == 1
+        assert caller.health() == 1
+        watches[7].cancel()
+        gatehouse.wait_for_line(lambda line: line.get("path") == WATCH and line["status"] == 200)
+        again = caller.watch()
+        assert next(again) == 1
+        assert failure(next, caller.watch()).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_watch_waits_for_a_reader_that_has_no_room(gatehouse):
+    with RawHTTP2(gatehouse.calls_port, {4: 0}) as connection:
+        stream = connection.open(request("POST", WATCH, *ENCODED.items()), end=False)
+        connection.data(stream, frame(b""), end=True)
+        connection.until(lambda: connection.streams[stream].status)
+        gatehouse.process.signal(signal.SIGTERM)
+        connection.until(lambda: connection.goaway)
+        assert connection.streams[stream].body == b""
+        connection.window(stream, 100)
+        connection.until(lambda: connection.streams[stream].over)
+        answer = connection.streams[stream]
+        assert answer.body == frame(message((1, 1))) + frame(message((1, 2)))
+        assert dict(answer.trailers)["grpc-status"] == "14" and answer.first("content-length") is None
+
+
+def test_the_system_finds_out_about_watchers_that_are_gone(gatehouse, caller):
+    watch = caller.watch()
+    assert next(watch) == 1
+
+    def timers(port: int) -> set[str]:
+        rows = [row.split() for row in open("/proc/self/net/tcp", encoding="ascii").readlines()[1:]]
+        return {row[5].split(":")[0] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
+
+    # 02: a timer that is neither of retransmission nor of a window; the kernel's for a connection that is kept alive.
+    wait_until(lambda: timers(gatehouse.calls_port) == {"02"}, "the socket's timer")
 
 
 # A real Envoy; test_gateways.py and test_gateway_logins.py ask it the same as all others

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from support import ledger
-from support.gatehouse import clean_environment, openid_connect, program, route, run, service
+from support.envoy import Caller
+from support.gatehouse import CALLS, clean_environment, openid_connect, plugin, program, route, run, service
 from support.processes import wait_until
 from support.tokens import decode, now
 from support.verification import keys_at, verified, verified_by
@@ -128,6 +129,97 @@ def test_another_gateway_that_asks_gets_it_too(start, upstream, issuer):
                        headers={**original, "Authorization": f"Bearer {issuer.access_token()}"})
     assert answer.status_code == 202
     assert verified(answer.headers[FIELD], gatehouse.url + "/oauth2/jwks")["aud"] == "api"
+
+
+
+# Consumers
+
+BEN_KEYS = [ledger.keep(f"bens-key-signed-{number}-1234", "API key") for number in range(2)]
+ANN_KEY = ledger.keep("anns-key-signed-1234", "API key")
+CONSUMERS = [
+    {"id": "0c5f7a1e-52ce-4dd0-ae0a-3a1a2a7b6c01", "username": "ben", "custom_id": "8",
+     "keyauth_credentials": [{"key": key} for key in BEN_KEYS]},
+    {"username": "ann", "keyauth_credentials": [{"key": ANN_KEY}]}, {"username": "nobody"}]
+
+
+def keyed(**config) -> dict:
+    return plugin("key-auth", key_in_query=False, upstream_identity_header=FIELD, **config)
+
+
+def consumers(upstream, consumers=None, **config) -> dict:
+    return {"services": [service(upstream.url, route("orders", "/orders"), name="orders"),
+                         service(upstream.url, route("bills", "/bills"), name="bills")],
+            "plugins": [keyed(**config)], "consumers": consumers or CONSUMERS}
+
+
+def told(gatehouse, key: str, path: str = "/orders") -> str:
+    answer = httpx.get(gatehouse.url + path, headers={"apikey": key}, timeout=20)
+    assert answer.status_code == 200, answer.text
+    return ledger.keep(answer.json()["headers"][FIELD.lower()], "signed identity")
+
+
+def test_a_consumer_that_a_key_proves_is_told_of(start, upstream):
+    gatehouse = start(consumers(upstream, upstream_identity_lifetime=60))
+    claims = verified(told(gatehouse, BEN_KEYS[0]), gatehouse.url + "/oauth2/jwks")
+    assert claims.pop("iat") in range(now() - 5, now() + 2) and claims.pop("exp") in range(now() + 50, now() + 62)
+    assert claims == {"iss": "gatehouse", "aud": "orders", "sub": "8", "consumer_custom_id": "8", "consumer_username": "ben",
+                      "consumer_id": CONSUMERS[0]["id"]}
+    claims = verified(told(gatehouse, ANN_KEY, "/bills"), gatehouse.url + "/oauth2/jwks")
+    assert (claims["sub"], claims["aud"]) == ("ann", "bills") and "consumer_custom_id" not in claims
+    # One signature for both keys of one consumer, and each service its own.
+    with httpx.Client() as kept:
+        seen = {kept.get(gatehouse.url + "/orders", headers={"apikey": key}).json()["headers"][FIELD.lower()]
+                for _ in range(20) for key in BEN_KEYS}
+    assert len(seen) == 1 and gatehouse.metric("gatehouse_signatures_total", kind="identity") <= 4
+
+
+@pytest.mark.parametrize("spelled", [FIELD, "X_Gatehouse_Identity", "X.Gatehouse-Identity"])
+def test_nobody_forges_it_where_keys_prove_consumers(start, upstream, spelled):
+    """H1: nor has anybody one whom nothing proves."""
+    gatehouse = start(consumers(upstream, anonymous="nobody"))
+    answer = httpx.get(gatehouse.url + "/orders", headers={spelled: "forged-identity"}).json()
+    assert answer["headers"]["x-consumer-username"] == "nobody" and FIELD.lower() not in answer["headers"]
+    assert "forged-identity" not in str(answer)
+    answer = httpx.get(gatehouse.url + "/orders", headers={spelled: "forged-identity", "apikey": ANN_KEY}).json()
+    assert answer["headers"][FIELD.lower()].count(".") == 2 and "forged-identity" not in str(answer)
+
+
+def test_gateways_that_ask_are_told_of_consumers(start, upstream):
+    gatehouse = start(consumers(upstream), GATEHOUSE_TRUSTED_IPS="127.0.0.1", **CALLS)
+    original, jwks = {"X-Original-URL": "http://127.0.0.1/orders", "X-Original-Method": "GET"}, gatehouse.url + "/oauth2/jwks"
+    answer = httpx.get(gatehouse.url + "/oauth2/auth", headers={**original, "apikey": ANN_KEY})
+    assert (answer.status_code, verified(answer.headers[FIELD], jwks)["sub"]) == (202, "ann")
+    answer = httpx.get(gatehouse.url + "/oauth2/ext-authz/bills", headers={"apikey": BEN_KEYS[1], FIELD: "forged"})
+    assert (verified(answer.headers[FIELD], jwks)["sub"], verified(answer.headers[FIELD], jwks)["aud"]) == ("8", "bills")
+    with Caller(gatehouse.calls_port) as caller:
+        said = caller.ask("/orders", headers={"apikey": ANN_KEY})
+        assert verified(said.header(FIELD.lower()), jwks)["sub"] == "ann"
+        assert caller.ask("/orders").denied == 401
+
+
+def test_a_user_and_a_consumer_are_never_both_named(start, upstream, issuer):
+    """H4: where a route wants a key and a token, the field names whom the last plugin has proven, once."""
+    gatehouse = start({"services": [service(upstream.url, route("api", "/", plugins=[keyed(), signing(issuer)]))],
+                       "consumers": CONSUMERS})
+    fields = {"apikey": ANN_KEY, "Authorization": f"Bearer {issuer.access_token()}"}
+    sent = httpx.get(gatehouse.url, headers=fields).json()
+    values = [value for name, value in sent["fields"] if name.lower() == FIELD.lower()]
+    assert len(values) == 1 and verified(values[0], gatehouse.url + "/oauth2/jwks")["idp"] == issuer.url
+
+
+@pytest.mark.parametrize(("broken", "words"), [
+    ({"consumers": [*CONSUMERS, {"username": "8"}]}, ["'ben'", "'8'", "custom_id"]),
+    ({"plugins": [keyed(key_names=["apikey", FIELD])]}, ["upstream_identity_header"]),
+    ({"plugins": [plugin("key-auth", upstream_identity_lifetime=60)]}, ["upstream_identity_lifetime"]),
+    ({"plugins": [keyed(upstream_identity_lifetime=7)]}, ["upstream_identity_lifetime", "30 to 3600"]),
+    ({"plugins": [keyed(upstream_identity_claims=["email"])]}, ["upstream_identity_claims"]),
+    ({"services": [], "routes": [route("api", "/")]}, ["upstream_identity_audience"]),
+], ids=["one subject", "the key's own field", "without a field", "too short", "claims", "no service"])
+def test_what_would_name_nobody_or_two_is_refused(tmp_path, upstream, broken, words):
+    file = tmp_path / "gatehouse.yaml"
+    file.write_text(json.dumps({"_format_version": "3.0", **consumers(upstream), **broken}))
+    answer = run("check", str(file))
+    assert answer.returncode == 1 and all(word in answer.stdout for word in words), answer.stdout
 
 
 def test_the_published_keys_may_be_kept_and_read_by_any_page(gatehouse):

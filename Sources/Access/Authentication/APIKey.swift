@@ -1,7 +1,7 @@
 // The plugin `key-auth`: a consumer by its key.
 package import Gateway
 package import JSON
-import Proxy
+package import Proxy
 
 /// Proves a consumer by a key in a header or in the query; Kong's fields and texts.
 package final class APIKey: Plugin {
@@ -13,55 +13,64 @@ package final class APIKey: Plugin {
     private let anonymous: Consumer?
     private let challenge: String
     private let keys: KeyIndex
+    private let signer: ConsumerSigner?
     package let warnings: [Diagnostic]
 
     /// The kind, for the list of all plugins.
-    package static let kind = PluginKind(
-        name: "key-auth",
-        order: .authenticateByKey,
-        schema: APIKey.fields,
-        mayBindConsumers: false,
-        help: "Proves a consumer by a key.",
-        make: { settings, scope throws(ConfigurationError) in try APIKey(settings, scope) }
-    )
+    static func kind(_ services: AccessServices) -> PluginKind {
+        PluginKind(
+            name: "key-auth",
+            order: .authenticateByKey,
+            schema: APIKey.fields,
+            mayBindConsumers: false,
+            help: "Proves a consumer by a key.",
+            make: { settings, scope throws(ConfigurationError) in try APIKey(settings, scope, services) }
+        )
+    }
 
-    private static let fields: [FieldSchema] = [
-        FieldSchema(
-            "key_names",
-            .list(.string),
-            default: ["apikey"],
-            help: "Where keys are looked for, in order."
-        ),
-        FieldSchema(
-            "key_in_header",
-            .boolean,
-            default: true,
-            help: "Whether headers of these names are read."
-        ),
-        FieldSchema(
-            "key_in_query",
-            .boolean,
-            default: true,
-            help: "Whether query arguments of these names are read; better false, queries end up in logs."
-        ),
-        FieldSchema("key_in_body", .boolean, default: false, status: .notYet),
-        FieldSchema(
-            "hide_credentials",
-            .boolean,
-            default: true,
-            help: "Whether the key is kept from the upstream."
-        ),
-        FieldSchema(
-            "anonymous",
-            .string,
-            help: "The consumer, by id or username, that stands in when no key is proven."
-        ),
-        FieldSchema("realm", .string, help: "The realm of `WWW-Authenticate: Key`."),
-        FieldSchema("run_on_preflight", .boolean, default: true, help: "Whether OPTIONS needs a key too."),
-        FieldSchema("identity_realms", .any, status: .notYet),
-    ]
+    static let fields: [FieldSchema] =
+        [
+            FieldSchema(
+                "key_names",
+                .list(.string),
+                default: ["apikey"],
+                help: "Where keys are looked for, in order."
+            ),
+            FieldSchema(
+                "key_in_header",
+                .boolean,
+                default: true,
+                help: "Whether headers of these names are read."
+            ),
+            FieldSchema(
+                "key_in_query",
+                .boolean,
+                default: true,
+                help: "Whether query arguments of these names are read; better false, queries end up in logs."
+            ),
+            FieldSchema("key_in_body", .boolean, default: false, status: .notYet),
+            FieldSchema(
+                "hide_credentials",
+                .boolean,
+                default: true,
+                help: "Whether the key is kept from the upstream."
+            ),
+            FieldSchema(
+                "anonymous",
+                .string,
+                help: "The consumer, by id or username, that stands in when no key is proven."
+            ),
+            FieldSchema("realm", .string, help: "The realm of `WWW-Authenticate: Key`."),
+            FieldSchema(
+                "run_on_preflight",
+                .boolean,
+                default: true,
+                help: "Whether OPTIONS needs a key too."
+            ),
+            FieldSchema("identity_realms", .any, status: .notYet),
+        ] + SignedIdentityChoice.consumerFields
 
-    init(_ settings: Settings, _ scope: PluginScope) throws(ConfigurationError) {
+    init(_ settings: Settings, _ scope: PluginScope, _ services: AccessServices) throws(ConfigurationError) {
         self.keyNames = try Self.readNames(settings)
         self.isInHeader = settings.flag("key_in_header")
         self.isInQuery = settings.flag("key_in_query")
@@ -76,6 +85,7 @@ package final class APIKey: Plugin {
         guard realm?.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) ?? true else {
             throw settings.error("realm", "expected visible ASCII without quotes and backslashes")
         }
+        self.signer = try ConsumerSigner(settings, scope, services, taken: self.keyNames.map(\.field))
         self.challenge = realm.map { "Key realm=\"\($0)\"" } ?? "Key"
         do {
             self.keys = try scope.consumers.derived { directory throws(KeyIndex.Failure) in
@@ -88,6 +98,8 @@ package final class APIKey: Plugin {
             )
         }
     }
+
+    package var emittedFields: [FieldName] { self.signer.map { [$0.field] } ?? [] }
 
     private static func queryWarning(_ settings: Settings, _ scope: PluginScope) -> Diagnostic {
         Diagnostic(
@@ -115,17 +127,20 @@ package final class APIKey: Plugin {
         if passage.request.method == .options, !self.runsOnPreflight { return .proceed }
         // Another plugin has proven somebody, and this one may be passed by anybody.
         if self.anonymous != nil, let known = passage.identity, !known.isAnonymous { return .proceed }
+        let identity: Identity
         do throws(Refusal) {
-            passage.identity = try self.prove(passage)
+            identity = try self.prove(passage)
         } catch {
             guard let consumer = self.anonymous else { throw error }
-            passage.identity = Identity(
+            identity = Identity(
                 subject: consumer.title,
                 consumer: consumer,
                 method: "key-auth",
                 isAnonymous: true
             )
         }
+        passage.identity = identity
+        try self.signer?.sign(identity, passage)
         if self.hidesCredentials { self.hide(passage) }
         return .proceed
     }

@@ -318,7 +318,10 @@ package final class OpenIDConnect: CookieOwner {
         }
         if let step = try stepUp(proven, passage) { return step }
         passage.upstream.add(proven.upstream)
-        if let choice = settings.signedIdentity { try sign(choice, proven, passage) }
+        if let choice = settings.signedIdentity {
+            let signer = IdentitySigner(choice: choice, services: services)
+            try signer.sign(proven, until: proven.expires, isOne: true, passage)
+        }
         passage.answer.add(proven.downstream)
         if let session = proven.session {
             try tell(of: session, passage)

@@ -236,7 +236,7 @@ package struct OpenIDConnectSettings: Sendable {
         stepUp = StepUpChoice(&check)
         resource = ResourceMetadata(&check, proof)
         identity = Self.identity(&check)
-        signedIdentity = SignedIdentityChoice(&check)
+        signedIdentity = SignedIdentityChoice.withClaims(&check, others: identity.upstream.names)
         sessionFields = SessionFields(settings)
         sessionBinding = SessionBinding(settings)
         crossSite = CrossSiteRule(&check)

@@ -4,9 +4,12 @@ import Synchronization
 
 /// The latest verdicts over one certificate.
 final class CertificateVerdicts: Sendable {
+    /// Who it is, and the seconds since 1970 at which the certificates that say so end.
+    typealias Verdict = Result<(identity: Identity, end: Double), Refusal>
+
     private struct Entry {
         let judge: MutualTLS
-        let verdict: Result<Identity, Refusal>
+        let verdict: Verdict
         let holds: Range<Double>
     }
 
@@ -15,13 +18,13 @@ final class CertificateVerdicts: Sendable {
     private let entries = Mutex<[Entry]>([])
 
     /// What that judge has said, if it still holds.
-    func verdict(of judge: MutualTLS, at now: Double) -> Result<Identity, Refusal>? {
+    func verdict(of judge: MutualTLS, at now: Double) -> Verdict? {
         entries.withLock { entries in
             entries.first { $0.judge === judge && $0.holds.contains(now) }?.verdict
         }
     }
 
-    func note(_ verdict: Result<Identity, Refusal>, of judge: MutualTLS, holds: Range<Double>) {
+    func note(_ verdict: Verdict, of judge: MutualTLS, holds: Range<Double>) {
         entries.withLock { entries in
             entries.removeAll { $0.judge === judge }
             if entries.count >= Self.longest { entries.removeFirst() }

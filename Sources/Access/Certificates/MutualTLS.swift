@@ -2,7 +2,7 @@
 import Cryptography
 package import Gateway
 package import JSON
-import Proxy
+package import Proxy
 
 /// Proves a consumer by the certificate of the connection; Kong's fields and texts.
 package final class MutualTLS: Plugin {
@@ -20,22 +20,25 @@ package final class MutualTLS: Plugin {
     private let seconds: Double
     private let consumers: ConsumerDirectory
     private let index: CertificateIndex
+    private let signer: ConsumerSigner?
 
     /// The kind, for the list of all plugins.
-    package static let kind = PluginKind(
-        name: "mtls-auth",
-        order: .authenticateByCertificate,
-        schema: MutualTLSFields.all,
-        mayBindConsumers: false,
-        help: """
-            Proves a consumer by a certificate that one of `ca_certificates` vouches for. Its names (DNS, e-mail
-            and URI of the alternative names, then common names) are looked up among `mtls_auth_credentials`,
-            then as usernames and custom ids. Handshakes ask for it as with `tls-handshake-modifier`.
-            """,
-        make: { settings, scope throws(ConfigurationError) in try MutualTLS(settings, scope) }
-    )
+    static func kind(_ services: AccessServices) -> PluginKind {
+        PluginKind(
+            name: "mtls-auth",
+            order: .authenticateByCertificate,
+            schema: MutualTLSFields.all,
+            mayBindConsumers: false,
+            help: """
+                Proves a consumer by a certificate that one of `ca_certificates` vouches for. Its names (DNS, e-mail
+                and URI of the alternative names, then common names) are looked up among `mtls_auth_credentials`,
+                then as usernames and custom ids. Handshakes ask for it as with `tls-handshake-modifier`.
+                """,
+            make: { settings, scope throws(ConfigurationError) in try MutualTLS(settings, scope, services) }
+        )
+    }
 
-    init(_ settings: Settings, _ scope: PluginScope) throws(ConfigurationError) {
+    init(_ settings: Settings, _ scope: PluginScope, _ services: AccessServices) throws(ConfigurationError) {
         guard settings.string("revocation_check_mode") == "SKIP" else {
             throw settings.error(
                 "revocation_check_mode",
@@ -52,6 +55,13 @@ package final class MutualTLS: Plugin {
         seconds = settings.number("cache_ttl") ?? 0
         consumers = scope.consumers
         index = scope.consumers.derived { CertificateIndex($0) }
+        signer = try ConsumerSigner(settings, scope, services)
+        if signer != nil, skipsConsumers {
+            throw settings.error(
+                "upstream_identity_header",
+                "names consumers, and skip_consumer_lookup finds none; leave out one of them"
+            )
+        }
     }
 
     private static func authorities(
@@ -85,8 +95,9 @@ package final class MutualTLS: Plugin {
     package func request(_ passage: Passage) throws(Refusal) -> Step {
         // Another plugin has proven somebody, and this one may be passed by anybody.
         if anonymous != nil, let known = passage.identity, !known.isAnonymous { return .proceed }
+        let proven: (identity: Identity, end: Double)
         do throws(Refusal) {
-            passage.identity = try prove(passage)
+            proven = try prove(passage)
         } catch {
             guard let consumer = anonymous else { throw error }
             passage.identity = Identity(
@@ -95,12 +106,17 @@ package final class MutualTLS: Plugin {
                 method: "mtls-auth",
                 isAnonymous: true
             )
+            return .proceed
         }
+        passage.identity = proven.identity
+        try signer?.sign(proven.identity, until: proven.end, passage)
         return .proceed
     }
 
-    /// Whose certificate it is.
-    private func prove(_ passage: Passage) throws(Refusal) -> Identity {
+    package var emittedFields: [FieldName] { signer.map { [$0.field] } ?? [] }
+
+    /// Whose certificate it is, and when that ends.
+    private func prove(_ passage: Passage) throws(Refusal) -> (identity: Identity, end: Double) {
         guard let certificate = passage.client.certificate, certificate.isFromTLS else {
             throw .unauthenticated(
                 .init("no-client-certificate", message: "No required TLS certificate was sent")
@@ -109,11 +125,11 @@ package final class MutualTLS: Plugin {
         let verdicts = certificate.derived { _ in CertificateVerdicts() }
         if let verdict = verdicts.verdict(of: self, at: passage.now) { return try verdict.get() }
         var endsAt = passage.now + seconds
-        let verdict: Result<Identity, Refusal>
+        let verdict: CertificateVerdicts.Verdict
         do throws(Refusal) {
             let proof = try vouch(for: certificate, at: passage.now)
             endsAt = min(endsAt, proof.endsAt)
-            verdict = .success(try identify(certificate, proof))
+            verdict = .success((try identify(certificate, proof), proof.endsAt))
         } catch {
             verdict = .failure(error)
         }

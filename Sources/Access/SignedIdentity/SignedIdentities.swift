@@ -2,20 +2,21 @@
 import Gateway
 import Proxy
 
-/// What was signed for credentials, by the credential that was proven and where its request goes.
+/// What was signed, by for whom and where their request goes.
 ///
-/// An entry holds on to its credential, so that no other can be taken for it (security row H4). Two halves: when the
+/// An entry holds on to its subject, so that no other can be taken for it (security row H4). Two halves: when the
 /// young one is full it becomes the old one, and what is still asked for moves over.
 final class SignedIdentities {
-    /// A credential, and the route where each has its own audience.
+    /// A subject, the route where each has its own audience, and the end where it comes before that of what is signed.
     struct Key: Hashable {
-        let proven: ObjectIdentifier
+        let subject: ObjectIdentifier
         let route: ObjectIdentifier?
+        let end: Double?
     }
 
     /// What was signed, as the edit that sets it.
     struct Entry {
-        let proven: ProvenCredential
+        let subject: any SignedSubject
         let edits: FieldEdits
         /// Seconds since 1970 from which on it is made anew.
         let renewsAt: Double

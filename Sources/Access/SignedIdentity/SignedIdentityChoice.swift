@@ -1,5 +1,6 @@
 // What an instance was told about the identity that it signs for upstreams.
 import Gateway
+import JSON
 import Proxy
 
 /// A short-lived token of our own that tells the upstream who it is, as written.
@@ -17,12 +18,16 @@ struct SignedIdentityChoice: Sendable, Equatable {
     static let lifetimes = 30.0...SigningKeyRing.longestSeconds
 
     /// Reads the settings; nil where nothing is signed.
-    init?(_ check: inout SettingsCheck) {
+    ///
+    /// - Parameters:
+    ///   - others: fields that carry something else already.
+    ///   - choosesClaims: whether there is a setting for the claims.
+    init?(_ check: inout SettingsCheck, others: [FieldName], choosesClaims: Bool = false) {
         let settings = check.settings
         let header = "upstream_identity_header"
         guard let text = settings.string(header), !text.isEmpty else {
-            for field in ["claims", "audience", "lifetime"].map({ "upstream_identity_\($0)" })
-            where settings.wrote(field) {
+            let more = ["audience", "lifetime"] + (choosesClaims ? ["claims"] : [])
+            for field in more.map({ "upstream_identity_\($0)" }) where settings.wrote(field) {
                 check.fail(field, "is read only with \(header)")
             }
             return nil
@@ -34,13 +39,12 @@ struct SignedIdentityChoice: Sendable, Equatable {
             )
             return nil
         }
-        let others = IdentityFields("upstream", &check).names
         if others.contains(field.name) {
-            check.fail(header, "'\(field.name)' carries something else already (upstream_*)")
+            check.fail(header, "'\(field.name)' carries something else already")
         }
         self.field = field
         audiences = settings.strings("upstream_identity_audience") ?? []
-        claims = settings.strings("upstream_identity_claims") ?? []
+        claims = choosesClaims ? settings.strings("upstream_identity_claims") ?? [] : []
         lifetime = settings.number("upstream_identity_lifetime") ?? 300
         for name in claims where name.isEmpty || Self.own.contains(name) {
             check.fail("upstream_identity_claims", "'\(name)' is ours to say")
@@ -54,6 +58,42 @@ struct SignedIdentityChoice: Sendable, Equatable {
             return nil
         }
     }
+
+    /// Reads the settings of a plugin that has claims to choose from.
+    static func withClaims(_ check: inout SettingsCheck, others: [FieldName]) -> SignedIdentityChoice? {
+        SignedIdentityChoice(&check, others: others, choosesClaims: true)
+    }
+
+    /// Refuses a configuration in which nobody would be named as the audience.
+    func requireAudience(_ scope: PluginScope, _ read: Settings) throws(ConfigurationError) {
+        guard audiences.isEmpty, let route = scope.routes.first(where: { $0.service == nil }) else { return }
+        throw read.error(
+            "upstream_identity_audience",
+            "is required where a route has no service, as '\(route.title)'"
+        )
+    }
+
+    /// The fields of plugins that prove consumers; openid-connect has one more, for claims.
+    static let consumerFields: [FieldSchema] = [
+        FieldSchema(
+            "upstream_identity_header",
+            .string,
+            help:
+                "Ours: field that carries upstream who it is, as a short-lived JWT that we sign (services.md); "
+                + "`:bearer` adds the scheme."
+        ),
+        FieldSchema(
+            "upstream_identity_audience",
+            .list(.string),
+            help: "Ours: whom it is for; by default the name of the service that the request goes to."
+        ),
+        FieldSchema(
+            "upstream_identity_lifetime",
+            .number,
+            default: 300,
+            help: "Ours: seconds that it lasts, 30 to 3600."
+        ),
+    ]
 
     /// Claims that say what was signed, by whom and for whom.
     private static let own = ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "idp", "cnf", "active"]

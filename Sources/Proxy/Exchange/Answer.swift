@@ -12,6 +12,8 @@ package struct Answer: Sendable {
     package var body: [UInt8]
     /// Fields behind the body, where the protocol has a place for them: HTTP/1.1 leaves them out.
     package var trailers: [(String, String)] = []
+    /// What follows the body, without a length known beforehand.
+    package var feed: (any AnswerFeed)?
     /// The status that is logged and counted, where the one on the wire says nothing of what was decided.
     package var meaning: Int?
     /// Whether the connection closes after it.

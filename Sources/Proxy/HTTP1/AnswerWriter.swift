@@ -103,7 +103,7 @@ extension HeadWriter {
         output.append(contentsOf: answer.lines.octets)
         output.append(contentsOf: edits.lines)
         let hasBody = answer.status >= 200 && answer.status != 204 && answer.status != 304
-        if hasBody {
+        if hasBody, answer.feed == nil {
             Self.appendLength(answer.body.count, into: &output)
         }
         if upgrades, answer.field("upgrade") != nil { output.append("Connection: upgrade\r\n") }

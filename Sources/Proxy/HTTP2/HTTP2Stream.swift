@@ -188,6 +188,8 @@ final class HTTP2Stream: ClientStream, StreamOwner {
 
     override func sendStaged(isUnread: Bool, at now: NIODeadline) { self.sendLast(at: now) }
 
+    override var mayTell: Bool { true }
+
     override func sendContinue() {
         var block: [UInt8] = []
         _ = HTTP2Head.answer(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), status: 100, into: &block)
@@ -330,7 +332,7 @@ final class HTTP2Stream: ClientStream, StreamOwner {
         case .forwarding: self.forwardTimedOut()
         case .draining, .lingering: self.abort()
         case .head, .reading: self.refuse(.timedOut)
-        case .deciding, .tunnelling, .closed: return
+        case .deciding, .telling, .tunnelling, .closed: return
         }
     }
 

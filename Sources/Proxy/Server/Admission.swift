@@ -94,5 +94,5 @@ final class Admission: Sendable {
 
 extension IPAddress {
     /// What counts as one client: an IPv4 address, or the /64 that one IPv6 subscriber has at least.
-    var network: IPAddress { self.isV4 ? self : IPAddress(high: self.high, low: 0) }
+    package var network: IPAddress { self.isV4 ? self : IPAddress(high: self.high, low: 0) }
 }

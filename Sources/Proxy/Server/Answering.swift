@@ -28,6 +28,12 @@ extension ClientStream {
 
     /// Sends an answer of our own and ends the exchange; the body that is still to come is dropped (S9).
     func send(_ answer: Answer, after cause: Cause) {
+        if let feed = answer.feed {
+            guard !self.mayTell else { return self.open(answer, feed) }
+            var answer = answer
+            answer.feed = nil
+            return self.send(answer, after: cause)
+        }
         let now = NIODeadline.now()
         if cause != .refused { self.shape.keepsAlive = self.shape.keepsAlive && self.mayStay(after: answer) }
         self.stage(answer)

@@ -17,6 +17,8 @@ class ClientStream: ExchangeTransport {
         case reading
         /// The exchange goes to an upstream, or waits for a connection to one.
         case forwarding
+        /// Our answer's head is out, and its feed says the rest.
+        case telling
         /// Both sides speak another protocol; octets pass as they are.
         case tunnelling
         /// Our answer is out; the rest of the request's body is read and dropped.
@@ -50,6 +52,8 @@ class ClientStream: ExchangeTransport {
     final var isRunning = false
     /// What the exchange has on the upstream's side.
     final var passage = UpstreamPassage()
+    /// What says the rest of our own answer.
+    final var feed: (any AnswerFeed)?
     /// How the answer under way is written.
     final var shape = AnswerShape(isHTTP11: true, method: .get, keepsAlive: true)
     final var answerFraming = BodyFraming.none
@@ -131,6 +135,9 @@ class ClientStream: ExchangeTransport {
     /// Whether this client may go on after the answer under way, for all that the upstream's side knows.
     func mayStay(after answer: Answer) -> Bool { !answer.closesConnection && !self.worker.isDraining }
 
+    /// Whether an answer of our own may go on after its head.
+    var mayTell: Bool { false }
+
     /// Whether what is left of the request's body is known to be little, and is coming.
     var mayDrainBody: Bool { true }
 
@@ -159,7 +166,7 @@ class ClientStream: ExchangeTransport {
             guard !self.isTakenBack, !self.worker.handler.mayGoOn(self.exchange) else { return }
             self.isTakenBack = true
             self.endsAt = .now()
-        case .head, .draining, .lingering, .closed: return
+        case .head, .telling, .draining, .lingering, .closed: return
         }
     }
 
@@ -179,7 +186,7 @@ class ClientStream: ExchangeTransport {
         case .deciding, .reading, .forwarding:
             // Its request came in time, and an answer that ends by itself may have begun before anybody looks again.
             if self.isTakenBack { self.endsAt = .now() + .milliseconds(250) }
-        case .head, .draining, .lingering, .closed: return
+        case .head, .telling, .draining, .lingering, .closed: return
         }
     }
 
@@ -211,6 +218,7 @@ class ClientStream: ExchangeTransport {
         case .forwarding:
             self.dropUpstream()
             self.finish(error: self.exchange.progress.error ?? .clientGone)
+        case .telling: self.endTelling()
         case .tunnelling:
             // Either side may end a tunnel.
             self.exchange.progress.isComplete = self.exchange.progress.error == nil

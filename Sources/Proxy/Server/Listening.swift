@@ -62,7 +62,7 @@ struct Listening {
 
     private func bootstrap(_ worker: NIOLoopBound<Worker>) -> ServerBootstrap {
         let address = self.address
-        return ServerBootstrap(group: worker.eventLoop)
+        let bootstrap = ServerBootstrap(group: worker.eventLoop)
             .serverChannelOption(.autoRead, value: self.accepts)
             .serverChannelOption(.backlog, value: Int32(clamping: self.address.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -79,5 +79,8 @@ struct Listening {
                     try address.install(on: channel, worker: worker.value)
                 }
             }
+        // A call that watches may be silent for days: the system finds out that its client is gone.
+        return address.isForCalls
+            ? bootstrap.childChannelOption(.socketOption(.so_keepalive), value: 1) : bootstrap
     }
 }

@@ -67,7 +67,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
             self.watchBody(.now())
             self.passage.link?.resumeReading()
         case .tunnelling: self.passage.link?.resumeReading()
-        case .head, .deciding, .reading, .draining, .lingering, .closed: self.resume()
+        case .head, .deciding, .reading, .telling, .draining, .lingering, .closed: self.resume()
         }
     }
 
@@ -128,7 +128,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
                 self.lingered += buffer.readableBytes
                 if self.lingered > self.worker.limits.drainedBytes * 4 { self.abort() }
                 return
-            case .closed: return
+            case .telling, .closed: return
             }
         }
     }
@@ -375,7 +375,7 @@ final class ServerConnection: ClientStream, ChannelInboundHandler, RemovableChan
         case .reading: self.refuse(.timedOut)
         case .deciding: return
         case .tunnelling, .draining, .lingering: self.abort()
-        case .closed: return
+        case .telling, .closed: return
         }
     }
 

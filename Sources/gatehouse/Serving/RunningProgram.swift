@@ -69,9 +69,8 @@ struct RunningProgram: Sendable {
             newPlan: newPlan,
             logger: logger
         )
-        self.proxy = try RunningProgram.proxy(settings, services, self.holder, self.names, logger) {
-            [readiness = self.readiness] in readiness.isReady
-        }
+        let holder = self.holder
+        self.proxy = try Self.proxy(settings, services, holder, self.names, self.readiness, logger)
         if !settings.callsListen.isEmpty, settings.trustedAddresses.isEmpty {
             logger.warning(
                 "ext_authz_listen: whoever asks there is refused until trusted_ips has Envoy's address"
@@ -105,7 +104,7 @@ struct RunningProgram: Sendable {
         let listener = await self.listen(control)
         inheritance.takeTurn(at: names)
         if inheritance.pid != nil { for server in servers { await server.accept() } }
-        self.readiness.isReady = true
+        self.readiness.become(.serving)
         self.tellStart(inheritance, sharesEndings: shared != nil)
         let handover = Handover(claim: inheritance.claim, servers: servers, logger: self.logger)
         let (endings, end) = AsyncStream.makeStream(of: Ending.self)
@@ -164,7 +163,7 @@ struct RunningProgram: Sendable {
     }
 
     private func drain() async {
-        self.readiness.isReady = false
+        self.readiness.become(.draining)
         self.logger.notice("draining", metadata: ["connections": "\(self.proxy.connections)"])
         await self.proxy.drain(within: .seconds(self.settings.drainSeconds))
         self.logger.notice("stopped")
@@ -264,14 +263,14 @@ struct RunningProgram: Sendable {
         _ services: AccessServices,
         _ holder: PlanHolder,
         _ names: UpstreamNames,
-        _ logger: Logger,
-        isReady: @escaping @Sendable () -> Bool
+        _ readiness: Readiness,
+        _ logger: Logger
     ) throws -> ProxyServer {
         let sink = LineSink()
         let trusted = try settings.trustedRanges()
         let pipeline = PipelineSettings(
             ownPaths: OwnPaths.all(services),
-            calls: OwnCalls.all(services, trustedPeers: trusted, isReady: isReady),
+            calls: OwnCalls.all(services, trustedPeers: trusted, readiness: readiness),
             clock: wallClock,
             accessLog: settings.accessLog ? LogSink { sink.write($0) } : nil,
             notice: { logger.warning("\($0)") },

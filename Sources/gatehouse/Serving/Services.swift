@@ -132,7 +132,7 @@ enum Plugins {
     /// The list of all plugins stands here.
     static func all(_ services: AccessServices) -> [PluginKind] {
         AccessPlugins.kinds(services) + [
-            APIKey.kind, AccessControlList.kind, MutualTLS.kind, TLSMetadataHeaders.kind, CORS.kind,
+            AccessControlList.kind, TLSMetadataHeaders.kind, CORS.kind,
             CorrelationID.kind, IPRestriction.kind,
             RateLimiting.kind(Self.counters), RequestTermination.kind, RequestTransformer.kind,
             ResponseTransformer.kind, TLSHandshakeModifier.kind,

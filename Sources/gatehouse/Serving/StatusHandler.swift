@@ -1,19 +1,8 @@
 // Answers the status listener: is the process up, is it ready, what has it counted.
+import Gateway
 import JSON
 import NIOCore
 import Proxy
-import Synchronization
-
-/// Whether the program takes traffic; written by the program, read by the status listener.
-final class Readiness: Sendable {
-    private let state = Atomic<Bool>(false)
-
-    /// Whether a plan is loaded and listeners accept, and nothing drains.
-    var isReady: Bool {
-        get { self.state.load(ordering: .relaxed) }
-        set { self.state.store(newValue, ordering: .relaxed) }
-    }
-}
 
 /// The status listener's handler.
 final class StatusHandler: ExchangeHandler {

@@ -150,4 +150,79 @@ struct SignedIdentityTests {
     @Test(arguments: [30, 3600]) func `the bounds of the lifetime are taken`(seconds: Int64) throws {
         _ = try stage(["upstream_identity_lifetime": .integer(seconds)])
     }
+
+    // MARK: Consumers
+
+    /// Asks a plugin that proves consumers by key.
+    private func told(_ plugin: APIKey, key: String, _ stage: AccessStage) throws -> String? {
+        let passage = Passage(
+            explaining: try WrittenRequest(Self.here, fields: [(name: "apikey", value: key)]).head,
+            client: ClientFacts(peer: try #require(IPAddress("192.0.2.7"))),
+            plan: stage.plan,
+            worker: stage.worker,
+            now: stage.clock.now,
+            door: .proxy
+        )
+        _ = try plugin.request(passage)
+        return passage.upstream.value(of: Self.field)
+    }
+
+    @Test func `one signature serves all keys of a consumer, and never another consumer (H4)`() throws {
+        let stage = try AccessStage()
+        var (one, other) = (Consumer(id: "1", username: "one"), Consumer(id: "2", customID: "two"))
+        one.keys = [KeyCredential(id: "a", key: "key-a"), KeyCredential(id: "b", key: "key-b")]
+        other.keys = [KeyCredential(id: "c", key: "key-c")]
+        let plugin = try APIKey(
+            try Settings(
+                ["upstream_identity_header": "X-Identity", "upstream_identity_audience": ["s"]],
+                schema: APIKey.fields
+            ),
+            PluginScope(key: "k", consumers: ConsumerDirectory([one, other])),
+            stage.services
+        )
+        #expect(plugin.emittedFields == [Self.field])
+        let memory = stage.services.signedIdentities(stage.worker)
+        let first = try told(plugin, key: "key-a", stage)
+        #expect(first != nil)
+        #expect(try told(plugin, key: "key-b", stage) == first)
+        #expect(memory.signatures.value == 1)
+        #expect(try told(plugin, key: "key-c", stage) != first)
+        stage.clock.advance(by: 201)
+        #expect(try told(plugin, key: "key-a", stage) != first)
+        #expect(memory.signatures.value == 3)
+    }
+
+    @Test func `what ends before what is signed has a signature of its own`() throws {
+        let stage = try AccessStage()
+        let consumer = SignedConsumer(Consumer(id: "1", username: "one"))
+        let choice = try #require(
+            {
+                var check = SettingsCheck(
+                    try Settings(
+                        ["upstream_identity_header": "X-Identity", "upstream_identity_audience": ["s"]],
+                        schema: APIKey.fields
+                    )
+                )
+                return SignedIdentityChoice(&check, others: [])
+            }()
+        )
+        let signer = IdentitySigner(choice: choice, services: stage.services)
+        var ends: [Double] = []
+        for left in [Double.infinity, 301, 100, 101, 100] {
+            let passage = Passage(
+                explaining: try WrittenRequest(Self.here).head,
+                client: ClientFacts(peer: try #require(IPAddress("192.0.2.7"))),
+                plan: stage.plan,
+                worker: stage.worker,
+                now: stage.clock.now,
+                door: .proxy
+            )
+            try signer.sign(consumer, until: stage.clock.now + left, isOne: false, passage)
+            let token = try #require(passage.upstream.value(of: Self.field))
+            let text = try #require(Base64URL.decode(String(token.split(separator: ".")[1])))
+            ends.append(try #require(try JSONValue(parsing: text)["exp"]?.number) - stage.clock.now)
+        }
+        #expect(ends == [300, 300, 100, 101, 100])
+        #expect(stage.services.signedIdentities(stage.worker).signatures.value == 3)
+    }
 }

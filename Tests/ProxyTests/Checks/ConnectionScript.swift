@@ -144,7 +144,7 @@ struct ConnectionScript {
             case .tunnelling, .draining, .lingering: break
             case .forwarding, .reading:
                 try demand(!client.connection.body.isComplete && held == 0, "an exchange is stuck")
-            case .deciding, .closed: throw Finding("a client is stuck (\(phase))")
+            case .deciding, .telling, .closed: throw Finding("a client is stuck (\(phase))")
             }
             try demand(client.wire.unread.isEmpty, "a client's octets are never read")
         }

@@ -40,7 +40,7 @@ extension Stage {
                     + "reading paused \(connection.isReadingPaused), upstream full \(connection.passage.isUpstreamFull), "
                     + "client full \(client.wire.isFull), held \(connection.held.readableBytes))"
             )
-        case .closed: throw Finding("an open client counts as closed")
+        case .telling, .closed: throw Finding("an open client counts as \(connection.phase)")
         }
     }
 

@@ -6,6 +6,7 @@ import grpc
 
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
 HEALTH = "/grpc.health.v1.Health/Check"
+WATCH = "/grpc.health.v1.Health/Watch"
 
 
 # Messages (protobuf's wire format)
@@ -158,6 +159,11 @@ class Caller:
 
     def ask_octets(self, octets: bytes) -> Said:
         return said(self.call(CHECK, octets))
+
+    def watch(self, service: str = ""):
+        """The call itself: what it yields are statuses."""
+        return self.channel.unary_stream(
+            WATCH, response_deserializer=lambda octets: read(octets).get(1, [0])[0])(message((1, service)), timeout=60)
 
     def health(self, service: str = "") -> int:
         return read(self.call(HEALTH, message((1, service)))).get(1, [0])[0]

@@ -8,15 +8,15 @@ package enum OwnCalls {
     ///
     /// - Parameters:
     ///   - trustedPeers: who may ask for a verdict, and whose word about a client is believed.
-    ///   - isReady: whether the program takes traffic.
+    ///   - readiness: whether the program takes traffic.
     package static func all(
         _ services: AccessServices,
         trustedPeers: [AddressRange],
-        isReady: @escaping @Sendable () -> Bool
+        readiness: Readiness
     ) -> [OwnPath] {
-        [
-            CheckCall(services: services, trustedPeers: trustedPeers).own,
-            HealthCall(services: [CheckCall.service], isReady: isReady).own,
+        let health = HealthCall(services: [CheckCall.service], readiness: readiness)
+        return [
+            CheckCall(services: services, trustedPeers: trustedPeers).own, health.check, health.watch,
         ]
     }
 }

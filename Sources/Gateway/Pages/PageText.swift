@@ -72,6 +72,7 @@ enum PageText {
         "Not a call of gRPC": "Das ist kein Aufruf von gRPC",
         "Unknown service": "Diesen Dienst gibt es hier nicht",
         "Unknown method": "Diese Methode gibt es hier nicht",
+        "Too many calls watch already": "Es sehen schon zu viele Aufrufe zu",
         "The message cannot be read": "Die Nachricht ist nicht lesbar",
         "The message is too large": "Die Nachricht ist zu groß",
         // Sign-outs

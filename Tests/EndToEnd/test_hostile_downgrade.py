@@ -66,9 +66,9 @@ def texts(fields: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 
 def open_stream(client: RawHTTP2, stream: Stream) -> int:
-    """Says a request, all that there is of it; a peer that has heard enough is no failure."""
+    """Says a request, all that there is of it and at once; a peer that has heard enough is no failure."""
     number = client.next
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError), client.together():
         client.open(texts(stream.fields), end=not stream.data, frame_bytes=FRAME)
         for index, data in enumerate(stream.data):
             is_last = stream.ends and not stream.trailers and index == len(stream.data) - 1

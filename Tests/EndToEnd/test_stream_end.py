@@ -43,8 +43,8 @@ def test_a_stream_may_outlive_its_token_by_the_leeway(start, upstream, issuer):
     configured = configuration(issuer, upstream.url)
     configured["services"][0]["routes"][0]["plugins"][0]["config"]["stream_leeway"] = 60
     gatehouse = start(configured)
-    answer = httpx.get(gatehouse.url + "/?drip=25", headers=bearer(issuer, 1), timeout=20)
-    assert answer.content.count(b"\n") == 25
+    answer = httpx.get(gatehouse.url + "/?drip=45", headers=bearer(issuer, 3), timeout=20)
+    assert answer.content.count(b"\n") == 45
 
 
 def test_a_stream_of_http2_is_reset_alone(tmp_path, upstream, issuer):

@@ -72,6 +72,7 @@ class RawHTTP2:
         self.goaway: Frame | None = None
         self.acks, self.pongs = 0, 0
         self.auto = True
+        self.gathered: bytes | None = None
         if begin:
             self.send(PREFACE)
             self.frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *pair) for pair in (settings or {}).items()))
@@ -79,7 +80,18 @@ class RawHTTP2:
     # Out
 
     def send(self, raw: bytes):
-        self.socket.sendall(raw)
+        if self.gathered is None:
+            self.socket.sendall(raw)
+        else:
+            self.gathered += raw
+
+    @contextlib.contextmanager
+    def together(self):
+        """What is written meanwhile goes out in one piece at the end."""
+        self.gathered = b""
+        yield
+        gathered, self.gathered = self.gathered, None
+        self.socket.sendall(gathered)
 
     @staticmethod
     def octets(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

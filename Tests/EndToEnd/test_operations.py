@@ -204,6 +204,35 @@ def test_a_second_program_cannot_take_the_port(gatehouse, tmp_path, upstream):
         second.stop()
 
 
+def test_nobody_who_comes_while_it_starts_is_left_waiting(start, upstream):
+    """Refused, reset or answered: a connection that is taken in is served."""
+    gatehouse = start({"services": [service(upstream.url, route("api", "/"))]})
+    waited, over = [], threading.Event()
+
+    def come():
+        while not over.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", gatehouse.port), 5) as client:
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    client.recv(1)
+            except TimeoutError:
+                waited.append(client)
+            except OSError:
+                pass
+
+    for _ in range(12):
+        gatehouse.process.kill()
+        over.clear()
+        clients = [threading.Thread(target=come) for _ in range(3)]
+        for client in clients:
+            client.start()
+        gatehouse.start()
+        over.set()
+        for client in clients:
+            client.join()
+    assert not waited
+
+
 def test_what_a_crash_left_half_made_goes_a_minute_later(start, upstream):
     """A socket that was not yet named, or a file; what is younger may be another program's that starts."""
     gatehouse = start({"services": [service(upstream.url, route("api", "/"))]})

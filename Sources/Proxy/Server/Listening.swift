@@ -50,8 +50,11 @@ struct Listening {
 
     /// Binds once without sharing, and lets go: another program at the same address is found out, where the
     /// workers' shared sockets would silently take half of its connections.
+    ///
+    /// Nothing is accepted here: nobody would ever answer it. Who comes in this moment is reset by the end of the socket.
     private func claim(_ worker: NIOLoopBound<Worker>) async throws -> ListenAddress {
         let channel = try await ServerBootstrap(group: worker.eventLoop)
+            .serverChannelOption(.autoRead, value: false)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .bind(host: self.address.host, port: self.address.port).get()
         var claimed = self.address
